@@ -1,0 +1,1 @@
+"""Language models behind one typed port: one file per vendor protocol, SDKs imported late."""
