@@ -22,7 +22,7 @@ class Clock(Protocol):
         ...
 
     def now_ms(self) -> int:
-        """Wall time in whole milliseconds since 1970; never a float (native decoders refuse one)."""
+        """Whole milliseconds since 1970; never a float, native decoders refuse one."""
         ...
 
     def monotonic(self) -> float:

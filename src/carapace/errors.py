@@ -23,6 +23,7 @@ class GatewayError(Exception):
         retryable: Whether the same request may succeed later.
         retry_after_ms: How long to wait before that, if known.
         details: JSON-ready extra fields for programs.
+        payload: Sent beside the error where a method answers so (`agent`).
     """
 
     code = "UNAVAILABLE"
@@ -36,6 +37,7 @@ class GatewayError(Exception):
         retryable: bool | None = None,
         retry_after_ms: int | None = None,
         details: dict[str, Any] | None = None,
+        payload: Any = None,
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -45,6 +47,7 @@ class GatewayError(Exception):
             self.retryable = retryable
         self.retry_after_ms = retry_after_ms
         self.details = details
+        self.payload = payload
 
 
 class Refused(GatewayError):  # noqa: N818 - reads as a sentence where it is raised

@@ -53,7 +53,7 @@ class Tasks:
             self._on_error(task.get_name(), error)
 
     async def drain(self, deadline_s: float) -> bool:
-        """Wait for all to end by themselves; False if some were still running after `deadline_s`."""
+        """Wait for all to end by themselves; False if some still ran after `deadline_s`."""
         if not self._running:
             return True
         _, pending = await asyncio.wait(set(self._running), timeout=deadline_s)
