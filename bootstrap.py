@@ -2,7 +2,7 @@
 """Set up a checkout with nothing but Python 3.11+ and run it.
 
     python3 bootstrap.py up [options of `cara up`]     install what running needs, then start
-    python3 bootstrap.py check                         install what testing needs, then run all checks
+    python3 bootstrap.py check                         install what testing needs, run all checks
     python3 bootstrap.py install run|dev               only install
 
 The environment is `.venv` beside this file. Packages come from the hashed lock files under
