@@ -1,0 +1,51 @@
+"""The whole tree; each room is given its own branch of it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+from carapace.config.settings.agents import AgentsSettings
+from carapace.config.settings.environment import EnvSettings
+from carapace.config.settings.gateway import GatewaySettings
+from carapace.config.settings.logging import LoggingSettings
+from carapace.config.settings.metrics import MetricsSettings
+from carapace.config.settings.models import ModelsSettings
+from carapace.config.settings.session import SessionSettings
+from carapace.config.settings.setting import Section, setting
+from carapace.config.settings.tools import MemorySettings, ToolsSettings
+
+__all__ = ["Settings"]
+
+
+class Settings(Section, frozen=True):
+    """All settings. `Settings()` is the safe default: loopback, authentication on."""
+
+    gateway: Annotated[GatewaySettings, setting("Where it listens and to whom.")] = msgspec.field(
+        default_factory=GatewaySettings
+    )
+    models: Annotated[ModelsSettings, setting("The sources of language models.")] = msgspec.field(
+        default_factory=ModelsSettings
+    )
+    agents: Annotated[AgentsSettings, setting("The assistants.")] = msgspec.field(
+        default_factory=AgentsSettings
+    )
+    session: Annotated[SessionSettings, setting("How conversations are told apart.")] = (
+        msgspec.field(default_factory=SessionSettings)
+    )
+    tools: Annotated[ToolsSettings, setting("What agents may do.")] = msgspec.field(
+        default_factory=ToolsSettings
+    )
+    memory: Annotated[MemorySettings, setting("What agents remember.")] = msgspec.field(
+        default_factory=MemorySettings
+    )
+    logging: Annotated[LoggingSettings, setting("The gateway's own log.")] = msgspec.field(
+        default_factory=LoggingSettings
+    )
+    metrics: Annotated[MetricsSettings, setting("The listener for Prometheus.")] = msgspec.field(
+        default_factory=MetricsSettings
+    )
+    env: Annotated[EnvSettings, setting("Variables for the file.")] = msgspec.field(
+        default_factory=EnvSettings
+    )

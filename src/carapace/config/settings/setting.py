@@ -1,0 +1,32 @@
+"""How one setting is described: meaning, bounds, secrecy, and when a change takes effect."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import msgspec
+
+__all__ = ["Count", "Name", "Port", "PositiveInt", "Section", "setting"]
+
+_MAX_SAFE_INT = 2**53 - 1
+
+PositiveInt = Annotated[int, msgspec.Meta(ge=1, le=_MAX_SAFE_INT)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=_MAX_SAFE_INT)]
+Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
+
+
+class Section(msgspec.Struct, frozen=True, rename="camel"):
+    """A group of settings: an object in the file, a frozen struct in the program."""
+
+
+def setting(meaning: str, *, live: bool = False, secret: bool = False) -> msgspec.Meta:
+    """The description of one field.
+
+    Args:
+        meaning: For the reference page and `explain`: what it does, in one or two sentences.
+        live: A change takes effect at once; otherwise after a restart.
+        secret: Never shown: reads give a marker instead.
+    """
+    extra: dict[str, Any] = {"live": live, "secret": secret}
+    return msgspec.Meta(description=meaning, extra=extra)
