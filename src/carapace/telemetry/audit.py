@@ -1,0 +1,282 @@
+"""The audit trail: who did what that matters for security, as a hash chain of JSON lines.
+
+Each line carries a running number and the SHA-256 of the line before it, across files and
+restarts, so a line that was changed, removed or put in between is found by `verify`. (The
+newest lines can be cut off without a trace by whoever may write the file; ship them to
+another machine if that matters.)
+
+A line is handed to the operating system before `record` returns: it survives the death of
+the process. It reaches the disk within a second (`keep_synced`), at rotation and at close:
+a power cut may cost that second. `record` never raises for what the disk does; what could
+not be written is counted, and the next line that can be says how many are missing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from carapace.clock import Clock
+from carapace.telemetry.log import get_logger
+from carapace.telemetry.redact import Redactor
+
+__all__ = ["MEANINGS", "Audit", "AuditKind", "AuditVerdict", "audit_files", "verify"]
+
+_log = get_logger(__name__)
+_GENESIS: Final = "0" * 64
+_NAME: Final = "audit.jsonl"
+
+
+class AuditKind(StrEnum):
+    """What is recorded; every kind is emitted somewhere and explained in `MEANINGS`."""
+
+    AUDIT_REPAIRED = "audit.repaired"
+    AUDIT_GAP = "audit.gap"
+    AUDIT_ROTATED = "audit.rotated"
+    EGRESS_REFUSED = "egress.refused"
+
+
+MEANINGS: Final[dict[AuditKind, str]] = {
+    AuditKind.AUDIT_REPAIRED: "A half-written last line was found at start and removed.",
+    AuditKind.AUDIT_GAP: "Lines could not be written for a while; `lost` says how many.",
+    AuditKind.AUDIT_ROTATED: "A full file was set aside; `removed` names one dropped for age.",
+    AuditKind.EGRESS_REFUSED: "An outbound request broke an address or redirect rule.",
+}
+"""One sentence for each kind; becomes the reference page."""
+
+
+@dataclass(frozen=True, slots=True)
+class AuditVerdict:
+    """What `verify` found.
+
+    Attributes:
+        lines: How many lines were read.
+        problem: None if the chain holds, else file, line and what is wrong there.
+    """
+
+    lines: int
+    problem: str | None
+
+
+class Audit:
+    """Appends to the trail in `folder`.
+
+    Args:
+        folder: Made with mode 0700 if missing; the file is `audit.jsonl`.
+        clock: For the lines' time.
+        redactor: Sees all fields before they are written.
+        max_bytes: Size at which a file is set aside.
+        max_files: How many set aside ones are kept; the oldest go first.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        clock: Clock,
+        redactor: Redactor,
+        max_bytes: int = 10_000_000,
+        max_files: int = 20,
+    ) -> None:
+        self._folder = folder
+        self._path = folder / _NAME
+        self._clock = clock
+        self._redactor = redactor
+        self._max_bytes = max_bytes
+        self._max_files = max_files
+        self._fd = -1
+        self._size = 0
+        self._number = 0
+        self._previous = _GENESIS
+        self._lost = 0
+        self._is_dirty = False
+        self._lock = threading.Lock()
+
+    def record(self, kind: AuditKind, **fields: str | int | bool | None) -> None:
+        """Append one line; never raises for what the disk does."""
+        with self._lock:
+            try:
+                self._ready()
+                if self._size >= self._max_bytes:
+                    self._rotate()
+                if self._lost:
+                    self._write(AuditKind.AUDIT_GAP, {"lost": self._lost})
+                    self._lost = 0
+                self._write(kind, fields)
+            except OSError as error:
+                self._lost += 1
+                self._drop()
+                _log.error("audit line lost", kind=str(kind), reason=str(error), lost=self._lost)
+
+    def check(self) -> str | None:
+        """For readiness: why the trail is not being written, or None."""
+        return f"{self._lost} audit lines could not be written" if self._lost else None
+
+    def sync(self) -> None:
+        """Put what was recorded onto the disk; blocks for as long as that takes."""
+        with self._lock:
+            if not self._is_dirty or self._fd < 0:
+                return
+            descriptor = os.dup(self._fd)
+            self._is_dirty = False
+        try:
+            os.fsync(descriptor)
+        except OSError as error:
+            _log.error("audit trail not synced", reason=str(error))
+        finally:
+            os.close(descriptor)
+
+    async def keep_synced(self, interval_s: float = 1.0) -> None:
+        """Sync every `interval_s` seconds until cancelled; run it as a task."""
+        while True:
+            await self._clock.sleep(interval_s)
+            if self._is_dirty:
+                await asyncio.to_thread(self.sync)
+
+    def close(self) -> None:
+        """Sync and let go; a later record opens the file again."""
+        self.sync()
+        with self._lock:
+            self._drop()
+
+    def _write(self, kind: AuditKind, fields: dict[str, Any]) -> None:
+        """Append one line, wholly or not at all."""
+        line = msgspec.json.encode(
+            {
+                "seq": self._number + 1,
+                "time": self._clock.now().isoformat(timespec="milliseconds"),
+                "kind": str(kind),
+                **self._redactor.mapping(fields),
+                "prev": self._previous,
+            }
+        )
+        try:
+            written = os.write(self._fd, line + b"\n")
+        except OSError:
+            written = 0
+        if written != len(line) + 1:
+            os.ftruncate(self._fd, self._size)
+            raise OSError("the disk took only a part of the line; is it full?")
+        self._size += written
+        self._number += 1
+        self._previous = hashlib.sha256(line).hexdigest()
+        self._is_dirty = True
+
+    def _ready(self) -> None:
+        """Open the file and find the chain's end, if that has not been done."""
+        if self._fd >= 0:
+            return
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0)
+        self._fd = os.open(self._path, flags, 0o600)
+        os.fchmod(self._fd, 0o600)
+        torn = self._mend()
+        self._resume()
+        if torn:
+            self._write(AuditKind.AUDIT_REPAIRED, {"removed_bytes": torn})
+
+    def _mend(self) -> int:
+        """Cut off a last line that lost its end in a crash; how many bytes that were."""
+        data = self._path.read_bytes()
+        self._size = data.rfind(b"\n") + 1
+        torn = len(data) - self._size
+        if torn:
+            os.ftruncate(self._fd, self._size)
+        return torn
+
+    def _resume(self) -> None:
+        """Take up number and hash from the newest line there is."""
+        for path in reversed(audit_files(self._folder)):
+            lines = path.read_bytes().splitlines()
+            if lines:
+                self._previous = hashlib.sha256(lines[-1]).hexdigest()
+                self._number = _number_of(lines[-1])
+                return
+
+    def _rotate(self) -> None:
+        os.fsync(self._fd)
+        self._drop()
+        aside = self._folder / f"audit-{self._number:012d}.jsonl"
+        self._path.replace(aside)
+        removed: list[str] = []
+        for old in audit_files(self._folder)[: -self._max_files]:
+            old.unlink(missing_ok=True)
+            removed.append(old.name)
+        self._ready()
+        self._write(
+            AuditKind.AUDIT_ROTATED, {"file": aside.name, "removed": ", ".join(removed) or None}
+        )
+
+    def _drop(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+
+def audit_files(folder: Path) -> list[Path]:
+    """The files of the trail, oldest first."""
+    current = folder / _NAME
+    return sorted(folder.glob("audit-*.jsonl")) + ([current] if current.exists() else [])
+
+
+def verify(folder: Path) -> AuditVerdict:
+    """Walk the whole chain in `folder`.
+
+    The first line there may follow on lines that were dropped for age. A last line without
+    its newline is being written, or was torn by a crash: it is left out, not held against
+    the trail.
+
+    Raises:
+        OSError: If a file cannot be read.
+    """
+    previous: str | None = None
+    number: int | None = None
+    count = 0
+    for where, line in _lines(folder):
+        found = _link(line)
+        if found is None:
+            return AuditVerdict(count, f"{where}: not a line of the audit trail")
+        if previous is not None and found.prev != previous:
+            return AuditVerdict(count, f"{where}: does not follow on the line before it")
+        if number is not None and found.seq != number + 1:
+            return AuditVerdict(count, f"{where}: number {found.seq} after {number}")
+        if number is None and found.seq == 1 and found.prev != _GENESIS:
+            return AuditVerdict(count, f"{where}: the first line names a line before it")
+        previous, number, count = hashlib.sha256(line).hexdigest(), found.seq, count + 1
+    return AuditVerdict(count, None)
+
+
+class _Link(msgspec.Struct):
+    """The part of a line that makes the chain."""
+
+    seq: int
+    prev: str
+
+
+def _link(line: bytes) -> _Link | None:
+    try:
+        return msgspec.json.decode(line, type=_Link)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+
+
+def _number_of(line: bytes) -> int:
+    link = _link(line)
+    return link.seq if link else 0
+
+
+def _lines(folder: Path) -> Iterator[tuple[str, bytes]]:
+    for path in audit_files(folder):
+        with path.open("rb") as file:
+            for number, line in enumerate(file, start=1):
+                if line.endswith(b"\n"):
+                    yield f"{path.name}:{number}", line[:-1]

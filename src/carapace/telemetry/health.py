@@ -1,0 +1,69 @@
+"""Readiness: named checks, each of which says why not.
+
+Live ("the process answers") needs no check. Ready ("send me work") needs all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from carapace.telemetry.log import get_logger
+
+__all__ = ["Readiness", "ReadinessReport"]
+
+_log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadinessReport:
+    """The answer of all checks at one moment.
+
+    Attributes:
+        reasons: Check name to what is wrong; empty means ready.
+        checked: All check names, in the order they were added.
+    """
+
+    reasons: dict[str, str]
+    checked: tuple[str, ...]
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.reasons
+
+
+class Readiness:
+    """Collects the checks that rooms bring. A check answers from memory, at once."""
+
+    __slots__ = ("_checks",)
+
+    def __init__(self) -> None:
+        self._checks: dict[str, Callable[[], str | None]] = {}
+
+    def add(self, name: str, check: Callable[[], str | None]) -> None:
+        """Ask `check` from now on: None is fine, text says why not.
+
+        Raises:
+            ValueError: If there is a check of that name.
+        """
+        if name in self._checks:
+            raise ValueError(f"readiness check {name} is added twice")
+        self._checks[name] = check
+
+    def report(self) -> ReadinessReport:
+        """Ask every check; one that raises counts as not ready."""
+        reasons = {
+            name: reason
+            for name, check in self._checks.items()
+            if (reason := _ask(name, check)) is not None
+        }
+        return ReadinessReport(reasons, tuple(self._checks))
+
+
+def _ask(name: str, check: Callable[[], str | None]) -> str | None:
+    try:
+        return check()
+    except Exception:  # noqa: BLE001 - a broken check must not look like a healthy gateway
+        _log.exception("readiness check failed", check=name)
+        return "the check itself failed, see the log"
