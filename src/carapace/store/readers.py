@@ -1,0 +1,112 @@
+"""Readers: a few threads, each with a read-only connection of its own.
+
+In WAL mode they never wait for the writer. Each function sees one snapshot, taken when its
+transaction reads first, so it includes every write that was awaited before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Sequence
+from queue import SimpleQueue
+from typing import Any
+
+from carapace.store.errors import DatabaseBusy, DatabaseClosed
+from carapace.store.jobs import Job, deliver
+from carapace.store.ports import Tx
+from carapace.store.tx import SqliteTx
+from carapace.store.writer import OnSlow
+
+__all__ = ["Readers"]
+
+
+class Readers:
+    """Owns the reading connections and their threads.
+
+    Args:
+        connections: One thread each.
+        loop: Where callers wait.
+        max_waiting: How many reads may wait at once.
+        slow_s: What takes longer is told to `on_slow`.
+        on_slow: See `OnSlow`.
+    """
+
+    def __init__(
+        self,
+        connections: Sequence[sqlite3.Connection],
+        loop: asyncio.AbstractEventLoop,
+        *,
+        max_waiting: int,
+        slow_s: float,
+        on_slow: OnSlow,
+    ) -> None:
+        self._loop = loop
+        self._max_waiting = max_waiting
+        self._slow_s = slow_s
+        self._on_slow = on_slow
+        self._queue: SimpleQueue[Job | None] = SimpleQueue()
+        self._closing = False
+        self._threads = [
+            threading.Thread(
+                target=self._work, args=(one,), name=f"carapace-reader-{index}", daemon=True
+            )
+            for index, one in enumerate(connections)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def submit(self, fn: Callable[[Tx], Any]) -> asyncio.Future[Any]:
+        """Queue `fn` for the next free reader.
+
+        Raises:
+            DatabaseClosed: After `stop`.
+            DatabaseBusy: If `max_waiting` wait already.
+        """
+        if self._closing:
+            raise DatabaseClosed("The gateway is stopping; nothing was read. Try again later.")
+        if self._queue.qsize() >= self._max_waiting:
+            raise DatabaseBusy(
+                f"{self._max_waiting} reads wait for the database. Try again in a moment."
+            )
+        future: asyncio.Future[Any] = self._loop.create_future()
+        self._queue.put(Job(fn, future))
+        return future
+
+    def stop(self) -> None:
+        """Take nothing new; the threads end after what waits."""
+        if not self._closing:
+            self._closing = True
+            for _ in self._threads:
+                self._queue.put(None)
+
+    def join(self) -> None:
+        """Wait for the threads to end (blocks; call it off the loop)."""
+        for thread in self._threads:
+            thread.join()
+
+    def _work(self, connection: sqlite3.Connection) -> None:
+        tx = SqliteTx(connection)
+        while (job := self._queue.get()) is not None:
+            if job.is_abandoned:
+                continue
+            started = time.perf_counter()
+            _read(connection, tx, job)
+            elapsed_s = time.perf_counter() - started
+            if elapsed_s > self._slow_s:
+                self._on_slow(job.name, elapsed_s)
+            deliver(self._loop, (job,))
+        connection.close()
+
+
+def _read(connection: sqlite3.Connection, tx: SqliteTx, job: Job) -> None:
+    try:
+        connection.execute("BEGIN")
+        job.result = job.fn(tx)
+    except BaseException as error:  # noqa: BLE001 - carried to the caller, whatever it is
+        job.error = error
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
