@@ -1,0 +1,101 @@
+"""Who may reach what: the rules of one caller, and the decision about one connection.
+
+Pure. A policy starts from "public addresses only" and can be widened for exact host and port
+pairs that the operator wrote into the configuration. Metadata services stay closed even then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from carapace.net.address import IPAddress, is_local_name, is_metadata, is_metadata_host, refusal
+from carapace.net.url import Endpoint, literal, parse_url
+
+__all__ = ["EgressCaller", "EgressPolicy", "HostPort", "allow_url"]
+
+HostPort = tuple[str, int]
+MEBIBYTE = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class EgressPolicy:
+    """What one caller may do.
+
+    Attributes:
+        allow_hosts: Exact (host, port) pairs that may have a non-public address, hosts as
+            `carapace.net.url.check_host` writes them.
+        only_hosts: If not None, nothing but these pairs may be reached, redirects included.
+        allow_http: Whether clear text is fine towards public hosts; `allow_hosts` may always
+            use it.
+        max_wire_bytes: Cap of one response body as it comes over the wire.
+        max_decoded_bytes: Cap of the same body after decompression.
+        max_redirects: How many redirects of a GET or HEAD are followed; 0 hands them back.
+        connect_timeout_s: Name look-up, connection and TLS together.
+        silence_timeout_s: Longest wait for the next bytes.
+        total_timeout_s: Redirects and whole body; None for streams that last.
+        max_connections: Open connections of this client at once.
+    """
+
+    allow_hosts: frozenset[HostPort] = frozenset()
+    only_hosts: frozenset[HostPort] | None = None
+    allow_http: bool = True
+    max_wire_bytes: int = 32 * MEBIBYTE
+    max_decoded_bytes: int = 64 * MEBIBYTE
+    max_redirects: int = 0
+    connect_timeout_s: float = 10.0
+    silence_timeout_s: float = 60.0
+    total_timeout_s: float | None = 300.0
+    max_connections: int = 20
+
+    def refuse_url(self, endpoint: Endpoint) -> str | None:
+        """Why this endpoint may not be asked at all, or None; needs no look-up."""
+        pair = (endpoint.host, endpoint.port)
+        if is_metadata_host(endpoint.host):
+            return "a cloud metadata service"
+        if self.only_hosts is not None and pair not in self.only_hosts:
+            return "not one of the hosts this feature may reach"
+        if pair in self.allow_hosts:
+            return None
+        if is_local_name(endpoint.host):
+            return "a name of this machine or its local network"
+        if endpoint.scheme == "http" and not self.allow_http:
+            return "clear-text http where https is required"
+        return None
+
+    def refuse_addresses(self, host: str, port: int, addresses: Sequence[IPAddress]) -> str | None:
+        """Why a connection to `host` may not be made, or None.
+
+        One bad address of a name refuses the name: a resolver that mixes public and private
+        answers is an attack or a mistake.
+        """
+        if not addresses:
+            return "the name has no address"
+        for address in addresses:
+            if is_metadata(address):
+                return f"{address} is a cloud metadata service"
+        if (host, port) in self.allow_hosts:
+            return None
+        for address in addresses:
+            if (reason := refusal(address)) is not None:
+                is_literal = literal(host) is not None
+                return reason if is_literal else f"{address} is {reason}"
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class EgressCaller:
+    """A feature that goes out: its name for the audit log, and its policy."""
+
+    name: str
+    policy: EgressPolicy = EgressPolicy()
+
+
+def allow_url(url: str) -> HostPort:
+    """The exact pair that a configured base URL allows.
+
+    Raises:
+        carapace.net.url.InvalidUrl: If the URL is not one the gateway would open.
+    """
+    endpoint = parse_url(url)
+    return (endpoint.host, endpoint.port)
