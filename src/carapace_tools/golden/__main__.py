@@ -1,0 +1,41 @@
+"""`python -m carapace_tools.golden --url ws://127.0.0.1:18789/ --token T FOLDER`.
+
+FOLDER holds trace files and `scenario.toml`. Exit code 0 if everything matches.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from pathlib import Path
+
+import msgspec
+
+from carapace_tools.golden.replay import Replay
+from carapace_tools.golden.report import as_json, as_text, is_clean
+from carapace_tools.golden.scenario import load_scenario
+
+__all__ = ["main"]
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one replay and print its report."""
+    parser = argparse.ArgumentParser(prog="carapace-golden", description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--url", required=True)
+    parser.add_argument("--token", required=True)
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--verbose", action="store_true", help="list every relaxation's reason")
+    options = parser.parse_args(argv)
+    scenario = load_scenario(options.folder / "scenario.toml")
+    outcomes = asyncio.run(Replay(options.url, options.token, options.folder, scenario).run())
+    if options.json:
+        sys.stdout.write(msgspec.json.encode(as_json(outcomes)).decode() + "\n")
+    else:
+        sys.stdout.write(as_text(outcomes, verbose=options.verbose) + "\n")
+    return 0 if is_clean(outcomes) else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,85 @@
+"""The order in which recorded exchanges are asked again, and what may differ.
+
+A scenario is a TOML file beside the traces:
+
+    [[rule]]                      # see carapace_tools.golden.matching.Rule
+    path = "*.ts"
+    how = "type"
+    reason = "time of the recording"
+
+    [[step]]
+    trace = "health"              # file name of the trace
+    case = "ok"
+    on = "main"                   # "main": the signed-in connection; "fresh": a new one;
+                                  # "raw": a new one on which the recorded frame is the first
+    device = { identity = "a", version = "v2", tamper = "signature" }
+    headers = { "X-Forwarded-For" = "10.0.0.9" }
+    rewrite = { "params.message" = "..." }       # "@repeat:x:1000" is a thousand x
+    why = "reason of the rewrite"
+    before = [ { method = "chat.send", params = { ... } } ]
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from carapace_tools.golden.matching import Rule
+
+__all__ = ["DeviceRecipe", "Preparation", "Scenario", "Step", "load_scenario"]
+
+
+class DeviceRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How to sign in again where the recording had a device."""
+
+    identity: str = "a"
+    version: Literal["v1", "v2", "v3"] = "v2"
+    tamper: Literal["", "id", "signature", "old", "nonce"] = ""
+    token: Literal["shared", "device", "none"] = "shared"  # noqa: S105 - which kind, not a secret
+
+
+class Preparation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A request sent before the step; its first answer must be ok.
+
+    `until` says what else is awaited: the first text of the run it started, or its end.
+    """
+
+    method: str
+    params: dict[str, Any] = {}
+    until: Literal["answer", "delta", "final"] = "answer"
+
+
+class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One exchange to repeat."""
+
+    trace: str
+    case: str
+    on: Literal["main", "fresh", "raw"] = "main"
+    device: DeviceRecipe | None = None
+    headers: dict[str, str] = {}
+    rewrite: dict[str, Any] = {}
+    why: str = ""
+    before: list[Preparation] = []
+
+
+class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Steps in order and the rules that hold for them."""
+
+    step: list[Step]
+    rule: list[Rule] = []
+
+
+def load_scenario(path: Path) -> Scenario:
+    """Read a scenario file.
+
+    Raises:
+        msgspec.ValidationError: If it does not fit; a rewrite without a reason is one case.
+    """
+    scenario = msgspec.convert(tomllib.loads(path.read_text("utf-8")), Scenario)
+    for step in scenario.step:
+        if step.rewrite and not step.why:
+            raise msgspec.ValidationError(f"{step.trace}: {step.case}: a rewrite needs its reason")
+    return scenario
