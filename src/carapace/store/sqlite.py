@@ -9,8 +9,6 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final, TypeVar
 
-import structlog
-
 from carapace.clock import Clock, SystemClock
 from carapace.store.backup import backup_file
 from carapace.store.connect import connect, connect_read_only, prepare_file
@@ -21,6 +19,7 @@ from carapace.store.migrate import Migration, load_migrations, migrate
 from carapace.store.ports import Tx
 from carapace.store.readers import Readers
 from carapace.store.writer import OnSlow, Writer
+from carapace.telemetry.log import get_logger
 
 __all__ = ["SqliteDatabase"]
 
@@ -30,7 +29,7 @@ _MAX_WAITING: Final = 4096
 _DEADLINE_S: Final = 30.0
 _SLOW_S: Final = 0.05
 
-log = structlog.get_logger("store")
+log = get_logger(__name__)
 
 
 def _log_slow(name: str, elapsed_s: float) -> None:
