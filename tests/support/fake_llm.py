@@ -551,6 +551,8 @@ class FakeLlm:
         except (asyncio.CancelledError, ConnectionError):
             self.dropped.set()
             raise
+        if request.transport is None or request.transport.is_closing():
+            return response
         if dialect.says_done and "nostop" not in script.flaws:
             await response.write(b"data: [DONE]\n\n")
         await response.write_eof()
