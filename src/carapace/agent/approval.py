@@ -1,0 +1,161 @@
+"""May this run use this tool? Policy is a table; what it leaves open, somebody is asked.
+
+Three rules that never bend: what no rule allows is denied, silence is a no (advisory J08), and
+the question is decided where the tool would run, not where it was listed (J14).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final, Protocol
+
+from carapace.agent.types import RunSource
+
+__all__ = [
+    "APPROVAL_TIMEOUT_S",
+    "DEFAULT_RULES",
+    "ApprovalRequest",
+    "Approvals",
+    "Approver",
+    "Decision",
+    "DenyAll",
+    "Risk",
+    "ToolPolicy",
+    "Verdict",
+]
+
+APPROVAL_TIMEOUT_S: Final = 120.0
+
+
+class Risk(StrEnum):
+    """What a tool can do at worst; declared with the tool, never taken from a model."""
+
+    READ = "read"  # looks at what the agent already owns
+    WRITE = "write"  # changes what the agent owns
+    OUTSIDE = "outside"  # speaks to somebody else
+    DANGEROUS = "dangerous"  # acts on the machine or spends money
+
+
+class Verdict(StrEnum):
+    """What the policy says."""
+
+    ALLOW = "allow"
+    ASK = "ask"
+    DENY = "deny"
+
+
+class Decision(StrEnum):
+    """What was decided in the end."""
+
+    ALLOW = "allow"
+    DENY = "deny"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApprovalRequest:
+    """One use of one tool; `arguments` is the JSON text that would be run."""
+
+    run_id: str
+    session_key: str
+    agent_id: str
+    tool: str
+    arguments: str
+    risk: Risk
+    source: RunSource
+
+
+class Approver(Protocol):
+    """Asks a person, or stands in for one."""
+
+    async def decide(self, request: ApprovalRequest) -> Decision:
+        """Allow or deny; may take as long as the asker's deadline."""
+        ...
+
+
+class DenyAll:
+    """For a gateway where nobody can be asked."""
+
+    __slots__ = ()
+
+    async def decide(self, request: ApprovalRequest) -> Decision:
+        """Always no."""
+        del request
+        return Decision.DENY
+
+
+def _rules() -> Mapping[tuple[RunSource, Risk], Verdict]:
+    own = {Risk.READ: Verdict.ALLOW, Risk.WRITE: Verdict.ALLOW, Risk.OUTSIDE: Verdict.ASK}
+    table = {
+        (source, risk): verdict
+        for source in (RunSource.OPERATOR, RunSource.HTTP)
+        for risk, verdict in own.items()
+    }
+    table[RunSource.OPERATOR, Risk.DANGEROUS] = Verdict.ASK
+    table[RunSource.HTTP, Risk.DANGEROUS] = Verdict.ASK
+    table[RunSource.OUTSIDE, Risk.WRITE] = Verdict.ASK
+    return MappingProxyType(table)
+
+
+DEFAULT_RULES: Final = _rules()
+"""Pairs that are missing are denied: words from outside read nothing and reach nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolPolicy:
+    """Which tools exist for an agent and what each pair of source and risk means.
+
+    Attributes:
+        allow: Names that may be used; None is all.
+        deny: Names that may not, whatever `allow` says.
+        rules: Verdicts by source and risk.
+    """
+
+    allow: frozenset[str] | None = None
+    deny: frozenset[str] = frozenset()
+    rules: Mapping[tuple[RunSource, Risk], Verdict] = field(default_factory=lambda: DEFAULT_RULES)
+
+    def verdict(self, tool: str, risk: Risk, source: RunSource) -> Verdict:
+        """What the policy says about `tool`."""
+        if tool in self.deny or (self.allow is not None and tool not in self.allow):
+            return Verdict.DENY
+        return self.rules.get((source, risk), Verdict.DENY)
+
+
+class Approvals:
+    """The policy and whoever can be asked.
+
+    Args:
+        approver: Asked where the policy says so.
+        policy: The table.
+        timeout_s: How long a question may stay open before it counts as a no.
+    """
+
+    def __init__(
+        self,
+        approver: Approver,
+        *,
+        policy: ToolPolicy | None = None,
+        timeout_s: float = APPROVAL_TIMEOUT_S,
+    ) -> None:
+        self._approver = approver
+        self.policy = policy or ToolPolicy()
+        self._timeout_s = timeout_s
+
+    def is_listed(self, tool: str, risk: Risk, source: RunSource) -> bool:
+        """Whether the model is shown the tool at all."""
+        return self.policy.verdict(tool, risk, source) is not Verdict.DENY
+
+    async def permit(self, request: ApprovalRequest) -> Decision:
+        """Decide about one use."""
+        verdict = self.policy.verdict(request.tool, request.risk, request.source)
+        if verdict is not Verdict.ASK:
+            return Decision.ALLOW if verdict is Verdict.ALLOW else Decision.DENY
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                return await self._approver.decide(request)
+        except TimeoutError:
+            return Decision.DENY

@@ -1,0 +1,93 @@
+"""Who may use which tool."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from carapace.agent.approval import (
+    ApprovalRequest,
+    Approvals,
+    Decision,
+    DenyAll,
+    Risk,
+    ToolPolicy,
+    Verdict,
+)
+from carapace.agent.types import RunSource
+
+
+class Says:
+    """An approver with one answer."""
+
+    def __init__(self, decision: Decision) -> None:
+        self.decision = decision
+        self.asked: list[ApprovalRequest] = []
+
+    async def decide(self, request: ApprovalRequest) -> Decision:
+        self.asked.append(request)
+        return self.decision
+
+
+class NeverAnswers:
+    """An approver whose person went away."""
+
+    async def decide(self, request: ApprovalRequest) -> Decision:
+        await asyncio.Event().wait()
+        raise AssertionError(request)
+
+
+def request(risk: Risk, source: RunSource = RunSource.OPERATOR) -> ApprovalRequest:
+    return ApprovalRequest(
+        run_id="r",
+        session_key="s",
+        agent_id="main",
+        tool="t",
+        arguments="{}",
+        risk=risk,
+        source=source,
+    )
+
+
+@pytest.mark.parametrize("source", [RunSource.OPERATOR, RunSource.HTTP])
+async def test_an_owner_uses_what_the_agent_owns_unasked(source: RunSource):
+    approver = Says(Decision.DENY)
+    approvals = Approvals(approver)
+    assert await approvals.permit(request(Risk.READ, source)) is Decision.ALLOW
+    assert await approvals.permit(request(Risk.WRITE, source)) is Decision.ALLOW
+    assert approver.asked == []
+
+
+@pytest.mark.parametrize("risk", [Risk.OUTSIDE, Risk.DANGEROUS])
+async def test_what_is_risky_needs_a_yes(risk: Risk):
+    yes = Says(Decision.ALLOW)
+    assert await Approvals(yes).permit(request(risk)) is Decision.ALLOW
+    assert yes.asked[0].risk is risk
+    assert await Approvals(DenyAll()).permit(request(risk)) is Decision.DENY
+
+
+async def test_advisory_j01_words_from_outside_have_no_owner_rights():
+    yes = Says(Decision.ALLOW)
+    approvals = Approvals(yes)
+    for risk in (Risk.READ, Risk.OUTSIDE, Risk.DANGEROUS):
+        assert await approvals.permit(request(risk, RunSource.OUTSIDE)) is Decision.DENY
+        assert not approvals.is_listed("t", risk, RunSource.OUTSIDE)
+    assert yes.asked == []
+    assert approvals.is_listed("t", Risk.WRITE, RunSource.OUTSIDE)
+
+
+async def test_advisory_j08_silence_is_a_no():
+    approvals = Approvals(NeverAnswers(), timeout_s=0.01)
+    assert await approvals.permit(request(Risk.DANGEROUS)) is Decision.DENY
+
+
+def test_a_denied_name_stays_denied_whatever_is_allowed():
+    policy = ToolPolicy(allow=frozenset({"a", "b"}), deny=frozenset({"b"}))
+    verdicts = {name: policy.verdict(name, Risk.READ, RunSource.OPERATOR) for name in "abc"}
+    assert verdicts == {"a": Verdict.ALLOW, "b": Verdict.DENY, "c": Verdict.DENY}
+
+
+def test_what_no_rule_names_is_denied():
+    policy = ToolPolicy(rules={})
+    assert policy.verdict("t", Risk.READ, RunSource.OPERATOR) is Verdict.DENY
