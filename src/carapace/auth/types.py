@@ -32,9 +32,9 @@ _MAX_REASON_BYTES: Final = 123  # RFC 6455, section 5.5: a control frame carries
 class CredentialKind(StrEnum):
     """What convinced the gateway."""
 
-    TOKEN = "token"
-    PASSWORD = "password"
-    DEVICE_TOKEN = "device-token"
+    TOKEN = "token"  # noqa: S105 - the name of a kind, not a secret
+    PASSWORD = "password"  # noqa: S105 - as above
+    DEVICE_TOKEN = "device-token"  # noqa: S105 - as above
     TAILSCALE = "tailscale"
 
     @property
@@ -58,6 +58,7 @@ class Origin:
         is_forwarded: A forwarding header is present, whoever set it.
         via_trusted_proxy: The peer is listed in `gateway.trustedProxies`.
         tailscale_login: Claimed by `tailscale serve`; worthless until whois confirms it.
+        forwarded_for: The last hop of `X-Forwarded-For`, unjudged.
         user_agent: For logs only.
     """
 
@@ -70,6 +71,7 @@ class Origin:
     is_forwarded: bool = False
     via_trusted_proxy: bool = False
     tailscale_login: str | None = None
+    forwarded_for: str | None = None
     user_agent: str | None = None
 
 
