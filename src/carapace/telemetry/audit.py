@@ -42,14 +42,40 @@ class AuditKind(StrEnum):
     AUDIT_REPAIRED = "audit.repaired"
     AUDIT_GAP = "audit.gap"
     AUDIT_ROTATED = "audit.rotated"
+    TOOL_DENIED = "tool.denied"
     EGRESS_REFUSED = "egress.refused"
+    ORIGIN_REFUSED = "origin.refused"
+    CLIENT_TOO_SLOW = "client.too_slow"
+    CONNECTIONS_CAPPED = "connections.capped"
+    AUTH_FAILED = "auth.failed"
+    AUTH_LOCKED_OUT = "auth.locked_out"
+    SCOPE_DENIED = "auth.scope_denied"
+    CREDENTIAL_CHANGED = "auth.credential_changed"
+    PAIRING_REQUESTED = "device.pairing_requested"
+    PAIRING_REJECTED = "device.pairing_rejected"
+    DEVICE_PAIRED = "device.paired"
+    DEVICE_TOKEN_ROTATED = "device.token_rotated"  # noqa: S105 - the name of an event
+    DEVICE_TOKEN_REVOKED = "device.token_revoked"  # noqa: S105 - the name of an event
 
 
 MEANINGS: Final[dict[AuditKind, str]] = {
     AuditKind.AUDIT_REPAIRED: "A half-written last line was found at start and removed.",
     AuditKind.AUDIT_GAP: "Lines could not be written for a while; `lost` says how many.",
     AuditKind.AUDIT_ROTATED: "A full file was set aside; `removed` names one dropped for age.",
+    AuditKind.TOOL_DENIED: "A model asked for a tool that its run may not use.",
     AuditKind.EGRESS_REFUSED: "An outbound request broke an address or redirect rule.",
+    AuditKind.ORIGIN_REFUSED: "A page or host name that is not allowed asked for an upgrade.",
+    AuditKind.CLIENT_TOO_SLOW: "A client that did not read what was sent to it was closed.",
+    AuditKind.CONNECTIONS_CAPPED: "A connection was refused by a limit; `cap` says which.",
+    AuditKind.AUTH_FAILED: "A connect or bearer was refused; `reason` says by which check.",
+    AuditKind.AUTH_LOCKED_OUT: "Too many failed attempts: an address, or all, must wait.",
+    AuditKind.SCOPE_DENIED: "Somebody asked for, or tried to grant, more than it may have.",
+    AuditKind.CREDENTIAL_CHANGED: "The shared token or password was replaced.",
+    AuditKind.PAIRING_REQUESTED: "A device waits for a person to approve it.",
+    AuditKind.PAIRING_REJECTED: "A person turned a device away.",
+    AuditKind.DEVICE_PAIRED: "A device was approved; `silent` if it was local.",
+    AuditKind.DEVICE_TOKEN_ROTATED: "A device's token was replaced.",
+    AuditKind.DEVICE_TOKEN_REVOKED: "A device lost a role; it needs a new approval.",
 }
 """One sentence for each kind; becomes the reference page."""
 

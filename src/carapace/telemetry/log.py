@@ -29,7 +29,10 @@ __all__ = ["LogOptions", "Logger", "Outlet", "configure", "get_logger"]
 Outlet = Callable[[bytes], None]
 """Takes one JSON line without its newline; must not raise."""
 
-LevelName = Literal["debug", "info", "warning", "error", "critical"]
+LevelName = Literal[
+    "silent", "fatal", "critical", "error", "warn", "warning", "info", "debug", "trace"
+]
+"""Our names and those of the Node gateway's settings."""
 
 _MAX_IN_CHARS: Final = 32_768
 _MAX_OUT_CHARS: Final = 8_192
@@ -39,6 +42,10 @@ _LEVELS: Final[dict[str, int]] = {
     "warning": logging.WARNING,
     "error": logging.ERROR,
     "critical": logging.CRITICAL,
+    "warn": logging.WARNING,
+    "fatal": logging.CRITICAL,
+    "trace": logging.DEBUG,
+    "silent": logging.CRITICAL + 10,
 }
 
 
@@ -69,6 +76,7 @@ class _Pipeline:
 
     def __init__(self, options: LogOptions) -> None:
         self._options = options
+        self._level = _LEVELS[options.level]
         self._console_level = _LEVELS[options.console_level or options.level]
         self._is_pretty = options.style == "pretty" or (
             options.style == "auto" and options.stream.isatty()
@@ -78,6 +86,8 @@ class _Pipeline:
 
     def deliver(self, event: MutableMapping[str, Any]) -> None:
         """Write one event to the outlets and, if it is grave enough, to the console."""
+        if _LEVELS.get(str(event.get("level")), logging.INFO) < self._level:
+            return
         entry: dict[str, Any] = {
             "time": _now(),
             "level": event.pop("level", "info"),
@@ -237,7 +247,7 @@ class _State:
                 structlog.processors.format_exc_info,
                 _as_one_argument,
             ],
-            wrapper_class=structlog.make_filtering_bound_logger(self._level),
+            wrapper_class=structlog.make_filtering_bound_logger(min(self._level, logging.CRITICAL)),
             context_class=dict,
         ).bind(**fields)
 

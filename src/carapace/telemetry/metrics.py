@@ -11,10 +11,12 @@ import platform
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from prometheus_client import CollectorRegistry, Gauge, Histogram
+    from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 __all__ = ["Metrics"]
 
+_REQUEST_BUCKETS_S: Final = (0.0001, 0.001, 0.01, 0.1, 1.0, 10.0, 60.0, 600.0)
+_TURN_BUCKETS_S: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 600.0)
 _LAG_BUCKETS_S: Final = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
 
 
@@ -29,6 +31,19 @@ class Metrics:
     registry: CollectorRegistry
     build_info: Gauge
     loop_lag: Histogram
+    turns: Counter
+    turn_seconds: Histogram
+    turns_waiting: Gauge
+    tool_calls: Counter
+    ws_connections: Gauge
+    ws_frames_in: Counter
+    ws_frames_out: Counter
+    ws_dropped_bytes: Counter
+    slow_consumers: Counter
+    requests: Counter
+    request_seconds: Histogram
+    handshake_failures: Counter
+    auth_failures: Counter
 
     def __init__(self, version: str, *, with_process: bool = True) -> None:
         import prometheus_client as prometheus  # noqa: PLC0415 - costs tens of milliseconds
@@ -48,5 +63,74 @@ class Metrics:
             "carapace_event_loop_lag_seconds",
             "How late the event loop woke a sleeper.",
             buckets=_LAG_BUCKETS_S,
+            registry=registry,
+        )
+        self.ws_connections = prometheus.Gauge(
+            "carapace_ws_connections",
+            "Open WebSocket connections by state: in the handshake, operator or node.",
+            ("state",),
+            registry=registry,
+        )
+        self.ws_frames_in = prometheus.Counter(
+            "carapace_ws_frames_in", "WebSocket messages received.", registry=registry
+        )
+        self.ws_frames_out = prometheus.Counter(
+            "carapace_ws_frames_out", "WebSocket messages sent.", registry=registry
+        )
+        self.ws_dropped_bytes = prometheus.Counter(
+            "carapace_ws_dropped_bytes",
+            "Bytes of events that a slow client missed.",
+            registry=registry,
+        )
+        self.slow_consumers = prometheus.Counter(
+            "carapace_ws_slow_consumers",
+            "Connections closed because the client did not read.",
+            registry=registry,
+        )
+        self.requests = prometheus.Counter(
+            "carapace_requests",
+            "Requests by method and outcome: ok, refused or failed.",
+            ("method", "outcome"),
+            registry=registry,
+        )
+        self.request_seconds = prometheus.Histogram(
+            "carapace_request_seconds",
+            "Time from a request to its answer.",
+            buckets=_REQUEST_BUCKETS_S,
+            registry=registry,
+        )
+        self.handshake_failures = prometheus.Counter(
+            "carapace_handshake_failures",
+            "Connections that were never admitted, by reason.",
+            ("reason",),
+            registry=registry,
+        )
+        self.turns = prometheus.Counter(
+            "carapace_turns",
+            "Turns that ended, by how.",
+            ("outcome",),
+            registry=registry,
+        )
+        self.turn_seconds = prometheus.Histogram(
+            "carapace_turn_seconds",
+            "How long a turn took from its lane to its outcome.",
+            buckets=_TURN_BUCKETS_S,
+            registry=registry,
+        )
+        self.turns_waiting = prometheus.Gauge(
+            "carapace_turns_waiting",
+            "Turns that wait for their lane.",
+            registry=registry,
+        )
+        self.tool_calls = prometheus.Counter(
+            "carapace_tool_calls",
+            "Tool calls of models, by tool and how they ended.",
+            ("tool", "outcome"),
+            registry=registry,
+        )
+        self.auth_failures = prometheus.Counter(
+            "carapace_auth_failures",
+            "Connects and bearers refused by authentication, by the check that refused them.",
+            ("reason",),
             registry=registry,
         )

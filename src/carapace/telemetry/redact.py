@@ -11,7 +11,7 @@ from __future__ import annotations
 import base64
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -42,14 +42,9 @@ _SECRET_ENDINGS: Final = (
     "signingkey",
     "token",
 )
-_KEY_VALUE_NAMES: Final = (
-    r"(?:[a-z0-9]+[_-]?)*?(?:api[_-]?key|authorization|cookie|pass(?:phrase|wd|word)"
-    r"|private[_-]?key|secret|token)"
-)
-
 _SHAPES: Final = (
     re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----[\s\S]*?(?:-----END[^-]*-----|\Z)"),
-    re.compile(r"\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,}"),
+    re.compile(r"(?<![\w-])eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,}"),
     re.compile(r"\b(?:sk|pk|rk)-[\w-]{16,}"),
     re.compile(r"\b(?:sk|pk|rk|whsec)_(?:live_|test_)?[A-Za-z0-9]{16,}"),
     re.compile(r"\b(?:gh[opusr]_[A-Za-z0-9]{20,}|github_pat_\w{20,}|glpat-[\w-]{16,})"),
@@ -62,9 +57,12 @@ _SHAPES: Final = (
 _AFTER_SCHEME = re.compile(r"(?i)\b(bearer|basic|digest)\s+([\w.~+/=-]{8,})")
 _URL_USER = re.compile(r"(?i)\b([a-z][a-z0-9+.-]{1,20}://[^\s/:@]{0,256}:)([^\s/@]{1,512})(?=@)")
 _KEY_VALUE = re.compile(
-    rf"(?i)(?<![a-z0-9])({_KEY_VALUE_NAMES}[\"']?\s{{0,3}}[=:]\s{{0,3}})"
-    r"(?!(?:bearer|basic|digest)\b)(\"[^\"\n]{1,4096}\"|'[^'\n]{1,4096}'|[^\s\"',;&}\])]{1,4096})"
+    r"(?i)(?<![\w-])([\w-]*(?:api[_-]?key|authorization|cookie|pass(?:phrase|wd|word)"
+    r"|private[_-]?key|secret|token)[\"']?\s{0,3}[=:]\s{0,3})(?!(?:bearer|basic|digest)\b)"
+    r"(\"[^\"\n]{1,1024}\"|'[^'\n]{1,1024}'|[^\s\"',;&}\])]+)"
 )
+"""All patterns here take time in proportion to the text: a start is only tried where a word
+begins, and what may be scanned in vain is bounded."""
 
 
 def strip_controls(text: str) -> str:
@@ -107,12 +105,24 @@ def _spellings(value: str) -> set[str]:
 class Redactor:
     """Replaces secrets by a mask. Safe to use from any thread."""
 
-    __slots__ = ("_exact", "_known", "_lock")
+    __slots__ = ("_exact", "_known", "_lock", "_patterns")
 
     def __init__(self) -> None:
         self._known: set[str] = set()
         self._exact: re.Pattern[str] | None = None
+        self._patterns: tuple[re.Pattern[str], ...] = ()
         self._lock = threading.Lock()
+
+    def set_patterns(self, patterns: Iterable[str]) -> None:
+        """Also hide what these regular expressions match (`logging.redactPatterns`).
+
+        Raises:
+            ValueError: If one is no regular expression; the earlier ones then stay.
+        """
+        try:
+            self._patterns = tuple(re.compile(pattern) for pattern in patterns)
+        except re.error as error:
+            raise ValueError(f"not a regular expression: {error.pattern!r}: {error}") from error
 
     def add_secret(self, value: str) -> None:
         """Never let `value` through again, in plain, percent-encoded or base64.
@@ -133,6 +143,8 @@ class Redactor:
         clean = strip_controls(text)
         if self._exact is not None:
             clean = self._exact.sub(_mask_match, clean)
+        for pattern in self._patterns:
+            clean = pattern.sub(_mask_match, clean)
         clean = _URL_USER.sub(_mask_second, clean)
         for shape in _SHAPES:
             clean = shape.sub(_mask_match, clean)

@@ -13,7 +13,9 @@ from typing import Final
 
 import msgspec
 
-__all__ = ["LogTail", "LogsTailResult", "Ring"]
+from carapace.protocol.logs import LogsTail
+
+__all__ = ["LogTail", "Ring"]
 
 DEFAULT_LIMIT: Final = 500
 DEFAULT_MAX_BYTES: Final = 250_000
@@ -65,21 +67,6 @@ class Ring:
             return out, begin, self._end
 
 
-class LogsTailResult(msgspec.Struct, rename="camel"):
-    """Result of `logs.tail` (protocol 3, section 3).
-
-    `cursor` is where to go on; `reset` says that the given cursor could not be honoured;
-    `truncated` that older lines were left out.
-    """
-
-    file: str
-    cursor: int
-    size: int
-    lines: list[str]
-    truncated: bool
-    reset: bool
-
-
 class LogTail:
     """Reads the ring as clients of the Node gateway expect to read its file.
 
@@ -99,7 +86,7 @@ class LogTail:
         cursor: int | None = None,
         limit: int = DEFAULT_LIMIT,
         max_bytes: int = DEFAULT_MAX_BYTES,
-    ) -> LogsTailResult:
+    ) -> LogsTail:
         """What was logged after `cursor`, or the end of the log without one.
 
         Args:
@@ -117,7 +104,7 @@ class LogTail:
             start = cursor
         lines, _, end = self._ring.since(start)
         truncated = reset or (cursor is None and start > 0)
-        return LogsTailResult(
+        return LogsTail(
             file=self._file,
             cursor=end,
             size=end,
