@@ -9,7 +9,6 @@ from carapace.agent.weights.manifest import SMALL, STARTER, Weights
 
 __all__ = ["choose", "free_memory_bytes", "physical_cores"]
 
-STARTER_NEEDS_BYTES = 4_000_000_000
 _CPUINFO_KEYS = ("physical id", "core id")
 
 
@@ -19,7 +18,7 @@ def choose(free_bytes: int | None) -> Weights:
     Args:
         free_bytes: See `free_memory_bytes`; None if unknown, which counts as little.
     """
-    if free_bytes is not None and free_bytes >= STARTER_NEEDS_BYTES:
+    if free_bytes is not None and free_bytes >= STARTER.needs_free_bytes:
         return STARTER
     return SMALL
 

@@ -49,7 +49,7 @@ class Weights:
         attribution: Who made it.
         chat_template: The engine's built-in template that fits it.
         context_tokens: Longest conversation it was trained for.
-        memory_bytes: What the engine takes with it at 4,096 tokens of context.
+        needs_free_bytes: Free memory below which a smaller model is the better choice.
         hub_url: The publisher's own copy.
         parts: The mirror, in the order of the slices.
     """
@@ -63,7 +63,7 @@ class Weights:
     attribution: str
     chat_template: str
     context_tokens: int
-    memory_bytes: int
+    needs_free_bytes: int
     hub_url: str
     parts: tuple[WeightPart, ...]
 
@@ -90,7 +90,7 @@ SMALL = Weights(
     attribution="Qwen2.5-Coder, (c) Alibaba Cloud",
     chat_template="chatml",
     context_tokens=32_768,
-    memory_bytes=700_000_000,
+    needs_free_bytes=0,
     hub_url=(
         f"{_HUB}/Qwen2.5-Coder-0.5B-Instruct-GGUF/resolve/main/"
         "qwen2.5-coder-0.5b-instruct-q4_k_m.gguf"
@@ -119,7 +119,7 @@ STARTER = Weights(
     attribution="Qwen2.5-Coder, (c) Alibaba Cloud",
     chat_template="chatml",
     context_tokens=32_768,
-    memory_bytes=2_000_000_000,
+    needs_free_bytes=4_000_000_000,
     hub_url=(
         f"{_HUB}/Qwen2.5-Coder-1.5B-Instruct-GGUF/resolve/main/"
         "qwen2.5-coder-1.5b-instruct-q4_k_m.gguf"
