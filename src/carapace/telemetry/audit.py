@@ -56,6 +56,7 @@ class AuditKind(StrEnum):
     DEVICE_PAIRED = "device.paired"
     DEVICE_TOKEN_ROTATED = "device.token_rotated"  # noqa: S105 - the name of an event
     DEVICE_TOKEN_REVOKED = "device.token_revoked"  # noqa: S105 - the name of an event
+    BUDGET_STOPPED = "budget.stopped"
 
 
 MEANINGS: Final[dict[AuditKind, str]] = {
@@ -76,6 +77,7 @@ MEANINGS: Final[dict[AuditKind, str]] = {
     AuditKind.DEVICE_PAIRED: "A device was approved; `silent` if it was local.",
     AuditKind.DEVICE_TOKEN_ROTATED: "A device's token was replaced.",
     AuditKind.DEVICE_TOKEN_REVOKED: "A device lost a role; it needs a new approval.",
+    AuditKind.BUDGET_STOPPED: "A daily cap stopped an agent; `cap` says which, `used` how far.",
 }
 """One sentence for each kind; becomes the reference page."""
 

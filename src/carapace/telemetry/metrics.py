@@ -44,6 +44,7 @@ class Metrics:
     request_seconds: Histogram
     handshake_failures: Counter
     auth_failures: Counter
+    budget_stops: Counter
 
     def __init__(self, version: str, *, with_process: bool = True) -> None:
         import prometheus_client as prometheus  # noqa: PLC0415 - costs tens of milliseconds
@@ -132,5 +133,11 @@ class Metrics:
             "carapace_auth_failures",
             "Connects and bearers refused by authentication, by the check that refused them.",
             ("reason",),
+            registry=registry,
+        )
+        self.budget_stops = prometheus.Counter(
+            "carapace_budget_stops",
+            "Requests to a model that a daily cap stopped, by the cap: tokens or usd.",
+            ("cap",),
             registry=registry,
         )

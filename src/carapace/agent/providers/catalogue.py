@@ -1,0 +1,81 @@
+"""Vendors and models that are known without configuration: data in `well_known.toml`."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from datetime import date
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from carapace.agent.pricing import Price
+from carapace.agent.providers.spec import Api, ModelSpec
+
+__all__ = ["Catalogue", "Vendor", "well_known"]
+
+
+@dataclass(frozen=True, slots=True)
+class Vendor:
+    """One vendor.
+
+    Attributes:
+        name: The provider's name in `provider/model`.
+        api: Its wire format.
+        base_url: None is what its adapter knows.
+        keys: Environment variables that may hold its key, first wins.
+        models: Best default first.
+    """
+
+    name: str
+    api: Api
+    base_url: str | None
+    keys: tuple[str, ...]
+    models: tuple[ModelSpec, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """All of it, and the day its prices were looked up."""
+
+    as_of: date
+    vendors: dict[str, Vendor]
+
+    def price(self, provider: str, model_id: str) -> Price | None:
+        """The built-in price; a model reached through a vendor of another name has none."""
+        vendor = self.vendors.get(provider)
+        rows = vendor.models if vendor is not None else ()
+        return next((row.price for row in rows if row.id == model_id), None)
+
+
+@cache
+def well_known() -> Catalogue:
+    """The catalogue of this release, read once."""
+    text = files("carapace.agent.providers").joinpath("well_known.toml").read_text("utf-8")
+    data = tomllib.loads(text)
+    vendors = {name: _vendor(name, row) for name, row in data["vendors"].items()}
+    return Catalogue(data["as_of"], vendors)
+
+
+def _vendor(name: str, row: dict[str, Any]) -> Vendor:
+    return Vendor(
+        name=name,
+        api=Api(row["api"]),
+        base_url=row.get("base_url"),
+        keys=tuple(row.get("keys", ())),
+        models=tuple(_model(model) for model in row.get("models", ())),
+    )
+
+
+def _model(row: dict[str, Any]) -> ModelSpec:
+    kinds = ("input", "output", "cache_read", "cache_write")
+    prices = {kind: row[kind] for kind in kinds if kind in row}
+    return ModelSpec(
+        id=row["id"],
+        name=row["name"],
+        reasoning=row["reasoning"],
+        takes_images=True,
+        context_tokens=row["context"],
+        max_tokens=row.get("max_tokens"),
+        price=Price(**prices) if prices else None,
+    )

@@ -1,0 +1,91 @@
+"""What one run used: tokens and cost, model by model, until it is written down."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from carapace.agent.pricing import cost_nano_usd
+from carapace.agent.providers.fallback import ModelTarget
+from carapace.agent.providers.ports import Usage
+from carapace.ids import AgentId, RunId, SessionKey
+
+__all__ = ["RunUsage", "UsageLine", "add_usage", "day_of"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageLine:
+    """What one run used of one model; becomes a row of `usage`.
+
+    Attributes:
+        day: UTC date as `YYYY-MM-DD`, of the moment it is written down.
+        at_ms: That moment in milliseconds since 1970.
+        requests: How many answers the model gave.
+        cost_nano_usd: 10^-9 dollars; 0 where the price is unknown.
+    """
+
+    run_id: RunId
+    provider: str
+    model: str
+    day: str
+    agent_id: AgentId
+    session_key: SessionKey
+    at_ms: int
+    requests: int
+    usage: Usage
+    cost_nano_usd: int
+
+
+def day_of(moment: datetime) -> str:
+    """The UTC date of an aware moment, `YYYY-MM-DD`."""
+    return moment.date().isoformat()
+
+
+def add_usage(first: Usage, second: Usage) -> Usage:
+    """The sum of both, kind by kind."""
+    return Usage(
+        input=first.input + second.input,
+        output=first.output + second.output,
+        cache_read=first.cache_read + second.cache_read,
+        cache_write=first.cache_write + second.cache_write,
+    )
+
+
+class RunUsage:
+    """Adds up one run; the turn tells it each `Usage` event and writes `lines` at the end."""
+
+    __slots__ = ("_by_model", "total", "total_cost_nano_usd")
+
+    def __init__(self) -> None:
+        self._by_model: dict[tuple[str, str], tuple[int, Usage, int]] = {}
+        self.total = Usage()
+        self.total_cost_nano_usd = 0
+
+    def add(self, target: ModelTarget, usage: Usage) -> int:
+        """Count one answer of `target`; its cost in nano-dollars."""
+        cost = cost_nano_usd(usage, target.pricing)
+        key = (target.provider_name, target.model_id)
+        requests, before, before_cost = self._by_model.get(key, (0, Usage(), 0))
+        self._by_model[key] = (requests + 1, add_usage(before, usage), before_cost + cost)
+        self.total = add_usage(self.total, usage)
+        self.total_cost_nano_usd += cost
+        return cost
+
+    def lines(
+        self, *, run_id: RunId, agent_id: AgentId, session_key: SessionKey, now: datetime
+    ) -> Iterator[UsageLine]:
+        """One line for each model that answered."""
+        for (provider, model), (requests, usage, cost) in self._by_model.items():
+            yield UsageLine(
+                run_id=run_id,
+                provider=provider,
+                model=model,
+                day=day_of(now),
+                agent_id=agent_id,
+                session_key=session_key,
+                at_ms=round(now.timestamp() * 1000),
+                requests=requests,
+                usage=usage,
+                cost_nano_usd=cost,
+            )
