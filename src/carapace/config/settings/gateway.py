@@ -87,6 +87,15 @@ class ControlUiSettings(Section, frozen=True):
     base_path: Annotated[
         str, setting("Path prefix under which the Control UI is served, such as `/ui`.")
     ] = ""
+    allow_insecure_auth: Annotated[
+        bool,
+        setting(
+            "Let clients that reach the gateway over plain HTTP from another machine use all "
+            "scopes they are approved for, and a Control UI without device identity read and "
+            "write. Anyone on the way can read their token.",
+            live=True,
+        ),
+    ] = False
 
 
 class TailscaleSettings(Section, frozen=True):

@@ -1,0 +1,114 @@
+"""Keys that the Node gateway knows and that have no effect here yet.
+
+Its file is accepted as it is, so these warn and never stop a start. A key whose whole object
+is unknown here is listed once; what lies below it is not looked at.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = ["NODE_KEYS", "SILENT_KEYS"]
+
+SILENT_KEYS: Final = frozenset({"$schema", "meta"})
+"""Stamps at the root of a file that say nothing about settings."""
+
+_AGENT: Final = frozenset({"groupChat", "heartbeat", "humanDelay", "memorySearch", "sandbox"})
+
+NODE_KEYS: Final[dict[tuple[str, ...], frozenset[str]]] = {
+    (): frozenset(
+        {
+            "approvals",
+            "audio",
+            "auth",
+            "bindings",
+            "broadcast",
+            "browser",
+            "canvasHost",
+            "channels",
+            "commands",
+            "cron",
+            "diagnostics",
+            "discovery",
+            "hooks",
+            "media",
+            "messages",
+            "nodeHost",
+            "plugins",
+            "skills",
+            "talk",
+            "ui",
+            "update",
+            "web",
+            "wizard",
+        }
+    ),
+    ("env",): frozenset({"shellEnv"}),
+    ("gateway",): frozenset({"nodes", "remote"}),
+    ("gateway", "controlUi"): frozenset({"dangerouslyDisableDeviceAuth"}),
+    ("gateway", "tailscale"): frozenset({"resetOnExit"}),
+    ("gateway", "tls"): frozenset({"autoGenerate", "caPath"}),
+    ("gateway", "http", "endpoints"): frozenset({"responses"}),
+    ("models",): frozenset({"bedrockDiscovery"}),
+    ("models", "providers", "*"): frozenset({"auth"}),
+    ("models", "providers", "*", "models", "*"): frozenset({"compat"}),
+    ("session",): frozenset(
+        {
+            "agentToAgent",
+            "dmScope",
+            "identityLinks",
+            "idleMinutes",
+            "reset",
+            "resetByChannel",
+            "resetByType",
+            "resetTriggers",
+            "sendPolicy",
+            "store",
+            "typingIntervalSeconds",
+            "typingMode",
+        }
+    ),
+    ("logging",): frozenset({"redactSensitive"}),
+    ("tools",): frozenset(
+        {
+            "agentToAgent",
+            "byProvider",
+            "elevated",
+            "exec",
+            "links",
+            "media",
+            "message",
+            "profile",
+            "sandbox",
+            "subagents",
+            "web",
+        }
+    ),
+    ("agents", "defaults"): frozenset(
+        {
+            "blockStreamingBreak",
+            "blockStreamingChunk",
+            "blockStreamingCoalesce",
+            "blockStreamingDefault",
+            "cliBackends",
+            "contextPruning",
+            "elevatedDefault",
+            "envelopeElapsed",
+            "envelopeTimestamp",
+            "envelopeTimezone",
+            "heartbeat",
+            "humanDelay",
+            "imageModel",
+            "memorySearch",
+            "models",
+            "repoRoot",
+            "sandbox",
+            "subagents",
+            "timeFormat",
+            "typingIntervalSeconds",
+            "typingMode",
+        }
+    ),
+    ("agents", "defaults", "compaction"): frozenset({"memoryFlush", "mode"}),
+    ("agents", "list", "*"): _AGENT | {"agentDir", "subagents", "tools"},
+}
