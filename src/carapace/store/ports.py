@@ -7,7 +7,7 @@ transaction simply by being called one after the other with the same `Tx`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 __all__ = ["Database", "Params", "Row", "Tx"]
@@ -28,6 +28,8 @@ class Row(Protocol):
     def keys(self) -> list[str]:
         """Column names in order."""
         ...
+
+    def __iter__(self) -> Iterator[Any]: ...
 
     def __len__(self) -> int: ...
 

@@ -75,6 +75,7 @@ CREATE TABLE messages (
   at_ms INTEGER NOT NULL,
   archived_at_ms INTEGER,
   size_bytes INTEGER NOT NULL,
+  excerpt TEXT NOT NULL,
   body TEXT NOT NULL,
   UNIQUE (session_id, message_id)
 ) STRICT;
