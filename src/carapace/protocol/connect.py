@@ -118,7 +118,7 @@ class Features(_Out):
 class Snapshot(_Out, kw_only=True):
     """The state a client starts from; native decoders insist on the first four."""
 
-    presence: list[Any]
+    presence: Any
     health: Any
     state_version: StateVersion
     uptime_ms: int

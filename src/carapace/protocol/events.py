@@ -1,7 +1,8 @@
 """Events: what the gateway says unasked, and who may hear it (protocol 3, section 2.4).
 
-An event that names no scope is heard by every operator. Nodes hear only what is addressed
-to them: the Node gateway lets them hear everything, which is not copied.
+An event that names no scope is heard by every operator. Nodes hear what is addressed to
+them, the tick that keeps their watchdog quiet, and the shutdown: the Node gateway lets them
+hear everything, which is not copied.
 """
 
 from __future__ import annotations
@@ -34,12 +35,14 @@ class EventRow:
         scope: What a connection must hold to hear it; None is every operator.
         drop_if_slow: A client over its send budget misses it; otherwise it is closed.
         summary: For the reference.
+        for_nodes: Nodes hear it too, without being addressed.
     """
 
     name: str
     scope: Scope | None
     drop_if_slow: bool
     summary: str
+    for_nodes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +71,9 @@ _ROWS = (
     EventRow("agent", Scope.READ, False, "Life cycle, text and tools of a run."),
     EventRow("chat", Scope.READ, False, "The answer of a run as a chat shows it."),
     EventRow("presence", None, True, "Who is connected, whenever that changes."),
-    EventRow("tick", None, True, "Sign of life every `policy.tickIntervalMs`."),
+    EventRow("tick", None, True, "Sign of life every `policy.tickIntervalMs`.", for_nodes=True),
     EventRow("talk.mode", None, True, "Talk mode was switched."),
-    EventRow("shutdown", None, False, "The gateway stops or restarts."),
+    EventRow("shutdown", None, False, "The gateway stops or restarts.", for_nodes=True),
     EventRow("health", None, True, "The health snapshot, when it changes and every minute."),
     EventRow("heartbeat", None, True, "A heartbeat turn ran."),
     EventRow("cron", None, True, "A scheduled job changed or ran."),
