@@ -14,9 +14,8 @@ from functools import lru_cache
 from typing import Final
 from urllib.parse import urlsplit
 
-from carapace.auth.ports import Headers
+from carapace.auth.ports import Headers, OriginSettings
 from carapace.auth.types import Origin
-from carapace.config.settings.gateway import GatewaySettings
 
 __all__ = ["describe", "is_loopback_host", "is_tailnet_address", "refusal"]
 
@@ -47,7 +46,7 @@ _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
 def describe(
-    peer_ip: str, headers: Headers, settings: GatewaySettings, *, is_tls: bool = False
+    peer_ip: str, headers: Headers, settings: OriginSettings, *, is_tls: bool = False
 ) -> Origin:
     """Judge the socket's other end and the request's headers.
 
@@ -81,7 +80,7 @@ def describe(
 
 
 def refusal(
-    origin: Origin, settings: GatewaySettings, *, own_names: Sequence[str] = ()
+    origin: Origin, settings: OriginSettings, *, own_names: Sequence[str] = ()
 ) -> str | None:
     """Why this request must not be served to a browser, or None if it may.
 
@@ -149,7 +148,7 @@ def _client(
 
 
 def _is_private(
-    peer: _Address | None, headers: Headers, settings: GatewaySettings, *, is_forwarded: bool
+    peer: _Address | None, headers: Headers, settings: OriginSettings, *, is_forwarded: bool
 ) -> bool:
     if peer is None:
         return False
@@ -162,7 +161,7 @@ def _is_private(
 
 
 def _is_host_allowed(
-    name: str, host: str, settings: GatewaySettings, own_names: Sequence[str]
+    name: str, host: str, settings: OriginSettings, own_names: Sequence[str]
 ) -> bool:
     if not name or _address(name) is not None:
         return bool(name)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-__all__ = ["Headers", "Whois"]
+from carapace.config.settings.gateway import TailscaleSettings
+
+__all__ = ["Headers", "OriginSettings", "Whois"]
 
 
 class Headers(Protocol):
@@ -15,6 +17,30 @@ class Headers(Protocol):
 
     def getall(self, name: str, default: list[str], /) -> Sequence[str]:
         """Every value of `name` in the order sent, or `default`."""
+        ...
+
+
+class OriginSettings(Protocol):
+    """The part of `gateway` that says whom to believe."""
+
+    @property
+    def trusted_proxies(self) -> Sequence[str]:
+        """Addresses or CIDR ranges whose forwarding headers count."""
+        ...
+
+    @property
+    def allowed_origins(self) -> Sequence[str]:
+        """Web origins besides the gateway's own."""
+        ...
+
+    @property
+    def allowed_hosts(self) -> Sequence[str]:
+        """Host names besides addresses and this machine's names."""
+        ...
+
+    @property
+    def tailscale(self) -> TailscaleSettings:
+        """Whether tailscale stands in front."""
         ...
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from carapace.protocol.scopes import Role, Scope, effective
+from carapace.protocol.scopes import Scope, effective
 
 __all__ = [
     "DEFAULT_WISH",
@@ -18,7 +18,6 @@ __all__ = [
     "known",
     "narrow",
     "outside",
-    "shared_ceiling",
     "within_plaintext",
 ]
 
@@ -59,8 +58,3 @@ def narrow(wanted: Iterable[str], ceiling: Iterable[str]) -> tuple[str, ...]:
 def within_plaintext(granted: Iterable[str]) -> tuple[str, ...]:
     """What may be used where others can read the bytes: no admin, approvals, pairing (A18)."""
     return narrow(granted, _PLAINTEXT)
-
-
-def shared_ceiling(role: Role, device_less: Iterable[str]) -> tuple[str, ...]:
-    """What the shared credential alone is worth; a node is worth nothing without a device."""
-    return known(device_less) if role is Role.OPERATOR else ()

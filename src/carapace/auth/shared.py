@@ -18,6 +18,7 @@ from carapace.credentials.ports import Vault
 from carapace.errors import Failed, Refused
 from carapace.ids import new_secret
 from carapace.telemetry.audit import Audit, AuditKind
+from carapace.telemetry.redact import Redactor
 
 __all__ = ["VAULT_NAME", "SharedCredential"]
 
@@ -31,14 +32,27 @@ class SharedCredential:
         vault: Where a generated token lives.
         audit: Hears of changes.
         revocations: Ends the live connections that a change disowns.
+        redactor: Told of the secret, so that no log or audit line shows it.
     """
 
-    __slots__ = ("_audit", "_digest", "_kind", "_revocations", "_secret", "_source", "_vault")
+    __slots__ = (
+        "_audit",
+        "_digest",
+        "_kind",
+        "_redactor",
+        "_revocations",
+        "_secret",
+        "_source",
+        "_vault",
+    )
 
-    def __init__(self, vault: Vault, *, audit: Audit, revocations: Revocations) -> None:
+    def __init__(
+        self, vault: Vault, *, audit: Audit, revocations: Revocations, redactor: Redactor
+    ) -> None:
         self._vault = vault
         self._audit = audit
         self._revocations = revocations
+        self._redactor = redactor
         self._kind = CredentialKind.TOKEN
         self._secret = Secret("")
         self._digest: str | None = None
@@ -46,7 +60,13 @@ class SharedCredential:
 
     @classmethod
     async def open(
-        cls, settings: AuthSettings, vault: Vault, *, audit: Audit, revocations: Revocations
+        cls,
+        settings: AuthSettings,
+        vault: Vault,
+        *,
+        audit: Audit,
+        revocations: Revocations,
+        redactor: Redactor,
     ) -> SharedCredential:
         """Read, or make, the credential.
 
@@ -54,7 +74,7 @@ class SharedCredential:
             Failed: If password mode has no password, or the vault cannot be used. The
                 gateway must then not start: it would serve without a credential.
         """
-        holder = cls(vault, audit=audit, revocations=revocations)
+        holder = cls(vault, audit=audit, revocations=revocations, redactor=redactor)
         await holder._take(settings)
         return holder
 
@@ -124,6 +144,7 @@ class SharedCredential:
             self._set(CredentialKind.TOKEN, token, "vault")
 
     def _set(self, kind: CredentialKind, secret: str, source: Literal["settings", "vault"]) -> None:
+        self._redactor.add_secret(secret)
         self._kind = kind
         self._secret = Secret(secret)
         self._digest = digest(secret)

@@ -17,7 +17,7 @@ import fcntl
 import os
 import secrets
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
@@ -234,7 +234,7 @@ def _stamp(path: Path) -> tuple[int, int, int] | None:
 
 
 @contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def _locked(path: Path) -> Generator[None]:
     """Hold the vault's lock file; waits for another process's change, which is short."""
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
