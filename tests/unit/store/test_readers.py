@@ -1,0 +1,95 @@
+"""Readers: side by side, on snapshots, without writing."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import Generator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from carapace.store.connect import connect, connect_read_only
+from carapace.store.errors import DatabaseBusy, DatabaseClosed
+from carapace.store.ports import Tx
+from carapace.store.readers import Readers
+
+
+@contextmanager
+def reading(
+    path: Path, count: int = 1, **limits: Any
+) -> Generator[tuple[Readers, list[tuple[str, float]]]]:
+    slow: list[tuple[str, float]] = []
+    readers = Readers(
+        [connect_read_only(path) for _ in range(count)],
+        asyncio.get_running_loop(),
+        max_waiting=limits.get("max_waiting", 100),
+        slow_s=limits.get("slow_s", 10.0),
+        on_slow=lambda name, seconds: slow.append((name, seconds)),
+    )
+    try:
+        yield readers, slow
+    finally:
+        readers.stop()
+        readers.join()
+
+
+@pytest.fixture(name="path")
+def _path(tmp_path: Path) -> Path:
+    path = tmp_path / "carapace.db"
+    with closing(connect(path)) as connection:
+        connection.execute("CREATE TABLE t (a INTEGER) STRICT")
+        connection.execute("INSERT INTO t VALUES (1)")
+    return path
+
+
+def number(tx: Tx) -> int:
+    row = tx.one("SELECT a FROM t")
+    assert row is not None
+    return row["a"]
+
+
+async def test_two_readers_run_at_once(path: Path):
+    barrier = threading.Barrier(2)
+    with reading(path, 2) as (readers, _):
+        both = [readers.submit(lambda _: barrier.wait(10)) for _ in range(2)]
+        assert sorted(await asyncio.gather(*both)) == [0, 1]
+
+
+async def test_errors_reach_the_caller_and_the_reader_goes_on(path: Path):
+    with reading(path) as (readers, _):
+        with pytest.raises(sqlite3.OperationalError, match="no such table"):
+            await readers.submit(lambda tx: tx.one("SELECT * FROM nowhere"))
+        assert await readers.submit(number) == 1
+
+
+async def test_a_full_queue_and_a_stopped_room_refuse(path: Path):
+    entered, release = threading.Event(), threading.Event()
+
+    def hold(_: Tx) -> bool:
+        entered.set()
+        return release.wait(10)
+
+    with reading(path, max_waiting=1) as (readers, _):
+        held = readers.submit(hold)
+        await asyncio.to_thread(entered.wait, 10)
+        gone = readers.submit(number)
+        with pytest.raises(DatabaseBusy, match="1 reads wait"):
+            readers.submit(number)
+        gone.cancel()
+        release.set()
+        assert await held
+        assert await readers.submit(number) == 1
+        readers.stop()
+        readers.stop()
+        with pytest.raises(DatabaseClosed):
+            readers.submit(number)
+
+
+async def test_slow_reads_are_named(path: Path):
+    with reading(path, slow_s=-1.0) as (readers, slow):
+        await readers.submit(number)
+    assert [name for name, _ in slow] == ["number"]
