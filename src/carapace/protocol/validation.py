@@ -63,6 +63,9 @@ def decode_params(row: MethodRow, raw: msgspec.Raw) -> Any:
         if row.lenient:
             return _decoder(row.params).decode(b"{}")
         raise Refused(f"invalid {row.name} params: {_explain(row.params, data, error)}") from None
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        # The frame was read without looking into its strings: one of them is no Unicode text.
+        raise Refused(f"invalid {row.name} params: must be valid UTF-8 text") from None
 
 
 def _explain(struct: type[msgspec.Struct], data: bytes, error: msgspec.ValidationError) -> str:
