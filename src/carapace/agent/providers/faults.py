@@ -70,10 +70,10 @@ _FAULT_OF_KIND = {
 
 def clean(text: str, secrets: Iterable[str] = ()) -> str:
     """`text` on one line, without control characters and `secrets`, at most 500 characters."""
+    text = " ".join(_CONTROL.sub(" ", text).split())
     for secret in secrets:
         if secret:
             text = text.replace(secret, "***")
-    text = _CONTROL.sub(" ", text).strip()
     if len(text) > _MAX_MESSAGE_CHARS:
         return text[: _MAX_MESSAGE_CHARS - 1] + "…"
     return text
