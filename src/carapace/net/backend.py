@@ -8,7 +8,7 @@ the address that was checked is the one that is dialled.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import cast
 
 import httpcore2
@@ -38,7 +38,6 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
         policy: Rules of the caller.
         resolver: Names to addresses.
         dialler: Opens the socket to a literal address.
-        on_refused: Told of every refusal before it is raised.
     """
 
     def __init__(
@@ -47,12 +46,10 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
         *,
         resolver: Resolver,
         dialler: httpcore2.AsyncNetworkBackend,
-        on_refused: Callable[[EgressRefused], None],
     ) -> None:
         self._policy = policy
         self._resolver = resolver
         self._dialler = dialler
-        self._on_refused = on_refused
 
     async def connect_tcp(
         self,
@@ -65,7 +62,8 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
         """A stream to an allowed address of `host`.
 
         Raises:
-            httpcore2.ConnectError: Refused (its cause is an `EgressRefused`), or no answer.
+            EgressRefused: A rule says no.
+            httpcore2.ConnectError: Unknown name, or no address answered.
             httpcore2.ConnectTimeout: If it took longer than `timeout` or the policy's deadline.
         """
         deadline_s = self._policy.connect_timeout_s
@@ -85,27 +83,20 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
         """Never: local sockets have a client of their own (`carapace.net.unix`).
 
         Raises:
-            httpcore2.ConnectError: Always.
+            EgressRefused: Always.
         """
         del timeout, socket_options
-        raise self._refuse(path, 0, "a unix socket")
+        raise EgressRefused(path, 0, "a unix socket")
 
     async def sleep(self, seconds: float) -> None:
         """Wait, as httpcore2 does between its retries."""
         await self._dialler.sleep(seconds)
 
-    def _refuse(self, host: str, port: int, reason: str) -> httpcore2.ConnectError:
-        refused = EgressRefused(host, port, reason)
-        self._on_refused(refused)
-        error = httpcore2.ConnectError(str(refused))
-        error.__cause__ = refused
-        return error
-
     async def _allowed(self, host: str, port: int) -> tuple[IPAddress, ...]:
         try:
             host = check_host(host)
         except InvalidUrl as error:
-            raise self._refuse(host, port, str(error)) from error
+            raise EgressRefused(host, port, str(error)) from error
         address = literal(host)
         try:
             addresses = (
@@ -116,7 +107,7 @@ class GuardedBackend(httpcore2.AsyncNetworkBackend):
         except OSError as error:
             raise httpcore2.ConnectError(f"cannot look up {host}: {error}") from error
         if (reason := self._policy.refuse_addresses(host, port, addresses)) is not None:
-            raise self._refuse(host, port, reason)
+            raise EgressRefused(host, port, reason)
         return addresses
 
     async def _dial(

@@ -62,9 +62,7 @@ class Egress:
             max_connections=policy.max_connections,
             max_keepalive_connections=policy.max_connections,
             keepalive_expiry=_KEEPALIVE_S,
-            network_backend=GuardedBackend(
-                policy, resolver=self._resolver, dialler=self._dialler, on_refused=on_refused
-            ),
+            network_backend=GuardedBackend(policy, resolver=self._resolver, dialler=self._dialler),
         )
         return httpx2.AsyncClient(
             transport=GuardedTransport(policy, pool, on_refused),

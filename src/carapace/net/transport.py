@@ -31,7 +31,7 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
     Args:
         policy: Its rules.
         pool: Connections; its network backend is the gate.
-        on_refused: Told of refusals found before a connection is asked for.
+        on_refused: Told of every refusal before it is raised.
     """
 
     def __init__(

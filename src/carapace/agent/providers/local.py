@@ -16,6 +16,7 @@ from carapace.agent.providers.local_process import (
 )
 from carapace.agent.providers.local_tools import (
     MAX_ROUTE_TOKENS,
+    is_small_talk,
     read_route,
     route_messages,
     route_schema,
@@ -106,7 +107,8 @@ class LocalProvider:
         async with self._turn(request.timeout_s), self._faults():
             worker = await self._keeper.ready(request.model)
             used = Usage()
-            if request.tools and (asked := question(request)) is not None:
+            asked = question(request) if request.tools else None
+            if asked is not None and not is_small_talk(asked):
                 call, used = await self._route(worker, request, asked)
                 if call is not None:
                     yield call

@@ -15,7 +15,14 @@ import msgspec
 from carapace.agent.providers.local_wire import ChatMessage
 from carapace.agent.providers.ports import ToolCall, ToolSpec
 
-__all__ = ["MAX_ROUTE_TOKENS", "MAX_TOOLS", "read_route", "route_messages", "route_schema"]
+__all__ = [
+    "MAX_ROUTE_TOKENS",
+    "MAX_TOOLS",
+    "is_small_talk",
+    "read_route",
+    "route_messages",
+    "route_schema",
+]
 
 MAX_TOOLS = 6
 MAX_ROUTE_TOKENS = 256
@@ -27,17 +34,67 @@ _SCALARS = frozenset(["string", "integer", "number", "boolean"])
 
 _RULES = """\
 You choose tools for an assistant. Answer with one JSON object and nothing else.
-Choose a tool only if the user's message cannot be answered without it.
-Choose {"tool":"none"} for greetings, small talk, general knowledge, maths, writing and opinions.
+Choose a tool only if it is made for what the user asks.
+Choose {"tool":"none"} for greetings, small talk, jokes, questions about yourself, general
+knowledge, maths, writing and opinions.
 
 Tools:
 """
-_EXAMPLES = """
+_NO_TOOL_EXAMPLES = """
 Examples:
-hello -> {"tool":"none"}
 What is the capital of France? -> {"tool":"none"}
-Write a short poem about the sea. -> {"tool":"none"}
+Tell me something funny. -> {"tool":"none"}
+Who made you? -> {"tool":"none"}
+What is 12*12? -> {"tool":"none"}
 """
+# A small model copies examples better than it follows rules, so the tools that every
+# conversation has are shown in use. Each holds for a tool of that name that takes these arguments.
+_TOOL_EXAMPLES: tuple[tuple[str, str, dict[str, str]], ...] = (
+    ("current_time", "What time is it now?", {}),
+    (
+        "memory_write",
+        "Remember that I like tea.",
+        {"name": "favourite drink", "text": "The user likes tea."},
+    ),
+    ("memory_search", "What do I like to drink?", {"query": "drink"}),
+)
+_SMALL_TALK = frozenset(
+    [
+        "hello",
+        "hi",
+        "hey",
+        "hi there",
+        "hello there",
+        "good morning",
+        "good evening",
+        "good night",
+        "bye",
+        "goodbye",
+        "ok",
+        "okay",
+        "thanks",
+        "thank you",
+        "thank you very much",
+        "yes",
+        "no",
+        "cool",
+        "great",
+        "nice",
+        "hallo",
+        "danke",
+        "hola",
+        "gracias",
+        "bonjour",
+        "merci",
+        "ciao",
+        "grazie",
+    ]
+)
+
+
+def is_small_talk(message: str) -> bool:
+    """Whether a message plainly needs no tool, so that the answer can begin at once."""
+    return message.strip(" \t\n.,!?").lower() in _SMALL_TALK
 
 
 def route_schema(tools: tuple[ToolSpec, ...]) -> dict[str, Any]:
@@ -87,8 +144,19 @@ def route_messages(tools: tuple[ToolSpec, ...], message: str) -> tuple[ChatMessa
     """The prompt of the choice; its first part stays the same, so it is read once."""
     lines = "\n".join(_line(tool) for tool in tools[:MAX_TOOLS])
     return (
-        ChatMessage("system", f"{_RULES}{lines}\n{_EXAMPLES}"),
+        ChatMessage("system", f"{_RULES}{lines}\n{_NO_TOOL_EXAMPLES}{_examples(tools)}"),
         ChatMessage("user", f"{message[-_MAX_MESSAGE:]} ->"),
+    )
+
+
+def _examples(tools: tuple[ToolSpec, ...]) -> str:
+    properties: dict[str, dict[str, Any]] = {
+        tool.name: tool.parameters.get("properties") or {} for tool in tools[:MAX_TOOLS]
+    }
+    return "".join(
+        f"{said} -> {json.dumps({'tool': name, 'arguments': arguments}, separators=(',', ':'))}\n"
+        for name, said, arguments in _TOOL_EXAMPLES
+        if name in properties and arguments.keys() <= properties[name].keys()
     )
 
 

@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import asyncio
+
+import httpcore2
+import pytest
+
+from carapace.net.backend import GuardedBackend
+from carapace.net.policy import EgressPolicy
+from carapace.net.refused import EgressRefused
+from support.egress import PUBLIC, LoopbackDialler, NameTable
+
+
+class SlowNames:
+    async def resolve(self, host, port):
+        await asyncio.Event().wait()
+
+
+@pytest.fixture
+async def listener():
+    async def close(_reader, writer):
+        writer.close()
+
+    server = await asyncio.start_server(close, "127.0.0.1", 0)
+    yield server.sockets[0].getsockname()[1]
+    server.close()
+    await server.wait_closed()
+
+
+def backend(names, dialler, policy=EgressPolicy()):  # noqa: B008 - a frozen value
+    return GuardedBackend(policy, resolver=names, dialler=dialler)
+
+
+async def test_the_checked_address_is_the_dialled_one(listener):
+    dialler = LoopbackDialler(listener)
+    gate = backend(NameTable(a_example=[[PUBLIC], ["127.0.0.1"]]), dialler)
+    stream = await gate.connect_tcp("a.example", 80)
+    await stream.aclose()
+    assert dialler.dialled == [PUBLIC]
+
+
+async def test_a_literal_needs_no_resolver(listener):
+    names = NameTable()
+    gate = backend(names, dialler := LoopbackDialler(listener))
+    stream = await gate.connect_tcp(PUBLIC, 80, timeout=5)
+    await stream.aclose()
+    assert (names.asked, dialler.dialled) == ([], [PUBLIC])
+
+
+async def test_a_refusal_names_its_reason_and_dials_nothing():
+    dialler = LoopbackDialler(1)
+    gate = backend(NameTable(a_example=[["127.0.0.1"]]), dialler)
+    with pytest.raises(EgressRefused) as caught:
+        await gate.connect_tcp("a.example", 80)
+    assert caught.value.reason == "127.0.0.1 is loopback (RFC 1122)"
+    assert dialler.dialled == []
+
+
+@pytest.mark.parametrize("host", ["0x7f000001", "127.1", "fe80::1%eth0", "a b"])
+async def test_odd_hosts_never_reach_a_resolver(host):
+    names = NameTable()
+    gate = backend(names, LoopbackDialler(1))
+    with pytest.raises(EgressRefused):
+        await gate.connect_tcp(host, 80)
+    assert names.asked == []
+
+
+async def test_an_unknown_name_is_no_refusal():
+    gate = backend(NameTable(), LoopbackDialler(1))
+    with pytest.raises(httpcore2.ConnectError, match="cannot look up"):
+        await gate.connect_tcp("a.example", 80)
+
+
+async def test_the_next_address_is_tried(listener):
+    dialler = LoopbackDialler(listener, dead=["8.8.8.8"])
+    gate = backend(NameTable(a_example=[["8.8.8.8", PUBLIC]]), dialler)
+    stream = await gate.connect_tcp("a.example", 80)
+    await stream.aclose()
+    assert dialler.dialled == ["8.8.8.8", PUBLIC]
+
+
+async def test_the_last_address_names_the_error():
+    dialler = LoopbackDialler(1, dead=["8.8.8.8", PUBLIC])
+    gate = backend(NameTable(a_example=[["8.8.8.8", PUBLIC]]), dialler)
+    with pytest.raises(httpcore2.ConnectError, match=PUBLIC):
+        await gate.connect_tcp("a.example", 80)
+
+
+async def test_a_slow_look_up_meets_the_deadline():
+    gate = backend(SlowNames(), LoopbackDialler(1), EgressPolicy(connect_timeout_s=0.01))
+    with pytest.raises(httpcore2.ConnectTimeout):
+        await gate.connect_tcp("a.example", 80, timeout=10)
+
+
+async def test_a_look_up_that_times_out_by_itself_is_a_timeout():
+    class TimedOut:
+        async def resolve(self, host, port):
+            raise TimeoutError
+
+    gate = backend(TimedOut(), LoopbackDialler(1))
+    with pytest.raises(httpcore2.ConnectTimeout):
+        await gate.connect_tcp("a.example", 80)
+
+
+async def test_unix_sockets_are_refused():
+    gate = backend(NameTable(), LoopbackDialler(1))
+    with pytest.raises(EgressRefused, match="unix socket"):
+        await gate.connect_unix_socket("/run/docker.sock")
+
+
+async def test_it_sleeps_as_its_dialler_does():
+    gate = backend(NameTable(), LoopbackDialler(1))
+    await gate.sleep(0)

@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv6Address
+
+import pytest
+
+from carapace.net.url import Endpoint, InvalidUrl, check_host, literal, parse_url
+
+
+@pytest.mark.parametrize(
+    ("text", "endpoint"),
+    [
+        ("https://Example.COM", Endpoint("https", "example.com", 443, "/")),
+        ("HTTP://a.b.:8080/x?y#z", Endpoint("http", "a.b", 8080, "/x?y")),
+        ("http://a?q=1", Endpoint("http", "a", 80, "/?q=1")),
+        ("http://[::1]:1/", Endpoint("http", "::1", 1, "/")),
+        ("http://[0:0::1]", Endpoint("http", "::1", 80, "/")),
+        ("http://1.2.3.4/", Endpoint("http", "1.2.3.4", 80, "/")),
+        ("http://xn--bcher-kva.example/", Endpoint("http", "xn--bcher-kva.example", 80, "/")),
+        ("http://a_b.example/", Endpoint("http", "a_b.example", 80, "/")),
+    ],
+)
+def test_plain_urls_are_read(text, endpoint):
+    assert parse_url(text) == endpoint
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "example.com",
+        "//example.com",
+        "file:///etc/passwd",
+        "file://host/share",
+        "\\\\host\\share",
+        "ftp://a/",
+        "javascript://a",
+        "http:/a",
+        "http://",
+        "http://user@a/",
+        "http://user:pw@a/",
+        "http://a@b@c/",
+        "http://a\\@b/",
+        "http://a b/",
+        "http://a\t/",
+        "http://a\n/",
+        "http://a/\x00",
+        "http://a/\x7f",
+        "http://a/\xa0",
+        " http://a/",
+        "http://a:0/",
+        "http://a:65536/",
+        "http://a:999999999999/",
+        "http://a:b/",
+        "http://a:-1/",
+        "http://a:/",
+        "http://a:٣/",
+        "http://127.1/",
+        "http://0x7f000001/",
+        "http://0x7f.0.0.1/",
+        "http://0177.0.0.1/",
+        "http://2130706433/",
+        "http://1.2.3.4.5/",
+        "http://1.2.3.256/",
+        "http://a.0x/",
+        "http://①②⑦.0.0.1/",
+        "http://127。0。0。1/",
+        "http://%31%32%37.0.0.1/",
+        "http://a..b/",
+        "http://-a.b/",
+        "http://a-.b/",
+        "http://.a/",
+        "http://./",
+        "http://[::1/",
+        "http://[::1]x/",
+        "http://::1/",
+        "http://[fe80::1%25eth0]/",
+        "http://[v1.x]/",
+        "http://" + "a" * 64 + "/",
+        "http://" + "a." * 127 + "ab/",
+        "http://a/" + "x" * 9000,
+    ],
+)
+def test_whatever_could_be_read_in_two_ways_is_refused(text):
+    with pytest.raises(InvalidUrl):
+        parse_url(text)
+
+
+def test_origin_is_scheme_host_and_port():
+    assert parse_url("https://a/x").origin == ("https", "a", 443)
+
+
+def test_hosts_have_one_spelling():
+    assert check_host("A.b.") == "a.b"
+    assert check_host("[0::1]") == "::1"
+    assert check_host("::0001") == "::1"
+
+
+def test_literals_are_told_from_names():
+    assert literal("1.2.3.4") == IPv4Address("1.2.3.4")
+    assert literal("::1") == IPv6Address("::1")
+    assert literal("example.com") is None
