@@ -115,9 +115,9 @@ def _insert(text: str, holder: Node, name: str, value: Any) -> str:
     trailing = last is not None and last[1] is not None
     if is_spread:
         entry = f"\n{indent}{entry}{',' if trailing else ''}"
-        rest = text[tail_at : holder.end - 1]
-        closing = "" if "\n" in rest else f"\n{outer}"
-        text = _put(text, tail_at, tail_at, entry + closing)
+        has_own_line = "\n" in text[tail_at : holder.end - 1]
+        tail_end = tail_at if has_own_line else holder.end - 1
+        text = _put(text, tail_at, tail_end, entry + ("" if has_own_line else f"\n{outer}"))
     else:
         text = _put(text, tail_at, tail_at, f" {entry}")
     if last is not None and not trailing:
@@ -207,9 +207,8 @@ def _remove(text: str, holder: Node, part: str | int) -> str:
 
 def _cut(text: str, spans: list[tuple[int, int, int | None]], index: int, *, last: bool) -> str:
     start, end, comma = spans[index]
-    if comma is not None:
-        kept = text[end:comma].strip()  # a comment between value and comma stays
-        text = _put(text, end, comma + 1, f" {kept}" if kept else "")
+    if comma is not None:  # a comment between value and comma stays
+        text = _put(text, comma, comma + 1, "")
     text = _put(text, start, end, "")
     text = _drop_blank_line(text, start)
     before = spans[index - 1][2] if index else None

@@ -47,16 +47,22 @@ class DiskReader:
             raise
         except OSError as error:
             raise ReadError(f"{path} cannot be read: {error.strerror}. Check its mode.") from None
-        with os.fdopen(descriptor, "rb") as file:
-            return _text(file.read(MAX_FILE_BYTES + 1) if _is_plain(file.fileno()) else None, path)
+        try:
+            return _text(_content(descriptor), path)
+        finally:
+            os.close(descriptor)
 
     def real(self, path: Path) -> Path:
         """See `Reader.real`."""
         return Path(os.path.realpath(path))
 
 
-def _is_plain(descriptor: int) -> bool:
-    return stat.S_ISREG(os.fstat(descriptor).st_mode)
+def _content(descriptor: int) -> bytes | None:
+    """The bytes of a plain file, one more than allowed at most; None for anything else."""
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return None
+    with os.fdopen(descriptor, "rb", closefd=False) as file:
+        return file.read(MAX_FILE_BYTES + 1)
 
 
 def _text(data: bytes | None, path: Path) -> str:

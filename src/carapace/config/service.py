@@ -60,6 +60,8 @@ class ConfigService:
         self._reader = reader or DiskReader()
         self._listeners: list[Listener] = []
         self._restart: dict[str, None] = {}
+        self._used: Loaded
+        self._source: Source
         self._used, self._source = self._start()
 
     def _start(self) -> tuple[Loaded, Source]:
