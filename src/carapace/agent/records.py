@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from carapace.agent.types import CutRun, RunOutcome, RunState, Submission
-from carapace.ids import RunId, SessionKey
+from carapace.ids import AgentId, RunId, SessionKey
 from carapace.store.ports import Row, Tx
 
 __all__ = ["TurnRow", "accept", "cut_owed", "cut_since", "find", "finish", "prune"]
@@ -46,6 +46,8 @@ class TurnRow:
 
     run_id: RunId
     session_key: SessionKey
+    shown_key: str
+    agent_id: AgentId
     session_id: str
     accepted_at_ms: int
     outcome: RunOutcome | None
@@ -76,6 +78,8 @@ def find(tx: Tx, run_id: RunId) -> TurnRow | None:
     return TurnRow(
         run_id=RunId(row["run_id"]),
         session_key=SessionKey(row["session_key"]),
+        shown_key=row["shown_key"],
+        agent_id=AgentId(row["agent_id"]),
         session_id=row["session_id"],
         accepted_at_ms=row["accepted_at_ms"],
         outcome=_outcome(row),

@@ -11,6 +11,7 @@ import msgspec
 from carapace.agent.providers.ports import ImagePart, ThinkingLevel
 from carapace.ids import AgentId, RunId, SessionKey
 from carapace.protocol.agent import AgentResult
+from carapace.sessions.types import Route
 
 __all__ = [
     "CutRun",
@@ -71,6 +72,9 @@ class Submission:
         source: Whose words these are.
         as_chat: Typed into a chat: `/new` and `/status` are commands, and the model sees the
             message's id behind its text.
+        may_reset: Whether the caller may reset sessions; without it `/new` is refused, so that
+            a chat message is no second door to `sessions.reset`.
+        route: Where the message came from, kept with its session; None leaves what is there.
     """
 
     run_id: RunId
@@ -85,6 +89,8 @@ class Submission:
     lane: str = "main"
     source: RunSource = RunSource.OPERATOR
     as_chat: bool = False
+    may_reset: bool = False
+    route: Route | None = None
 
 
 class RunOutcome(msgspec.Struct, frozen=True, omit_defaults=True):

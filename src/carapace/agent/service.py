@@ -1,0 +1,503 @@
+"""`AgentService`: messages in, runs out.
+
+In this order: a place in the session's lane is reserved, the message and what is owed for it
+are written down, and only then is it acknowledged. From there on each run ends with exactly
+one outcome, whatever happens to its client, its model or this process: what a restart finds
+owed is marked as cut and reported.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from dataclasses import replace
+from typing import Final
+
+from carapace.agent import records
+from carapace.agent.budget import Budget
+from carapace.agent.commands import Reset, Status, parse
+from carapace.agent.draft import user_message
+from carapace.agent.events import chat_final
+from carapace.agent.history import user_message_id
+from carapace.agent.lanes import Lanes
+from carapace.agent.profiles import Profiles
+from carapace.agent.providers.registry import ProviderRegistry
+from carapace.agent.records import TurnRow
+from carapace.agent.runs import Run, RunBook
+from carapace.agent.tools.memory_store import MemoryStore
+from carapace.agent.tools.runner import ToolRunner
+from carapace.agent.tools.sessions import status_text
+from carapace.agent.turn import CUT_TEXT, Turns
+from carapace.agent.types import (
+    CutRun,
+    RunOutcome,
+    RunState,
+    RunUpdate,
+    StopReason,
+    Submission,
+)
+from carapace.clock import Clock
+from carapace.errors import Failed, GatewayError, Refused
+from carapace.ids import RunId, SessionKey
+from carapace.protocol.agent import AgentMeta, AgentPayload, AgentResult, ResultMeta, TokenUsage
+from carapace.protocol.events import Publish
+from carapace.protocol.sessions import MessageUsage
+from carapace.sessions import records as session_records
+from carapace.sessions.service import Sessions
+from carapace.sessions.types import StoredMessage, Touch
+from carapace.store.ports import Database, Tx
+from carapace.tasks import Tasks
+from carapace.telemetry.log import get_logger
+from carapace.telemetry.metrics import Metrics
+
+__all__ = ["CUT_REPORT_S", "GRACE_S", "AgentService"]
+
+GRACE_S: Final = 5.0
+CUT_REPORT_S: Final = 600.0
+_KEEP_TURNS_MS: Final = 7 * 24 * 3_600_000
+_BLANK_TEXT: Final = "That message was empty. Send some text or a picture."
+_GREETING: Final = (
+    "This is a new session. Greet the user in one or two short sentences and ask what they "
+    "would like to do. Say nothing about these instructions."
+)
+_NO_TOKENS: Final = TokenUsage(input=0, output=0, cache_read=0, cache_write=0, total=0)
+_log = get_logger(__name__)
+
+
+class AgentService:
+    """Takes messages, runs their turns in order, remembers how they ended.
+
+    Args:
+        database: Where messages and turns are written down.
+        sessions: The conversations.
+        models: Who can answer.
+        profiles: The agents.
+        tools: What models may call.
+        memory: What agents remember.
+        budget: Hard caps.
+        publish: Takes every event of every run.
+        clock: For all times and deadlines.
+        metrics: Counts turns.
+        max_concurrent: Turns at once, `agents.defaults.maxConcurrent`.
+    """
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        sessions: Sessions,
+        models: ProviderRegistry,
+        profiles: Profiles,
+        tools: ToolRunner,
+        memory: MemoryStore,
+        budget: Budget,
+        publish: Publish,
+        clock: Clock,
+        metrics: Metrics,
+        max_concurrent: int,
+    ) -> None:
+        self._database = database
+        self._sessions = sessions
+        self._profiles = profiles
+        self._publish = publish
+        self._clock = clock
+        self._metrics = metrics
+        self._lanes = Lanes(max_running=max_concurrent)
+        self._book = RunBook()
+        self._tasks = Tasks("agent", _report)
+        self._is_draining = False
+        self._came = asyncio.Event()
+        self._cut: tuple[CutRun, ...] = ()
+        self._cut_until_s = 0.0
+        self._turns = Turns(
+            database=database,
+            sessions=sessions,
+            models=models,
+            profiles=profiles,
+            tools=tools,
+            memory=memory,
+            budget=budget,
+            publish=publish,
+            clock=clock,
+            waiting=self._waiting,
+        )
+
+    @property
+    def running(self) -> int:
+        """Turns that have their lane."""
+        return self._lanes.running
+
+    @property
+    def queued(self) -> int:
+        """Turns that wait for it."""
+        return self._lanes.queued
+
+    def apply(self, *, max_concurrent: int) -> None:
+        """Take a new cap; running turns go on."""
+        self._lanes.max_running = max_concurrent
+        self._pump()
+
+    # ---- messages in ----
+
+    async def submit(self, submission: Submission) -> Run:
+        """Take a message; when this returns it is on disk and will get an outcome.
+
+        The same run id again gives the same run, live or ended, also after a restart.
+
+        Raises:
+            Refused: If too many wait, or the run id belongs to another session.
+            Failed: If the message could not be written down, or the gateway stops.
+        """
+        known = await self._known(submission)
+        if known is not None:
+            return known
+        if self._is_draining:
+            raise Failed("the gateway is stopping; send the message again shortly", retryable=True)
+        command = parse(submission.message) if submission.as_chat else None
+        if isinstance(command, Status):
+            entry = await self._sessions.get(submission.session_key)
+            return await self._reply(submission, status_text(entry, now_ms=self._clock.now_ms()))
+        if isinstance(command, Reset):
+            submission = await self._renew(submission, command)
+        if not submission.message.strip() and not submission.images:
+            return await self._reply(submission, _BLANK_TEXT)
+        return await self._enqueue(submission)
+
+    async def find(self, run_id: RunId) -> Run | None:
+        """The run of that id: live, ended lately, or as its row tells."""
+        run = self._book.get(run_id, self._clock.monotonic())
+        if run is not None:
+            await run.settled()
+            if run.session_id:
+                return run
+        row = await self._database.read(lambda tx: records.find(tx, run_id))
+        if row is None or row.outcome is None:
+            return None
+        replayed = Run(_submission_of(row), accepted_at_ms=row.accepted_at_ms)
+        self._replay(replayed, row)
+        return replayed
+
+    async def wait(self, run_id: RunId, timeout_s: float) -> RunOutcome | None:
+        """The outcome of a run, once it has one; None if that takes longer than `timeout_s`.
+
+        A run that nobody has heard of yet is waited for as well.
+        """
+        try:
+            async with asyncio.timeout(timeout_s):
+                while True:
+                    came = self._came
+                    run = await self.find(run_id)
+                    if run is not None:
+                        return await run.ended()
+                    await came.wait()
+        except TimeoutError:
+            return None
+
+    async def updates(self, run_id: RunId) -> AsyncGenerator[RunUpdate, None]:
+        """Text and end of a run, for streaming over HTTP; nothing for an unknown run."""
+        run = await self.find(run_id)
+        if run is not None:
+            async for update in run.updates():
+                yield update
+
+    async def inject(self, shown_key: str, message: str, label: str | None = None) -> str:
+        """Put a message into a transcript without a model, and show it; its id.
+
+        Raises:
+            Refused: If there is no such session.
+        """
+        stored = await self._sessions.inject(shown_key, message, label)
+        event = chat_final(
+            f"inject-{stored.message_id}",
+            shown_key,
+            seq=0,
+            text=stored.text,
+            ts_ms=stored.timestamp_ms,
+            injected=True,
+        )
+        self._publish(event)
+        return stored.message_id
+
+    # ---- ending early ----
+
+    async def abort(
+        self,
+        session_key: SessionKey,
+        run_id: RunId | None = None,
+        reason: StopReason = StopReason.RPC,
+    ) -> tuple[RunId, ...]:
+        """End one run of a session, or all of them, waiting ones included; which those were.
+
+        Watchers hear of it at once; what was said so far is written down right after.
+
+        Raises:
+            Refused: If the run belongs to another session.
+        """
+        if run_id is None:
+            runs = list(self._book.live(session_key))
+        else:
+            run = self._book.get(run_id, self._clock.monotonic())
+            runs = [run] if run is not None and run.outcome is None else []
+            if any(run.session_key != session_key for run in runs):
+                raise Refused("runId does not match sessionKey")
+        return tuple(run.run_id for run in runs if self._stop(run, reason))
+
+    def _stop(self, run: Run, reason: StopReason) -> bool:
+        if not run.session_id or not run.stop(reason):
+            return False
+        if reason is not StopReason.SHUTDOWN:
+            for event in run.reply.abort(reason):
+                self._publish(event)
+        if self._lanes.withdraw(run.session_key, run.run_id):
+            self._tasks.start(self._end_unstarted(run), name=f"end {run.run_id}")
+        return True
+
+    async def _end_unstarted(self, run: Run) -> None:
+        """Write down the end of a run that was stopped while it waited."""
+        self._ended(run, await self._turns.close(run))
+
+    # ---- start and stop of the house ----
+
+    async def recover(self) -> tuple[CutRun, ...]:
+        """Mark what the last process left unfinished as cut; call once, before `submit`.
+
+        Returns:
+            Runs to report to clients: those cut now and in the last ten minutes.
+        """
+        now_ms = self._clock.now_ms()
+
+        def work(tx: Tx) -> tuple[CutRun, ...]:
+            for key in records.cut_owed(tx, error=CUT_TEXT, now_ms=now_ms):
+                session_records.touch(tx, key, Touch(aborted_last_run=True), now_ms=now_ms)
+            records.prune(tx, now_ms - _KEEP_TURNS_MS)
+            return records.cut_since(tx, now_ms - round(CUT_REPORT_S * 1000))
+
+        self._cut = await self._database.write(work)
+        self._cut_until_s = self._clock.monotonic() + CUT_REPORT_S
+        if self._cut:
+            _log.warning("runs were cut by the restart", runs=len(self._cut))
+        return self._cut
+
+    def cut_runs(self) -> tuple[CutRun, ...]:
+        """Runs that a client which connects now should hear were cut; none after ten minutes."""
+        return self._cut if self._clock.monotonic() < self._cut_until_s else ()
+
+    async def drain(self, deadline_s: float) -> bool:
+        """Take no more, let turns end until the deadline, then cut the rest; True if none was.
+
+        What is cut is written down and told to its watchers, as after a crash.
+        """
+        self._is_draining = True
+        for run in list(self._book.live()):
+            if run.task is None:
+                self._stop(run, StopReason.SHUTDOWN)
+        is_clean = await self._tasks.drain(deadline_s)
+        for run in list(self._book.live()):
+            self._stop(run, StopReason.SHUTDOWN)
+        await self._tasks.drain(GRACE_S)
+        await self._tasks.close()
+        return is_clean
+
+    # ---- acceptance ----
+
+    async def _known(self, submission: Submission) -> Run | None:
+        run = await self.find(submission.run_id)
+        if run is not None and run.session_key != submission.session_key:
+            raise Refused("this run id was used for another session; choose a new one")
+        return run
+
+    async def _enqueue(self, submission: Submission) -> Run:
+        key = submission.session_key
+        self._lanes.reserve(key)
+        run = Run(submission, accepted_at_ms=self._clock.now_ms())
+        self._book.add(run)
+        try:
+            row = await self._database.write(lambda tx: self._accept(tx, run))
+        except BaseException:
+            self._lanes.give_up(key)
+            self._book.forget(run)
+            run.settle()
+            raise
+        if row.outcome is not None:
+            self._lanes.give_up(key)
+            self._replay(run, row)
+            return run
+        run.session_id = row.session_id
+        run.settle()
+        self._lanes.enqueue(key, run.run_id)
+        self._announce()
+        self._pump()
+        return run
+
+    def _accept(self, tx: Tx, run: Run) -> TurnRow:
+        """Write down message and turn; what is there already is left as it is."""
+        asked, now_ms = run.submission, run.accepted_at_ms
+        found = records.find(tx, run.run_id)
+        if found is not None:
+            return found
+        entry = session_records.ensure(
+            tx, asked.session_key, now_ms=now_ms, default_agent=asked.agent_id
+        )
+        message_id = user_message_id(asked.run_id, as_chat=asked.as_chat, source=asked.source)
+        message = user_message(message_id, asked.message, asked.images, now_ms)
+        session_records.append_message(tx, entry.session_id, message)
+        session_records.touch(tx, asked.session_key, Touch(), now_ms=now_ms)
+        if asked.route is not None:
+            session_records.set_route(tx, asked.session_key, asked.route)
+        records.accept(tx, asked, session_id=entry.session_id, now_ms=now_ms)
+        return TurnRow(
+            run_id=asked.run_id,
+            session_key=asked.session_key,
+            shown_key=asked.shown_key,
+            agent_id=asked.agent_id,
+            session_id=entry.session_id,
+            accepted_at_ms=now_ms,
+            outcome=None,
+        )
+
+    async def _renew(self, submission: Submission, command: Reset) -> Submission:
+        """End what runs, begin a new transcript, and say what its first message is."""
+        if not submission.may_reset:
+            raise Refused("missing scope: operator.admin")
+        await self.abort(submission.session_key, reason=StopReason.STOP)
+        await self._sessions.reset(submission.session_key)
+        if command.rest:
+            return replace(submission, message=command.rest)
+        return replace(submission, message=_GREETING, as_chat=False)
+
+    async def _reply(self, submission: Submission, text: str) -> Run:
+        """Answer without a model: one transaction, one final."""
+        now_ms = self._clock.now_ms()
+        run = Run(submission, accepted_at_ms=now_ms)
+        self._book.add(run)
+        try:
+            run.session_id = await self._database.write(lambda tx: self._store_reply(tx, run, text))
+        except BaseException:
+            self._book.forget(run)
+            run.settle()
+            raise
+        outcome = _reply_outcome(run, text)
+        run.say(text)
+        self._publish(
+            chat_final(
+                run.run_id, submission.shown_key, seq=1, text=text, ts_ms=now_ms, injected=True
+            )
+        )
+        self._ended(run, outcome)
+        return run
+
+    def _store_reply(self, tx: Tx, run: Run, text: str) -> str:
+        asked, now_ms = run.submission, run.accepted_at_ms
+        entry = session_records.ensure(
+            tx, asked.session_key, now_ms=now_ms, default_agent=asked.agent_id
+        )
+        message = StoredMessage(
+            message_id=f"{asked.run_id}/1",
+            role="assistant",
+            content=({"type": "text", "text": text},),
+            timestamp_ms=now_ms,
+            usage=MessageUsage(input=0, output=0, total_tokens=0),
+            stop_reason="injected",
+        )
+        session_records.append_message(tx, entry.session_id, message)
+        records.accept(tx, asked, session_id=entry.session_id, now_ms=now_ms)
+        run.session_id = entry.session_id
+        records.finish(tx, asked.run_id, _reply_outcome(run, text))
+        return entry.session_id
+
+    def _replay(self, run: Run, row: TurnRow) -> None:
+        """Let `run` stand for what its row tells."""
+        if row.outcome is None:
+            raise ValueError(f"{row.run_id} has not ended")
+        run.is_replayed = True
+        run.session_id = row.session_id
+        run.end(row.outcome)
+        self._book.finish(run, self._clock.monotonic())
+
+    # ---- lanes ----
+
+    def _waiting(self, run: Run) -> frozenset[str]:
+        others = self._book.live(run.session_key)
+        return frozenset(other.run_id for other in others if other.started_at_ms is None)
+
+    def _pump(self) -> None:
+        """Start every turn that may start now."""
+        for run_id in self._lanes.take():
+            run = self._book.get(run_id, self._clock.monotonic())
+            if run is None or self._is_draining:
+                self._lanes.release(run_id)
+            else:
+                run.task = self._tasks.start(self._lead(run), name=f"turn {run_id}")
+        self._metrics.turns_waiting.set(self._lanes.queued)
+
+    async def _lead(self, run: Run) -> None:
+        """Hold the lease of a run for as long as its turn takes, and no longer."""
+        guard = self._tasks.start(self._guard(run), name=f"deadline {run.run_id}")
+        try:
+            self._ended(run, await self._turns.run(run))
+        finally:
+            guard.cancel()
+            if self._lanes.release(run.run_id):
+                self._pump()
+
+    async def _guard(self, run: Run) -> None:
+        """End a turn that overruns its time; take the lease from one that will not end."""
+        limit_s = run.submission.timeout_s
+        if not limit_s:
+            limit_s = self._profiles.get(run.submission.agent_id).timeout_s
+        await self._clock.sleep(limit_s)
+        self._stop(run, StopReason.TIMEOUT)
+        await self._clock.sleep(GRACE_S)
+        _log.error("turn did not end in time; its lane is free again", run_id=run.run_id)
+        self._ended(run, await self._turns.close(run))
+        if self._lanes.release(run.run_id):
+            self._pump()
+
+    def _ended(self, run: Run, outcome: RunOutcome) -> None:
+        if run.outcome is not None:
+            return
+        run.end(outcome)
+        now_s = self._clock.monotonic()
+        self._book.finish(run, now_s)
+        self._metrics.turns.labels(outcome.state.value).inc()
+        if outcome.started_at_ms is not None:
+            took_ms = outcome.ended_at_ms - outcome.started_at_ms
+            self._metrics.turn_seconds.observe(took_ms / 1000)
+        self._metrics.turns_waiting.set(self._lanes.queued)
+        self._announce()
+
+    def _announce(self) -> None:
+        """Wake those who wait for a run that was not known."""
+        came, self._came = self._came, asyncio.Event()
+        came.set()
+
+
+def _submission_of(row: TurnRow) -> Submission:
+    """What is left of a submission once only its row is known."""
+    return Submission(
+        run_id=row.run_id,
+        session_key=row.session_key,
+        shown_key=row.shown_key,
+        agent_id=row.agent_id,
+        message="",
+    )
+
+
+def _reply_outcome(run: Run, text: str) -> RunOutcome:
+    meta = AgentMeta(session_id=run.session_id, provider="", model="", usage=_NO_TOKENS)
+    return RunOutcome(
+        state=RunState.DONE,
+        status="ok",
+        summary="completed",
+        ended_at_ms=run.accepted_at_ms,
+        started_at_ms=run.accepted_at_ms,
+        result=AgentResult(
+            payloads=(AgentPayload(text, None),),
+            meta=ResultMeta(duration_ms=0, agent_meta=meta, aborted=False),
+        ),
+    )
+
+
+def _report(task: str, error: BaseException) -> None:
+    text = error.message if isinstance(error, GatewayError) else str(error)
+    _log.error("agent task died", task=task, reason=text, exc_info=error)

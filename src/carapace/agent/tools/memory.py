@@ -1,0 +1,86 @@
+"""The memory tools. What they return was written by a model once: information, not orders."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from carapace.agent.approval import Risk
+from carapace.agent.tools.memory_records import Memory
+from carapace.agent.tools.registry import ToolContext, Tools
+
+__all__ = ["TOOLS", "MemoryForget", "MemoryRead", "MemorySearch", "MemoryWrite"]
+
+TOOLS = Tools()
+
+MemoryName = Annotated[
+    str, Meta(min_length=1, max_length=200, description="Short name, such as birthday-of-anna.")
+]
+
+
+class MemoryWrite(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """Arguments of `memory_write`."""
+
+    name: MemoryName
+    text: Annotated[str, Meta(min_length=1, max_length=8_000, description="What to remember.")]
+
+
+class MemoryRead(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """Arguments of `memory_read`."""
+
+    name: MemoryName
+
+
+class MemoryForget(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """Arguments of `memory_forget`."""
+
+    name: MemoryName
+
+
+class MemorySearch(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """Arguments of `memory_search`."""
+
+    query: Annotated[
+        str, Meta(max_length=500, description="Words to look for; blank for the newest entries.")
+    ]
+    limit: Annotated[int, Meta(ge=1, le=20, description="How many entries at most.")] = 5
+
+
+@TOOLS.tool("memory_write", risk=Risk.WRITE, is_core=True)
+async def memory_write(ctx: ToolContext, params: MemoryWrite) -> str:
+    """Remember something across conversations, in place of what was kept under that name."""
+    name = _plain(params.name)
+    await ctx.memory.write(ctx.agent_id, name=name, text=params.text, run_id=ctx.run_id)
+    return f"Remembered under {name!r}."
+
+
+@TOOLS.tool("memory_read", risk=Risk.READ)
+async def memory_read(ctx: ToolContext, params: MemoryRead) -> str:
+    """Read one thing you remembered, by its name."""
+    found = await ctx.memory.read(ctx.agent_id, _plain(params.name))
+    return _shown(found) if found else "Nothing is remembered under that name."
+
+
+@TOOLS.tool("memory_search", risk=Risk.READ, is_core=True)
+async def memory_search(ctx: ToolContext, params: MemorySearch) -> str:
+    """Look through what you remembered; use it before saying that you do not know."""
+    found = await ctx.memory.search(ctx.agent_id, params.query, limit=params.limit)
+    return "\n\n".join(_shown(one) for one in found) or "Nothing remembered matches."
+
+
+@TOOLS.tool("memory_forget", risk=Risk.WRITE)
+async def memory_forget(ctx: ToolContext, params: MemoryForget) -> str:
+    """Forget one thing you remembered, by its name."""
+    was_there = await ctx.memory.forget(ctx.agent_id, _plain(params.name))
+    return "Forgotten." if was_there else "Nothing is remembered under that name."
+
+
+def _shown(memory: Memory) -> str:
+    return f"[{memory.name}]\n{memory.text}"
+
+
+def _plain(name: str) -> str:
+    """Names compare without case or spare space."""
+    return " ".join(name.split()).lower()

@@ -1,0 +1,83 @@
+"""What agents remember: named texts in the database, found again by their words."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from carapace.agent.tools import memory_records as records
+from carapace.agent.tools.memory_records import Memory
+from carapace.agent.tools.registry import ToolTrouble
+from carapace.clock import Clock
+from carapace.store.ports import Database, Tx
+
+__all__ = ["MAX_MEMORIES", "MemoryStore", "words_of"]
+
+MAX_MEMORIES: Final = 10_000
+_MAX_WORDS: Final = 16
+_WORD: Final = re.compile(r"\w+")
+
+
+class MemoryStore:
+    """The memory of all agents, each reached by its id only.
+
+    Args:
+        database: Where it is kept.
+        clock: For the time of each entry.
+        max_memories: Entries of one agent.
+    """
+
+    def __init__(
+        self, database: Database, clock: Clock, *, max_memories: int = MAX_MEMORIES
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._max_memories = max_memories
+
+    async def write(self, agent_id: str, *, name: str, text: str, run_id: str) -> None:
+        """Keep `text` under `name`, in place of what was there.
+
+        Raises:
+            ToolTrouble: If the agent remembers as much as it may.
+        """
+        now_ms = self._clock.now_ms()
+
+        def work(tx: Tx) -> bool:
+            is_new = records.get(tx, agent_id, name) is None
+            if is_new and records.count(tx, agent_id) >= self._max_memories:
+                return False
+            records.write(tx, agent_id, name=name, text=text, run_id=run_id, now_ms=now_ms)
+            return True
+
+        if not await self._database.write(work):
+            raise ToolTrouble(
+                f"the memory holds {self._max_memories} entries, which is its limit; "
+                "write to a name that exists, or ask the user what may go"
+            )
+
+    async def read(self, agent_id: str, name: str) -> Memory | None:
+        """What is kept under `name`."""
+        return await self._database.read(lambda tx: records.get(tx, agent_id, name))
+
+    async def search(self, agent_id: str, query: str, *, limit: int) -> list[Memory]:
+        """Entries with any word of `query`, best first; the newest ones for a blank query."""
+        words = words_of(query)
+        if not words:
+            return await self._database.read(lambda tx: records.recent(tx, agent_id, limit))
+        return await self._database.read(
+            lambda tx: records.search(tx, agent_id, words=words, limit=limit)
+        )
+
+    async def forget(self, agent_id: str, name: str) -> bool:
+        """Remove what is kept under `name`; False if there was nothing."""
+        return await self._database.write(lambda tx: records.delete(tx, agent_id, name))
+
+
+def words_of(query: str) -> str:
+    """An FTS5 expression: each word as a quoted prefix, joined with OR.
+
+    A query is a model's text, so none of it may reach FTS5's own syntax; `\\w` lets no quote
+    through.
+    """
+    words = _WORD.findall(query)[:_MAX_WORDS]
+    return " OR ".join(f'"{word}"*' for word in words)

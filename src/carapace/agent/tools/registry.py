@@ -1,0 +1,164 @@
+"""The registry of tools: one row each, its JSON Schema made from its params struct."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
+
+import msgspec
+
+from carapace.agent.approval import Risk
+from carapace.agent.providers.ports import ToolSpec
+from carapace.agent.types import RunSource
+from carapace.clock import Clock
+from carapace.ids import AgentId, RunId, SessionKey
+
+if TYPE_CHECKING:
+    from carapace.agent.tools.memory_store import MemoryStore
+    from carapace.sessions.service import Sessions
+
+__all__ = ["ToolContext", "ToolRow", "ToolTrouble", "Tools"]
+
+
+class ToolTrouble(Exception):  # noqa: N818 - reads as a sentence where it is raised
+    """A tool could not do it; the text goes to the model, so it says what to try instead."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolContext:
+    """For whom a tool acts, and with what.
+
+    Attributes:
+        run_id: The turn it acts for.
+        session_key: The turn's session.
+        agent_id: Bounds everything a tool may see.
+        source: Whose words started the turn.
+        timezone: IANA name, or None for UTC.
+        clock: For what depends on time.
+        sessions: The conversations.
+        memory: What the agent remembers.
+    """
+
+    run_id: RunId
+    session_key: SessionKey
+    agent_id: AgentId
+    source: RunSource
+    timezone: str | None
+    clock: Clock
+    sessions: Sessions
+    memory: MemoryStore
+
+
+Handler = Callable[[ToolContext, Any], Awaitable[str]]
+_F = TypeVar("_F", bound=Handler)
+
+
+@dataclass(frozen=True, slots=True)
+class ToolRow:
+    """One tool.
+
+    Attributes:
+        name: As the model calls it.
+        description: What it does and when to use it; the handler's docstring.
+        params: Struct its arguments must fit.
+        risk: The worst it can do.
+        handler: `async (context, params) -> text for the model`.
+        is_core: Also offered to models with a small window.
+        timeout_s: Longest run.
+        spec: As a provider gets it.
+    """
+
+    name: str
+    description: str
+    params: type[msgspec.Struct]
+    risk: Risk
+    handler: Handler
+    is_core: bool
+    timeout_s: float
+    spec: ToolSpec
+
+
+class Tools(Mapping[str, ToolRow]):
+    """A set of rows."""
+
+    def __init__(self) -> None:
+        self._rows: dict[str, ToolRow] = {}
+
+    def __getitem__(self, name: str) -> ToolRow:
+        return self._rows[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def tool(
+        self, name: str, *, risk: Risk, is_core: bool = False, timeout_s: float = 30.0
+    ) -> Callable[[_F], _F]:
+        """Declare the decorated `async (ctx, params) -> str` as tool `name`.
+
+        Raises:
+            TypeError: If the second parameter is no struct or the docstring is missing.
+            ValueError: If the name is taken.
+        """
+
+        def register(handler: _F) -> _F:
+            params = _params_of(name, handler)
+            description = inspect.getdoc(handler)
+            if not description:
+                raise TypeError(f"{name}: the handler needs a docstring, the model reads it")
+            text = " ".join(description.split())
+            row = ToolRow(
+                name=name,
+                description=text,
+                params=params,
+                risk=risk,
+                handler=handler,
+                is_core=is_core,
+                timeout_s=timeout_s,
+                spec=ToolSpec(name=name, description=text, parameters=_schema(params)),
+            )
+            self.add(row)
+            return handler
+
+        return register
+
+    def add(self, row: ToolRow) -> None:
+        """Take `row` in.
+
+        Raises:
+            ValueError: If its name is taken.
+        """
+        if row.name in self._rows:
+            raise ValueError(f"tool {row.name} is declared twice")
+        self._rows[row.name] = row
+
+    def merge(self, *others: Tools) -> Tools:
+        """A new registry with these rows and all of `others`."""
+        merged = Tools()
+        for source in (self, *others):
+            for row in source.values():
+                merged.add(row)
+        return merged
+
+
+def _params_of(name: str, handler: Handler) -> type[msgspec.Struct]:
+    names = list(inspect.signature(handler).parameters)
+    hint = get_type_hints(handler).get(names[1]) if len(names) == 2 else None  # noqa: PLR2004
+    if not (isinstance(hint, type) and issubclass(hint, msgspec.Struct)):
+        raise TypeError(f"{name}: the handler must be (ctx, params: a Struct)")
+    return hint
+
+
+def _schema(params: type[msgspec.Struct]) -> dict[str, Any]:
+    """The struct's schema as one plain object, as every vendor takes it."""
+    _, defined = msgspec.json.schema_components((params,), ref_template="#/$defs/{name}")
+    schema: dict[str, Any] = dict(defined.pop(params.__name__))
+    schema.pop("title", None)
+    schema.pop("description", None)
+    if defined:
+        schema["$defs"] = defined
+    return schema

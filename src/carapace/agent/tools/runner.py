@@ -1,0 +1,149 @@
+"""Runs one tool call: policy first, then arguments, then the handler under its deadline.
+
+Whatever goes wrong becomes text for the model, so that the turn can go on; only a
+cancellation of the turn passes through.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+
+from carapace.agent.approval import ApprovalRequest, Approvals, Decision, ToolPolicy
+from carapace.agent.prompt import PromptStyle
+from carapace.agent.providers.ports import ToolCall, ToolSpec
+from carapace.agent.tools.registry import ToolContext, ToolRow, Tools, ToolTrouble
+from carapace.agent.types import RunSource
+from carapace.errors import GatewayError
+from carapace.telemetry.audit import Audit, AuditKind
+from carapace.telemetry.log import get_logger
+from carapace.telemetry.metrics import Metrics
+
+__all__ = ["MAX_OUTPUT_CHARS", "ToolReport", "ToolRunner", "arguments_of"]
+
+MAX_OUTPUT_CHARS: Final = 20_000
+_CUT: Final = "\n[the rest was left out: too long]"
+_log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ToolReport:
+    """What a call came to: text for the model, and whether it is bad news."""
+
+    text: str
+    is_error: bool = False
+
+
+class ToolRunner:
+    """The tools, their policy and their limits.
+
+    Args:
+        tools: What there is.
+        approvals: Decides about each use.
+        audit: Hears of what was denied.
+        metrics: Counts calls.
+    """
+
+    def __init__(
+        self, tools: Tools, approvals: Approvals, *, audit: Audit, metrics: Metrics
+    ) -> None:
+        self._tools = tools
+        self._approvals = approvals
+        self._audit = audit
+        self._metrics = metrics
+        self._listed: dict[tuple[RunSource, PromptStyle], tuple[ToolSpec, ...]] = {}
+
+    def apply(self, policy: ToolPolicy) -> None:
+        """Take a new policy; it counts from the next call on."""
+        self._approvals.policy = policy
+        self._listed.clear()
+
+    def specs(self, source: RunSource, style: PromptStyle) -> tuple[ToolSpec, ...]:
+        """What a model is shown: nothing the policy denies, little if its window is small."""
+        listed = self._listed.get((source, style))
+        if listed is None:
+            listed = tuple(
+                row.spec
+                for row in self._tools.values()
+                if self._approvals.is_listed(row.name, row.risk, source)
+                and (row.is_core or style is PromptStyle.FULL)
+            )
+            self._listed[source, style] = listed
+        return listed
+
+    async def run(self, call: ToolCall, ctx: ToolContext) -> ToolReport:
+        """Run `call`, or say why not."""
+        row = self._tools.get(call.name)
+        if row is None:
+            return self._counted("unknown", "unknown", _no_such_tool(call.name, self._tools))
+        decision = await self._approvals.permit(
+            ApprovalRequest(
+                run_id=ctx.run_id,
+                session_key=ctx.session_key,
+                agent_id=ctx.agent_id,
+                tool=row.name,
+                arguments=call.arguments,
+                risk=row.risk,
+                source=ctx.source,
+            )
+        )
+        if decision is Decision.DENY:
+            self._audit.record(
+                AuditKind.TOOL_DENIED,
+                tool=row.name,
+                risk=row.risk.value,
+                source=ctx.source.value,
+                run_id=ctx.run_id,
+                session_key=ctx.session_key,
+            )
+            text = f"The tool {row.name} was not permitted. Tell the user, and go on without it."
+            return self._counted(row.name, "denied", ToolReport(text, is_error=True))
+        return await self._run(row, call, ctx)
+
+    async def _run(self, row: ToolRow, call: ToolCall, ctx: ToolContext) -> ToolReport:
+        try:
+            params = msgspec.json.decode(call.arguments or "{}", type=row.params)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            text = f"The arguments do not fit {row.name}: {error}. Correct them and call again."
+            return self._counted(row.name, "bad_arguments", ToolReport(text, is_error=True))
+        try:
+            async with asyncio.timeout(row.timeout_s):
+                text = await row.handler(ctx, params)
+        except TimeoutError:
+            text = f"{row.name} took longer than {row.timeout_s:g} s and was stopped."
+            return self._counted(row.name, "timeout", ToolReport(text, is_error=True))
+        except ToolTrouble as trouble:
+            return self._counted(row.name, "error", ToolReport(str(trouble), is_error=True))
+        except GatewayError as error:
+            return self._counted(row.name, "error", ToolReport(error.message, is_error=True))
+        except Exception as error:  # noqa: BLE001 - a broken tool must not end the turn
+            _log.error("tool failed", tool=row.name, run_id=ctx.run_id, exc_info=error)
+            text = f"{row.name} failed inside the gateway; the reason is in its log."
+            return self._counted(row.name, "error", ToolReport(text, is_error=True))
+        return self._counted(row.name, "ok", ToolReport(_capped(text)))
+
+    def _counted(self, tool: str, outcome: str, report: ToolReport) -> ToolReport:
+        self._metrics.tool_calls.labels(tool, outcome).inc()
+        return report
+
+
+def arguments_of(call: ToolCall) -> Any:
+    """The arguments as JSON for transcripts and events; the raw text if they are broken."""
+    try:
+        return msgspec.json.decode(call.arguments or "{}")
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return call.arguments
+
+
+def _no_such_tool(name: str, tools: Tools) -> ToolReport:
+    text = f"There is no tool {name[:100]!r}. There are: {', '.join(tools)}."
+    return ToolReport(text, is_error=True)
+
+
+def _capped(text: str) -> str:
+    if len(text) <= MAX_OUTPUT_CHARS:
+        return text
+    return text[: MAX_OUTPUT_CHARS - len(_CUT)] + _CUT
