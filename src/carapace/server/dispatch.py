@@ -8,15 +8,15 @@ task; a coroutine handler runs as a task of its own.
 from __future__ import annotations
 
 import asyncio
-import inspect
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 import msgspec
 
 from carapace.auth.types import Caller
 from carapace.clock import Clock
-from carapace.errors import GatewayError, Refused
+from carapace.errors import Failed, GatewayError, Refused
 from carapace.ids import ConnId, new_id
 from carapace.protocol.connect import ClientInfo
 from carapace.protocol.errors import ErrorCode, ErrorShape
@@ -125,17 +125,15 @@ class Dispatcher:
             row = _permitted(route.row if route else None, request.method, link)
             params = decode_params(row, request.params)
             call = ActiveCall(link, request.id, request.method)
-            handler, context = row.handler, self._make_context(call)
-            result = handler(context) if row.params is None else handler(context, params)
-            if not row.is_async:
-                link.send(encode_ok(request.id, result))
-                counters.ok.inc()
-                counters.seconds.observe(self._clock.monotonic() - began)
+            work = _prepared(row, self._make_context(call), params)
+            if row.is_async:
+                self._start(link, request, work, counters)
                 return
+            link.send(encode_ok(request.id, work()))
+            counters.ok.inc()
+            counters.seconds.observe(self._clock.monotonic() - began)
         except Exception as error:  # noqa: BLE001 - whatever a handler raises is answered
             link.send(_failure(link.dialect, request, error, counters))
-            return
-        self._start(link, request, result, counters, began)
 
     async def drain(self, deadline_s: float) -> bool:
         """Let running requests end; False if some still ran after `deadline_s`."""
@@ -146,46 +144,38 @@ class Dispatcher:
         await self._tasks.close()
 
     def _start(
-        self,
-        link: Link,
-        request: Request,
-        work: Coroutine[Any, Any, Any],
-        counters: _Counters,
-        began: float,
+        self, link: Link, request: Request, work: Callable[[], Any], counters: _Counters
     ) -> None:
         link.begin(request.id)
         try:
             self._tasks.start(
-                self._answer_later(link, request, work, counters, began), name=request.method
+                self._answer_later(link, request, work, counters), name=request.method
             )
         except RuntimeError:
-            work.close()
             link.finish(request.id)
-            stopping = GatewayError("the gateway is stopping: try again in a moment")
-            link.send(_failure(link.dialect, request, stopping, counters))
+            raise Failed("the gateway is stopping: try again in a moment", retryable=True) from None
 
     async def _answer_later(
-        self,
-        link: Link,
-        request: Request,
-        work: Coroutine[Any, Any, Any],
-        counters: _Counters,
-        began: float,
+        self, link: Link, request: Request, work: Callable[[], Any], counters: _Counters
     ) -> None:
+        began = self._clock.monotonic()
         try:
             async with asyncio.timeout(_BACKSTOP_S):
-                result = await work
+                result = await work()
             frame = encode_ok(request.id, result)
             counters.ok.inc()
         except Exception as error:  # noqa: BLE001 - as in `dispatch`
             frame = _failure(link.dialect, request, error, counters)
-        finally:
-            # A task that was cancelled before its first step never awaited the work.
-            if inspect.getcoroutinestate(work) == inspect.CORO_CREATED:
-                work.close()
         counters.seconds.observe(self._clock.monotonic() - began)
         if link.finish(request.id):
             link.send(frame)
+
+
+def _prepared(row: MethodRow, context: Any, params: Any) -> Callable[[], Any]:
+    """The handler with what it takes; not called yet, so that nothing is left un-awaited."""
+    if row.params is None:
+        return partial(row.handler, context)
+    return partial(row.handler, context, params)
 
 
 def _permitted(row: MethodRow | None, method: str, link: Link) -> MethodRow:
