@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import AsyncGenerator
 
 import pytest
-from support.database import memory_database
 
 from carapace.errors import Failed
 from carapace.store.ports import Database, Tx
+from support.database import memory_database
 
 
 @pytest.fixture(name="database", params=["sqlite"])

@@ -19,7 +19,6 @@ __all__ = [
     "MAX_MESSAGES",
     "Excerpt",
     "archive_through",
-    "count_live",
     "excerpts",
     "first_user_excerpt",
     "has_messages",
@@ -110,15 +109,6 @@ def first_user_excerpt(tx: Tx, session_id: str) -> str | None:
 def has_messages(tx: Tx, session_id: str) -> bool:
     """Whether anything was ever said."""
     return tx.one("SELECT 1 FROM messages WHERE session_id = ? LIMIT 1", (session_id,)) is not None
-
-
-def count_live(tx: Tx, session_id: str) -> int:
-    """How many messages are live."""
-    row = tx.one(
-        "SELECT count(*) AS n FROM messages WHERE session_id = ? AND archived_at_ms IS NULL",
-        (session_id,),
-    )
-    return 0 if row is None else int(row["n"])
 
 
 def live_shape(tx: Tx, session_id: str) -> list[tuple[int, str]]:

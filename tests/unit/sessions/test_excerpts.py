@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from carapace.sessions.excerpts import (
     excerpt_of,
     fallback_title,
@@ -12,7 +14,7 @@ from carapace.sessions.excerpts import (
 from carapace.sessions.types import StoredMessage
 
 
-def said(*parts: dict[str, object]) -> StoredMessage:
+def said(*parts: dict[str, Any]) -> StoredMessage:
     return StoredMessage("m", "assistant", parts, 0)
 
 

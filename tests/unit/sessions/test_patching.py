@@ -19,7 +19,7 @@ def entry(key: str = "agent:main:x", spawned_by: str | None = None) -> SessionEn
     return SessionEntry(SessionKey(key), "id", AgentId("main"), 0, 0, spawned_by=spawned_by)
 
 
-def changes(target: SessionEntry | None = None, **patch: Any) -> dict[str, Any]:
+def changes(target: SessionEntry | None = None, /, **patch: Any) -> dict[str, Any]:
     return changes_of(
         SessionsPatch(key="x", **patch),
         target or entry(),
@@ -57,7 +57,7 @@ def test_what_is_absent_stays_and_null_clears():
     ],
 )
 def test_values_are_kept_in_one_form(field: str, given: str, kept: str):
-    assert changes(**{field: given}) == {field: kept}
+    assert changes(None, **{field: given}) == {field: kept}
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_values_are_kept_in_one_form(field: str, given: str, kept: str):
 )
 def test_refusals_are_worded_as_clients_know_them(patch: dict[str, str], message: str):
     with pytest.raises(Refused) as caught:
-        changes(**patch)
+        changes(None, **patch)
     assert caught.value.message == message
     assert caught.value.code == "INVALID_REQUEST"
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 
 import pytest
-from support.database import memory_database
-from support.transcripts import said
 
 from carapace.ids import SessionKey
 from carapace.protocol.sessions import DeliveryContext, SessionOrigin
 from carapace.sessions import records
 from carapace.sessions.types import Route, SessionEntry, Touch, UsageTotals
 from carapace.store.ports import Database, Tx
+from support.database import memory_database
+from support.transcripts import said
 
 KEY = SessionKey("agent:main:main")
 
@@ -149,9 +149,12 @@ async def test_renew_keeps_settings_and_drops_facts_about_the_old_transcript(dat
     assert ended is not None
     assert (ended["ended_by"], ended["ended_at_ms"]) == ("reset", 4)
     # A run that began before the reset still finishes, in the transcript it began with.
-    assert await database.write(
-        lambda tx: records.append_message(tx, old.session_id, said("b", "late"))
-    ) == 2
+    assert (
+        await database.write(
+            lambda tx: records.append_message(tx, old.session_id, said("b", "late"))
+        )
+        == 2
+    )
 
 
 async def test_renewing_what_is_not_there_makes_it(database: Database):
@@ -170,8 +173,6 @@ async def test_remove_keeps_the_transcript(database: Database):
 
 async def test_count_is_of_one_agent_or_all(database: Database):
     for key in ("agent:main:a", "agent:main:b", "agent:work:a"):
-        await database.write(
-            lambda tx, key=key: records.ensure(tx, SessionKey(key), now_ms=1)
-        )
+        await database.write(lambda tx, key=key: records.ensure(tx, SessionKey(key), now_ms=1))
     assert await database.read(records.count) == 3
     assert await database.read(lambda tx: records.count(tx, "work")) == 1

@@ -6,14 +6,14 @@ from collections.abc import AsyncGenerator, Callable
 from typing import TypeVar
 
 import pytest
-from support.database import memory_database
-from support.transcripts import said
 
 from carapace.ids import SessionKey
 from carapace.sessions import records, transcripts
 from carapace.sessions.transcripts import Excerpt
 from carapace.sessions.types import StoredMessage
 from carapace.store.ports import Database, Tx
+from support.database import memory_database
+from support.transcripts import said
 
 T = TypeVar("T")
 

@@ -63,13 +63,13 @@ def test_a_closed_loop_has_nobody_waiting():
 class _ClosingLoop(asyncio.SelectorEventLoop):
     """Is closed between the check and the call, as another thread may do."""
 
-    def call_soon_threadsafe(self, *_args: object, **_kwargs: object):  # pyright: ignore[reportIncompatibleMethodOverride]
+    def call_soon_threadsafe(self, *_args: object, **_kwargs: object):
         self.close()
         raise RuntimeError("Event loop is closed")
 
 
 class _BrokenLoop(asyncio.SelectorEventLoop):
-    def call_soon_threadsafe(self, *_args: object, **_kwargs: object):  # pyright: ignore[reportIncompatibleMethodOverride]
+    def call_soon_threadsafe(self, *_args: object, **_kwargs: object):
         raise RuntimeError("something else")
 
 

@@ -25,7 +25,7 @@ class FailingConnection(sqlite3.Connection):
     rolls_back = False
     log: list[str]
 
-    def execute(self, sql: str, *args: Any) -> sqlite3.Cursor:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def execute(self, sql: str, *args: Any) -> sqlite3.Cursor:
         self.log.append(sql)
         if sql == self.fails:
             if self.rolls_back:
@@ -218,7 +218,7 @@ def _raise_value_error(_: Tx) -> None:
 
 async def test_a_rollback_that_fails_too_does_not_end_the_thread(connection: FailingConnection):
     class Doubly(FailingConnection):
-        def execute(self, sql: str, *args: Any) -> sqlite3.Cursor:  # pyright: ignore[reportIncompatibleMethodOverride]
+        def execute(self, sql: str, *args: Any) -> sqlite3.Cursor:
             if self.fails and sql in ("COMMIT", "ROLLBACK"):
                 raise sqlite3.OperationalError("disk I/O error")
             return super().execute(sql, *args)
