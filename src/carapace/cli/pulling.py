@@ -1,0 +1,113 @@
+"""Fetching model weights with a progress bar; shared by `model` and `up`."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Final
+
+from carapace.agent.weights.index import find_index, run_pip
+from carapace.agent.weights.library import InstalledModel, Library
+from carapace.agent.weights.progress import Progress, Report
+from carapace.agent.weights.pull import Puller
+from carapace.agent.weights.sources import Hub, Mirror
+from carapace.cli.output import megabytes
+from carapace.clock import SystemClock
+from carapace.config.paths import Paths
+from carapace.net.client import Egress
+from carapace.telemetry.audit import Audit
+from carapace.telemetry.redact import Redactor, strip_controls
+
+__all__ = ["CLI_AUDIT", "library_of", "pull_model"]
+
+CLI_AUDIT: Final = "audit/cli"
+"""A trail of its own: a running gateway's must have one writer."""
+
+
+def library_of(paths: Paths) -> Library:
+    """The models of a state folder."""
+    return Library(paths.state_dir / "models")
+
+
+def pull_model(paths: Paths, name: str) -> InstalledModel:
+    """Fetch `name` and show how far it is; a second call goes on where one was broken off.
+
+    Raises:
+        Refused: If there is no such model.
+        Failed: If it cannot be had.
+    """
+    paths.make_state_dir()
+    clock = SystemClock()
+    audit = Audit(paths.state_dir / CLI_AUDIT, clock=clock, redactor=Redactor())
+    egress = Egress(audit)
+    sources = (Hub(egress), Mirror(egress, lambda: find_index(os.environ, run_pip)))
+    puller = Puller(library_of(paths), egress, sources, clock=clock)
+    try:
+        with _progress(name) as report:
+            return asyncio.run(puller.pull(name, report))
+    finally:
+        audit.close()
+
+
+@contextmanager
+def _progress(name: str) -> Generator[Report]:
+    if not sys.stderr.isatty():
+        yield _Lines(name).take
+        return
+    from rich.console import Console  # noqa: PLC0415 - a tenth of a second, for terminals only
+    from rich.progress import (  # noqa: PLC0415
+        BarColumn,
+        DownloadColumn,
+        TextColumn,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
+    from rich.progress import Progress as Bar  # noqa: PLC0415
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Bar(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task(f"model {name}", total=None)
+
+        def take(now: Progress) -> None:
+            if now.note:
+                bar.console.print(strip_controls(now.note), markup=False)
+            bar.update(
+                task,
+                completed=now.done_bytes,
+                total=now.total_bytes,
+                description=f"model {name}: {now.stage}",
+            )
+
+        yield take
+
+
+class _Lines:
+    """Progress for logs and pipes: a line for each tenth."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._last: tuple[str, int] = ("", -1)
+
+    def take(self, now: Progress) -> None:
+        """Print if there is news."""
+        if now.note:
+            print(strip_controls(now.note), file=sys.stderr, flush=True)
+        tenth = now.done_bytes * 10 // now.total_bytes if now.total_bytes else 0
+        if (now.stage, tenth) == self._last:
+            return
+        self._last = (now.stage, tenth)
+        total = f" of {megabytes(now.total_bytes)}" if now.total_bytes else ""
+        print(
+            f"model {self._name}: {now.stage}, {megabytes(now.done_bytes)}{total}",
+            file=sys.stderr,
+            flush=True,
+        )
