@@ -45,7 +45,7 @@ NODE_KEYS: Final[dict[tuple[str, ...], frozenset[str]]] = {
     ),
     ("env",): frozenset({"shellEnv"}),
     ("gateway",): frozenset({"nodes", "remote"}),
-    ("gateway", "controlUi"): frozenset({"dangerouslyDisableDeviceAuth"}),
+    ("gateway", "controlUi"): frozenset({"basePath", "dangerouslyDisableDeviceAuth", "enabled"}),
     ("gateway", "tailscale"): frozenset({"resetOnExit"}),
     ("gateway", "tls"): frozenset({"autoGenerate", "caPath"}),
     ("gateway", "http", "endpoints"): frozenset({"responses"}),

@@ -32,6 +32,7 @@ _ENDINGS = (
     "credentials",
 )
 _REFERENCE = re.compile(r"(?:\$\{[A-Z_][A-Z0-9_]*\})+")
+_PASSWORD_IN_URL = re.compile(r"://[^/\s@]*:[^/\s@]+@")
 _ROUGH = re.compile(
     r"""(?ix) (["']?[\w-]*
     (?:token|password|passphrase|secret|api_?key|private_?key|credentials?)["']?
@@ -57,7 +58,11 @@ def _hides(key: Key, value: Any) -> bool:
         return False
     if isinstance(value, str) and _REFERENCE.fullmatch(value):
         return False
-    return is_secret(key)
+    return is_secret(key) or (isinstance(value, str) and _has_password(value))
+
+
+def _has_password(text: str) -> bool:
+    return "@" in text and _PASSWORD_IN_URL.search(text) is not None
 
 
 def redact_tree(value: Any, key: Key = ()) -> Any:

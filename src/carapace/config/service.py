@@ -59,10 +59,11 @@ class ConfigService:
         self._tell = tell
         self._reader = reader or DiskReader()
         self._listeners: list[Listener] = []
-        self._restart: dict[str, None] = {}
+        self._restart: tuple[str, ...] = ()
         self._used: Loaded
         self._source: Source
         self._used, self._source = self._start()
+        self._started = self.settings
 
     def _start(self) -> tuple[Loaded, Source]:
         fresh = self._load()
@@ -93,7 +94,7 @@ class ConfigService:
     @property
     def restart_needed(self) -> tuple[str, ...]:
         """Keys that changed since the start and wait for a restart."""
-        return tuple(self._restart)
+        return self._restart
 
     def snapshot(self) -> ConfigSnapshot:
         """The file as it was last read, secrets hidden. Built once per change."""
@@ -152,10 +153,11 @@ class ConfigService:
         old = self.settings
         found = changes(old, new)
         waits = old.gateway.reload.mode in {"off", "restart"}
-        waiting = [one.key for one in found if waits or not one.live]
-        self._restart.update(dict.fromkeys(waiting))
-        if waiting:
+        waiting = [one.key for one in changes(self._started, new) if not one.live]
+        waiting += [one.key for one in found if waits and one.live]
+        if found and waiting:
             self._tell("warning", f"Restart the gateway to apply: {', '.join(waiting)}.")
+        self._restart = tuple(waiting)
         if found and not waits:
             self._used = fresh
             for listener in tuple(self._listeners):

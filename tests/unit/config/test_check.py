@@ -43,7 +43,7 @@ def test_all_misfits_are_found_each_with_its_place():
         ("{gateway: {customBindHost: 5}}", "Put it in quotes."),
         ("{gateway: {port: 70000}}", "Correct the value."),
         ("{gateway: {bind: 5}}", "Choose one of them."),
-        ('{gateway: {controlUi: {enabled: "yes"}}}', "Write it without quotes."),
+        ('{gateway: {tls: {enabled: "yes"}}}', "Write it without quotes."),
         ("{models: {providers: {x: {models: [{}]}}}}", "Write text of 1 to 256 characters there."),
         ("[]", "Write an object in braces."),
     ],

@@ -60,7 +60,7 @@ def test_comments_survive(house):
         ("gateway.auth.token", '"12345"', "12345"),
         ("gateway.auth.token", "a b", "a b"),
         ("gateway.bind", "lan", "lan"),
-        ("gateway.controlUi.enabled", "false", False),
+        ("gateway.tls.enabled", "false", False),
         ("gateway.trustedProxies", "['10.0.0.1']", ["10.0.0.1"]),
         ("agents.defaults.model.primary", "a/b", "a/b"),
     ],

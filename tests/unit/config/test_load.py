@@ -104,10 +104,19 @@ def test_the_node_gateways_minimal_file_is_accepted(tmp_path):
     assert {one.path for one in got.warnings} == {
         "hooks",
         "update",
+        "gateway.controlUi.enabled",
         "gateway.http.endpoints.responses",
     }
     assert got.settings is not None
     assert got.settings.models.providers["fake"].models[0].context_window == 128000
+
+
+def test_h03_a_file_of_variables_is_never_read(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text("K=evil\nCARAPACE_GATEWAY_PORT=666\n")
+    got = read(write(tmp_path, "{models: {providers: {p: {apiKey: '${K}'}}}}"))
+    assert "the variable K is missing" in got.issues[0].message
+    assert got.effective.find(("gateway", "port")) is None
 
 
 def test_an_overlay_makes_the_objects_on_its_way():

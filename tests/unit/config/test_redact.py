@@ -82,6 +82,14 @@ def test_trees_are_copied_without_their_secrets():
     assert tree["gateway"] == {"auth": {"token": "abc"}}
 
 
+def test_an_address_with_a_password_in_it_is_hidden():
+    text = "{models: {providers: {p: {baseUrl: 'https://me:pw@host/v1'}}}}"
+    assert "pw" not in redact_text(text)
+    assert restore_text(redact_text(text), text) == text
+    open_text = "{models: {providers: {p: {baseUrl: 'https://host:8/v1/a@b'}}}}"
+    assert redact_text(open_text) == open_text
+
+
 def test_a_marker_in_a_tree_becomes_what_is_stored():
     stored = {"a": {"token": "x"}, "l": [{"id": "1", "token": "one"}, {"id": "2", "token": "two"}]}
     given = {"a": {"token": MARKER}, "l": [{"id": "2", "token": MARKER}, MARKER], "n": [MARKER]}

@@ -119,6 +119,7 @@ def test_a_reload_tells_what_changed_and_what_waits(house):
     house.write("{}")
     service.reload()
     assert len(heard) == 1
+    assert service.restart_needed == ()
 
 
 @pytest.mark.parametrize("mode", ["off", "restart"])

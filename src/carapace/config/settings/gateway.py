@@ -83,10 +83,6 @@ class AuthSettings(Section, frozen=True):
 class ControlUiSettings(Section, frozen=True):
     """The web page."""
 
-    enabled: Annotated[bool, setting("Serve the Control UI.")] = True
-    base_path: Annotated[
-        str, setting("Path prefix under which the Control UI is served, such as `/ui`.")
-    ] = ""
     allow_insecure_auth: Annotated[
         bool,
         setting(
