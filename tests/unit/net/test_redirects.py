@@ -73,4 +73,5 @@ def test_without_leave_nothing_is_followed():
 
 def test_ipv6_hosts_keep_their_brackets():
     request = follow("http://[2606:4700::1]:81/", "/x")
+    assert request is not None
     assert str(request.url) == "http://[2606:4700::1]:81/x"

@@ -36,6 +36,7 @@ async def big(request):
 
 async def silent(request):
     await asyncio.Event().wait()
+    return web.Response()
 
 
 ROUTES = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import hashlib
+import os
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -146,8 +147,9 @@ async def _write(
 
 
 def _open_at(path: Path, kept: int) -> BinaryIO:
-    file = path.open("r+b" if path.exists() else "w+b")
-    file.truncate(kept)
+    if _size(path) > kept:
+        os.truncate(path, kept)
+    file = path.open("ab")
     file.seek(kept)
     return file
 
@@ -155,3 +157,4 @@ def _open_at(path: Path, kept: int) -> BinaryIO:
 def _put(file: BinaryIO, pending: bytearray) -> None:
     file.write(pending)
     pending.clear()
+    file.flush()

