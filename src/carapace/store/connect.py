@@ -65,10 +65,11 @@ def connect(path: Path) -> sqlite3.Connection:
 
     Raises:
         DatabaseDamaged: If the file is no SQLite database, or some other program's.
+        UnsafePath: If the file system cannot hold a log.
     """
     try:
         connection = _open(f"{path}", uri=False)
-        connection.execute("PRAGMA journal_mode=WAL")
+        mode: str = connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
         connection.execute("PRAGMA synchronous=FULL")
         _claim(connection, path)
     except sqlite3.DatabaseError as error:
@@ -76,6 +77,12 @@ def connect(path: Path) -> sqlite3.Connection:
             f"{path} could not be opened as a database ({error}). Move it away and put the "
             f"newest backup in its place, then start again."
         ) from error
+    if mode != "wal":
+        connection.close()
+        raise UnsafePath(
+            f"{path} is on a file system without shared memory, so SQLite cannot keep its log "
+            "there. Put the state directory on a local disk."
+        )
     return connection
 
 

@@ -10,7 +10,7 @@ import os
 import sys
 from pathlib import Path
 
-from carapace.store.errors import StateLocked
+from carapace.store.errors import StateLocked, UnsafePath
 
 if sys.platform == "win32":
     import msvcrt
@@ -35,14 +35,13 @@ class StateLock:
 
     Raises:
         StateLocked: If another process (or another holder in this one) has it.
+        UnsafePath: If the file or its directory cannot be made or opened.
     """
 
     __slots__ = ("_handle",)
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
-        handle = os.open(path, flags, 0o600)
+        handle = _open(path)
         try:
             _try_lock(handle)
         except OSError as error:
@@ -59,6 +58,18 @@ class StateLock:
             os.ftruncate(self._handle, 0)
             os.close(self._handle)
             self._handle = None
+
+
+def _open(path: Path) -> int:
+    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return os.open(path, flags, 0o600)
+    except OSError as error:
+        raise UnsafePath(
+            f"The state directory {path.parent} cannot be used ({error.strerror}). Make it "
+            "writable for the user who runs the gateway, or choose another with --state-dir."
+        ) from error
 
 
 def _explain(path: Path, holder: str) -> str:

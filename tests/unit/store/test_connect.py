@@ -97,6 +97,12 @@ def test_what_is_no_database_is_refused(tmp_path: Path):
         connect(path)
 
 
+def test_a_file_system_that_cannot_hold_a_log_is_refused():
+    """SQLite answers so for an in-memory file; network file systems answer the same."""
+    with pytest.raises(UnsafePath, match="local disk"):
+        connect(Path(":memory:"))
+
+
 def test_a_read_only_connection_cannot_write(tmp_path: Path):
     path = tmp_path / "a name with ? and #.db"
     with closing(connect(path)) as writer:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from carapace.store.errors import StateLocked
+from carapace.store.errors import StateLocked, UnsafePath
 from carapace.store.lock import StateLock
 
 
@@ -37,6 +37,15 @@ def test_a_holder_without_a_readable_pid_is_another_process(tmp_path: Path):
     with pytest.raises(StateLocked, match="another process"):
         StateLock(path)
     lock.release()
+
+
+def test_a_directory_that_cannot_be_used_says_so(tmp_path: Path):
+    (tmp_path / "file").touch()
+    with pytest.raises(UnsafePath, match="cannot be used"):
+        StateLock(tmp_path / "file" / "lock")
+    (tmp_path / "link").symlink_to(tmp_path / "file")
+    with pytest.raises(UnsafePath, match="cannot be used"):
+        StateLock(tmp_path / "link")
 
 
 @pytest.mark.slow

@@ -66,23 +66,45 @@ async def test_errors_reach_the_caller_and_the_reader_goes_on(path: Path):
         assert await readers.submit(number) == 1
 
 
-async def test_a_full_queue_and_a_stopped_room_refuse(path: Path):
-    entered, release = threading.Event(), threading.Event()
+class Held:
+    """Keeps a reader inside one function until released."""
 
-    def hold(_: Tx) -> bool:
-        entered.set()
-        return release.wait(10)
+    def __init__(self) -> None:
+        self.entered, self.release = threading.Event(), threading.Event()
 
+    def __call__(self, _: Tx) -> bool:
+        self.entered.set()
+        return self.release.wait(10)
+
+
+async def test_a_full_queue_refuses_at_once(path: Path):
+    hold = Held()
     with reading(path, max_waiting=1) as (readers, _):
         held = readers.submit(hold)
-        await asyncio.to_thread(entered.wait, 10)
-        gone = readers.submit(number)
+        await asyncio.to_thread(hold.entered.wait, 10)
+        waiting = readers.submit(number)
         with pytest.raises(DatabaseBusy, match="1 reads wait"):
             readers.submit(number)
-        gone.cancel()
-        release.set()
+        hold.release.set()
         assert await held
-        assert await readers.submit(number) == 1
+        assert await waiting == 1
+
+
+async def test_a_caller_who_left_is_skipped(path: Path):
+    hold = Held()
+    with reading(path) as (readers, slow):
+        held = readers.submit(hold)
+        await asyncio.to_thread(hold.entered.wait, 10)
+        readers.submit(number).cancel()
+        here = readers.submit(number)
+        hold.release.set()
+        assert await held
+        assert await here == 1
+    assert slow == []
+
+
+async def test_after_stop_nothing_is_taken(path: Path):
+    with reading(path) as (readers, _):
         readers.stop()
         readers.stop()
         with pytest.raises(DatabaseClosed):
