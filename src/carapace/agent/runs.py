@@ -34,6 +34,7 @@ class Run:
     Attributes:
         submission: What was asked.
         accepted_at_ms: When the message was on disk.
+        is_closing: Its outcome is being written; it can no longer be stopped.
         is_replayed: True if this object stands for a run that ended before a restart or
             longer ago than the book remembers.
         session_id: Of the transcript the message went into.
@@ -49,6 +50,7 @@ class Run:
         "_settled",
         "_text",
         "accepted_at_ms",
+        "is_closing",
         "is_replayed",
         "outcome",
         "reply",
@@ -62,6 +64,7 @@ class Run:
     def __init__(self, submission: Submission, *, accepted_at_ms: int) -> None:
         self.submission = submission
         self.accepted_at_ms = accepted_at_ms
+        self.is_closing = False
         self.is_replayed = False
         self.session_id = ""
         self.started_at_ms: int | None = None
@@ -97,11 +100,15 @@ class Run:
         self._wake()
 
     def stop(self, reason: StopReason) -> bool:
-        """Mark the run as stopped and cancel its work; False if it ended or was stopped."""
-        if self.outcome is not None or self.stop_reason is not None:
+        """Mark the run as stopped and cancel its work; False if it ends or was stopped.
+
+        Work that has its lane but has not begun is not cancelled: a task that is cancelled
+        before its first step never runs its cleanup. It looks at `stop_reason` first.
+        """
+        if self.is_closing or self.outcome is not None or self.stop_reason is not None:
             return False
         self.stop_reason = reason
-        if self.task is not None:
+        if self.task is not None and self.started_at_ms is not None:
             self.task.cancel()
         return True
 

@@ -21,13 +21,12 @@ from carapace.agent.events import chat_final
 from carapace.agent.history import user_message_id
 from carapace.agent.lanes import Lanes
 from carapace.agent.profiles import Profiles
-from carapace.agent.providers.registry import ProviderRegistry
 from carapace.agent.records import TurnRow
 from carapace.agent.runs import Run, RunBook
 from carapace.agent.tools.memory_store import MemoryStore
 from carapace.agent.tools.runner import ToolRunner
 from carapace.agent.tools.sessions import status_text
-from carapace.agent.turn import CUT_TEXT, Turns
+from carapace.agent.turn import CUT_TEXT, ModelSource, Turns
 from carapace.agent.types import (
     CutRun,
     RunOutcome,
@@ -86,7 +85,7 @@ class AgentService:
         *,
         database: Database,
         sessions: Sessions,
-        models: ProviderRegistry,
+        models: ModelSource,
         profiles: Profiles,
         tools: ToolRunner,
         memory: MemoryStore,
@@ -148,20 +147,25 @@ class AgentService:
             Refused: If too many wait, or the run id belongs to another session.
             Failed: If the message could not be written down, or the gateway stops.
         """
-        known = await self._known(submission)
-        if known is not None:
-            return known
+        joined = await self._join(submission)
+        if joined is not None:
+            return joined
         if self._is_draining:
             raise Failed("the gateway is stopping; send the message again shortly", retryable=True)
         command = parse(submission.message) if submission.as_chat else None
+        is_blank = not submission.message.strip() and not submission.images
+        if command is None and not is_blank:
+            return await self._enqueue(submission)
+        known = await self.find(submission.run_id)
+        if known is not None:
+            return _of_session(known, submission.session_key)
+        if isinstance(command, Reset):
+            return await self._enqueue(await self._renew(submission, command))
+        text = _BLANK_TEXT
         if isinstance(command, Status):
             entry = await self._sessions.get(submission.session_key)
-            return await self._reply(submission, status_text(entry, now_ms=self._clock.now_ms()))
-        if isinstance(command, Reset):
-            submission = await self._renew(submission, command)
-        if not submission.message.strip() and not submission.images:
-            return await self._reply(submission, _BLANK_TEXT)
-        return await self._enqueue(submission)
+            text = status_text(entry, now_ms=self._clock.now_ms())
+        return await self._reply(submission, text)
 
     async def find(self, run_id: RunId) -> Run | None:
         """The run of that id: live, ended lately, or as its row tells."""
@@ -173,9 +177,7 @@ class AgentService:
         row = await self._database.read(lambda tx: records.find(tx, run_id))
         if row is None or row.outcome is None:
             return None
-        replayed = Run(_submission_of(row), accepted_at_ms=row.accepted_at_ms)
-        self._replay(replayed, row)
-        return replayed
+        return self._replay(row)
 
     async def wait(self, run_id: RunId, timeout_s: float) -> RunOutcome | None:
         """The outcome of a run, once it has one; None if that takes longer than `timeout_s`.
@@ -300,13 +302,22 @@ class AgentService:
 
     # ---- acceptance ----
 
-    async def _known(self, submission: Submission) -> Run | None:
-        run = await self.find(submission.run_id)
-        if run is not None and run.session_key != submission.session_key:
-            raise Refused("this run id was used for another session; choose a new one")
-        return run
+    async def _join(self, submission: Submission) -> Run | None:
+        """The run of that id if it is in memory, once it is on disk."""
+        while True:
+            run = self._book.get(submission.run_id, self._clock.monotonic())
+            if run is None:
+                return None
+            _of_session(run, submission.session_key)
+            await run.settled()
+            if run.session_id:
+                return run
 
     async def _enqueue(self, submission: Submission) -> Run:
+        joined = await self._join(submission)
+        if joined is not None:
+            return joined
+        # From here to `add` nothing waits: two submissions of one id must not both get in.
         key = submission.session_key
         self._lanes.reserve(key)
         run = Run(submission, accepted_at_ms=self._clock.now_ms())
@@ -318,10 +329,11 @@ class AgentService:
             self._book.forget(run)
             run.settle()
             raise
-        if row.outcome is not None:
+        if row.outcome is not None or row.session_key != key:
             self._lanes.give_up(key)
-            self._replay(run, row)
-            return run
+            self._book.forget(run)
+            run.settle()
+            return self._replay(row, key)
         run.session_id = row.session_id
         run.settle()
         self._lanes.enqueue(key, run.run_id)
@@ -367,6 +379,9 @@ class AgentService:
 
     async def _reply(self, submission: Submission, text: str) -> Run:
         """Answer without a model: one transaction, one final."""
+        joined = await self._join(submission)
+        if joined is not None:
+            return joined
         now_ms = self._clock.now_ms()
         run = Run(submission, accepted_at_ms=now_ms)
         self._book.add(run)
@@ -405,14 +420,17 @@ class AgentService:
         records.finish(tx, asked.run_id, _reply_outcome(run, text))
         return entry.session_id
 
-    def _replay(self, run: Run, row: TurnRow) -> None:
-        """Let `run` stand for what its row tells."""
-        if row.outcome is None:
-            raise ValueError(f"{row.run_id} has not ended")
+    def _replay(self, row: TurnRow, key: SessionKey | None = None) -> Run:
+        """A run that stands for what its row tells; `key` is the session that asks, if any."""
+        run = Run(_submission_of(row), accepted_at_ms=row.accepted_at_ms)
         run.is_replayed = True
         run.session_id = row.session_id
-        run.end(row.outcome)
-        self._book.finish(run, self._clock.monotonic())
+        if key is not None:
+            _of_session(run, key)
+        if row.outcome is not None:
+            run.end(row.outcome)
+            self._book.finish(run, self._clock.monotonic())
+        return run
 
     # ---- lanes ----
 
@@ -470,6 +488,17 @@ class AgentService:
         """Wake those who wait for a run that was not known."""
         came, self._came = self._came, asyncio.Event()
         came.set()
+
+
+def _of_session(run: Run, key: SessionKey) -> Run:
+    """The run, if it belongs to `key`.
+
+    Raises:
+        Refused: If another session used its id; whose answer it is must not leak.
+    """
+    if run.session_key != key:
+        raise Refused("this run id was used for another session; choose a new one")
+    return run
 
 
 def _submission_of(row: TurnRow) -> Submission:

@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Protocol
 
 from carapace.agent import records
 from carapace.agent.budget import Budget, Reservation
@@ -38,7 +38,6 @@ from carapace.agent.providers.ports import (
     ToolSpec,
     Usage,
 )
-from carapace.agent.providers.registry import ProviderRegistry
 from carapace.agent.records_usage import insert_usage
 from carapace.agent.runs import Run
 from carapace.agent.tools.memory_store import MemoryStore
@@ -47,6 +46,7 @@ from carapace.agent.tools.runner import ToolRunner, arguments_of
 from carapace.agent.types import RunOutcome, RunState, StopReason
 from carapace.clock import Clock
 from carapace.errors import GatewayError
+from carapace.ids import AgentId
 from carapace.protocol.agent import AgentMeta, AgentPayload, AgentResult, PromptReport, ResultMeta
 from carapace.protocol.events import Event, Publish
 from carapace.sessions import records as session_records
@@ -56,7 +56,7 @@ from carapace.sessions.types import SessionEntry, Touch
 from carapace.store.ports import Database, Row, Tx
 from carapace.telemetry.log import get_logger
 
-__all__ = ["CUT_TEXT", "MAX_ROUNDS", "Turns"]
+__all__ = ["CUT_TEXT", "MAX_ROUNDS", "ModelSource", "Turns"]
 
 CUT_TEXT: Final = "the gateway restarted while this run was under way; send it again"
 MAX_ROUNDS: Final = 16
@@ -118,6 +118,14 @@ class _End:
     failure: str | None = None
 
 
+class ModelSource(Protocol):
+    """Where the models of a turn come from; `ProviderRegistry` is one."""
+
+    def resolve(self, model_ref: str | None, agent_id: AgentId) -> Sequence[ModelTarget]:
+        """Primary first, at least one; refuses a name that nobody knows."""
+        ...
+
+
 class Turns:
     """Runs turns, one call of `run` each.
 
@@ -139,7 +147,7 @@ class Turns:
         *,
         database: Database,
         sessions: Sessions,
-        models: ProviderRegistry,
+        models: ModelSource,
         profiles: Profiles,
         tools: ToolRunner,
         memory: MemoryStore,
@@ -166,6 +174,8 @@ class Turns:
         Raises:
             asyncio.CancelledError: Only if nobody stopped the run (`Run.stop`).
         """
+        if run.stop_reason is not None:
+            return await self.close(run)
         run.started_at_ms = self._clock.now_ms()
         self._tell(run.reply.start(run.started_at_ms))
         work = _Work()
@@ -404,6 +414,7 @@ class Turns:
     async def _finish(
         self, run: Run, draft: Draft | None, talk: _Talk | None, end: _End
     ) -> RunOutcome:
+        run.is_closing = True
         now_ms = self._clock.now_ms()
         if draft is not None:
             # A tool that was asked for and never ran is no part of what happened.

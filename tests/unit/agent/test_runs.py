@@ -70,6 +70,7 @@ async def test_an_outcome_is_set_once_and_wakes_who_waits():
 
 async def test_stopping_cancels_the_work_once():
     run = a_run()
+    run.started_at_ms = 1
     run.task = asyncio.create_task(asyncio.Event().wait())  # pyright: ignore[reportAttributeAccessIssue] - any task will do
     assert run.stop(StopReason.RPC)
     assert not run.stop(StopReason.TIMEOUT)
@@ -117,3 +118,19 @@ def test_live_runs_can_be_asked_for_by_session():
     book.forget(gone)
     assert [run.run_id for run in book.live(SessionKey("agent:main:a"))] == ["1"]
     assert len(list(book.live())) == 2
+
+
+async def test_work_that_has_not_begun_is_not_cancelled_but_told():
+    run = a_run()
+    begun = asyncio.Event()
+    run.task = asyncio.create_task(begun.wait())  # pyright: ignore[reportAttributeAccessIssue] - any task will do
+    assert run.stop(StopReason.RPC)
+    begun.set()
+    assert await asyncio.wait({run.task})
+    assert not run.task.cancelled()
+
+
+def test_a_run_that_is_being_written_down_cannot_be_stopped():
+    run = a_run()
+    run.is_closing = True
+    assert not run.stop(StopReason.RPC)

@@ -76,8 +76,8 @@ class MemoryStore:
 def words_of(query: str) -> str:
     """An FTS5 expression: each word as a quoted prefix, joined with OR.
 
-    A query is a model's text, so none of it may reach FTS5's own syntax; `\\w` lets no quote
-    through.
+    A query is a model's text, so none of it may reach FTS5's own syntax: the
+    pattern for a word lets no quote through.
     """
     words = _WORD.findall(query)[:_MAX_WORDS]
     return " OR ".join(f'"{word}"*' for word in words)
