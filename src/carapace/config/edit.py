@@ -83,12 +83,12 @@ def get_value(paths: Paths, environment: Mapping[str, str], key: str) -> Any:
     """
     parts = _key(key)
     loaded = _load(paths, environment)
+    if find(parts) is not None:
+        return explain(parts, loaded).value
     found = loaded.effective.find(parts)
-    if found is not None:
-        return redact_tree(found.plain(), parts)
-    if find(parts) is None:
+    if found is None:
         raise no_such_setting(parts)
-    return explain(parts, loaded).value
+    return redact_tree(found.plain(), parts)
 
 
 def explain_key(paths: Paths, environment: Mapping[str, str], key: str) -> Explanation:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import msgspec
 
@@ -47,7 +47,7 @@ def explain(key: Key, loaded: Loaded) -> Explanation:
         raise no_such_setting(key)
     default = msgspec.to_builtins(field.default) if _names_field(key, field.name) else None
     found = loaded.effective.find(key)
-    value = default if found is None else found.plain()
+    value = default if found is None else _over(default, found.plain())
     origin = "default" if found is None else str(found.place)
     if found is not None and found.variables:
         origin += " with " + ", ".join(f"${{{name}}}" for name in found.variables)
@@ -60,6 +60,14 @@ def explain(key: Key, loaded: Loaded) -> Explanation:
         meaning=field.meaning,
         effect="live" if field.live else "restart",
     )
+
+
+def _over(default: Any, written: Any) -> Any:
+    """A section's defaults with what was written laid upon them; else what was written."""
+    if not isinstance(default, dict) or not isinstance(written, dict):
+        return written
+    base, over = cast("dict[str, Any]", default), cast("dict[str, Any]", written)
+    return {**base, **{name: _over(base.get(name), one) for name, one in over.items()}}
 
 
 def _names_field(key: Key, name: str) -> bool:

@@ -39,6 +39,12 @@ def test_a_default_says_so(ask):
     assert (got.value, got.origin, got.effect) == ("info", "default", "live")
 
 
+def test_a_section_has_its_defaults_under_what_is_written(ask):
+    got = ask("gateway").value
+    assert (got["bind"], got["port"], got["tickIntervalS"]) == ("lan", 99, 30)
+    assert got["auth"]["rateLimit"]["maxAttempts"] == 10
+
+
 def test_a_secret_is_hidden_and_its_variable_named(ask):
     got = ask("gateway.auth.token")
     assert "hunter2" not in str(got)
