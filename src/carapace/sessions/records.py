@@ -27,6 +27,7 @@ __all__ = [
     "ensure",
     "entry_of",
     "find",
+    "find_by_id",
     "label_owner",
     "remove",
     "renew",
@@ -45,6 +46,7 @@ _SETTABLE: Final = _PLAIN - {"key", "session_id", "agent_id", "created_at_ms"}
 _SEARCHED: Final = frozenset({"label", "display_name", "subject", "origin"})
 
 _FIND: Final = f"SELECT {COLUMNS} FROM sessions WHERE key = ?"  # noqa: S608 - our own column names
+_FIND_BY_ID: Final = f"SELECT {COLUMNS} FROM sessions WHERE session_id = ?"  # noqa: S608 - as above
 _APPEND: Final = """
 INSERT INTO messages (session_id, seq, message_id, role, at_ms, size_bytes, excerpt, body)
 VALUES (
@@ -111,6 +113,12 @@ def entry_of(row: Row) -> SessionEntry:
 def find(tx: Tx, key: SessionKey) -> SessionEntry | None:
     """The session called `key` (canonical)."""
     row = tx.one(_FIND, (key,))
+    return None if row is None else entry_of(row)
+
+
+def find_by_id(tx: Tx, session_id: str) -> SessionEntry | None:
+    """The session whose present transcript is `session_id`."""
+    row = tx.one(_FIND_BY_ID, (session_id,))
     return None if row is None else entry_of(row)
 
 

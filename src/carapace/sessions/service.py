@@ -128,6 +128,14 @@ class Sessions:
 
         return await self._database.read(get_session)
 
+    async def by_id(self, session_id: str) -> SessionEntry | None:
+        """The session whose present transcript has that id, or None."""
+
+        def get_by_id(tx: Tx) -> SessionEntry | None:
+            return records.find_by_id(tx, session_id)
+
+        return await self._database.read(get_by_id)
+
     async def page(self, query: SessionsList) -> SessionsPage:
         """`sessions.list`: the sessions that fit, most recently changed first."""
         policy, now_ms = self._policy(), self._clock.now_ms()

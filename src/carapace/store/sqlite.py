@@ -123,6 +123,10 @@ class SqliteDatabase:
         """How many writes the writer has not taken up yet."""
         return self._writer.waiting
 
+    def check(self) -> str | None:
+        """For readiness: why nothing can be written, or None."""
+        return self._writer.check()
+
     async def read(self, fn: Callable[[Tx], T]) -> T:
         """Run `fn` on one snapshot in a reader thread; see the port."""
         future = self._readers.submit(fn)

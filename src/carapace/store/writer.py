@@ -66,6 +66,7 @@ class Writer:
         self._on_slow = on_slow
         self._queue: SimpleQueue[Job | None] = SimpleQueue()
         self._closing = False
+        self._trouble: str | None = None
         self._thread = threading.Thread(target=self._work, name="carapace-writer", daemon=True)
         self._thread.start()
 
@@ -73,6 +74,12 @@ class Writer:
     def waiting(self) -> int:
         """How many writes the thread has not taken up yet."""
         return self._queue.qsize()
+
+    def check(self) -> str | None:
+        """Why nothing can be written, or None; cleared by the next commit that works."""
+        if not self._thread.is_alive():
+            return "the database writer has ended; restart the gateway"
+        return self._trouble
 
     def submit(self, fn: Callable[[Tx], Any]) -> asyncio.Future[Any]:
         """Queue `fn`; the future is settled after its commit.
@@ -136,6 +143,7 @@ class Writer:
                 self._run(job)
         except sqlite3.Error as error:
             self._undo()
+            self._trouble = f"the database does not take writes ({error}); check the disk"
             _fail_all(
                 jobs,
                 WriteLost,
@@ -148,6 +156,7 @@ class Writer:
             self._connection.execute(_COMMIT)
         except sqlite3.Error as error:
             self._undo()
+            self._trouble = f"the disk does not confirm writes ({error}); check it"
             _fail_all(
                 jobs,
                 WriteUnknown,
@@ -155,6 +164,7 @@ class Writer:
                 "Check free space and health of the disk, then look before repeating.",
             )
             return
+        self._trouble = None
         self._note("commit", time.perf_counter() - started)
 
     def _run(self, job: Job) -> None:

@@ -57,6 +57,9 @@ class AuditKind(StrEnum):
     DEVICE_TOKEN_ROTATED = "device.token_rotated"  # noqa: S105 - the name of an event
     DEVICE_TOKEN_REVOKED = "device.token_revoked"  # noqa: S105 - the name of an event
     BUDGET_STOPPED = "budget.stopped"
+    GATEWAY_STARTED = "gateway.started"
+    GATEWAY_STOPPED = "gateway.stopped"
+    CONFIG_CHANGED = "config.changed"
 
 
 MEANINGS: Final[dict[AuditKind, str]] = {
@@ -78,6 +81,9 @@ MEANINGS: Final[dict[AuditKind, str]] = {
     AuditKind.DEVICE_TOKEN_ROTATED: "A device's token was replaced.",
     AuditKind.DEVICE_TOKEN_REVOKED: "A device lost a role; it needs a new approval.",
     AuditKind.BUDGET_STOPPED: "A daily cap stopped an agent; `cap` says which, `used` how far.",
+    AuditKind.GATEWAY_STARTED: "The gateway listens; with its version, bind mode and port.",
+    AuditKind.GATEWAY_STOPPED: "The gateway ended in order; without this line it was killed.",
+    AuditKind.CONFIG_CHANGED: "A changed configuration took effect; `keys` names what.",
 }
 """One sentence for each kind; becomes the reference page."""
 

@@ -1,0 +1,223 @@
+"""A gateway from start to stop.
+
+Start is in floor order, stop the reverse: listen no more, let turns end until the deadline,
+say goodbye to the clients, close providers, flush the store and the trails.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Final
+
+from carapace import __version__
+from carapace.app.observing import Observing
+from carapace.app.options import Ready, UpOptions
+from carapace.app.parts import Parts, build
+from carapace.app.policy import tool_policy
+from carapace.clock import Clock, SystemClock
+from carapace.config.changes import Change
+from carapace.config.paths import resolve_paths
+from carapace.config.service import ConfigService
+from carapace.config.settings import Settings
+from carapace.errors import GatewayError
+from carapace.server.bind import listen, plan, tailnet_address
+from carapace.server.http_metrics import MetricsListener
+from carapace.server.tls import server_context
+from carapace.telemetry.audit import AuditKind
+from carapace.telemetry.log import get_logger
+
+__all__ = ["Gateway"]
+
+_log = get_logger(__name__)
+_TURNS_DEADLINE_S: Final = 5.0
+_REQUESTS_DEADLINE_S: Final = 2.0
+
+
+class Gateway:
+    """One gateway in this process.
+
+    Args:
+        options: The flags.
+        environment: The process's environment.
+        clock: The time.
+    """
+
+    def __init__(
+        self,
+        options: UpOptions,
+        *,
+        environment: Mapping[str, str] | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self._options = options
+        self._environment = dict(os.environ if environment is None else environment)
+        self._clock = clock or SystemClock()
+        self._stack = AsyncExitStack()
+        self._parts: Parts | None = None
+
+    async def start(self) -> Ready:
+        """Bring everything up and listen.
+
+        Raises:
+            GatewayError: If something keeps it from starting; what was opened is closed.
+        """
+        try:
+            return await self._start()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+
+    async def stop(self, reason: str = "stopping", restart_expected_ms: int | None = None) -> None:
+        """End in order, within about ten seconds."""
+        parts = self._parts
+        if parts is not None:
+            _log.info("gateway stops", reason=reason)
+            await parts.agent.drain(_TURNS_DEADLINE_S)
+            await parts.server.stop(
+                _REQUESTS_DEADLINE_S, reason=reason, restart_expected_ms=restart_expected_ms
+            )
+            parts.observing.audit.record(AuditKind.GATEWAY_STOPPED, reason=reason)
+        await self._stack.aclose()
+        self._parts = None
+
+    async def _start(self) -> Ready:
+        paths = resolve_paths(self._environment, self._options.path_flags())
+        paths.make_state_dir()
+        voice = _Voice()
+        config = ConfigService(
+            paths,
+            self._options.overrides(self._environment),
+            tell=voice.tell,
+        )
+        settings = config.settings
+        observing = Observing.build(paths, settings.logging, self._clock)
+        self._stack.callback(observing.close)
+        observing.apply(settings.logging, is_quiet=not self._options.no_chat)
+        for warning in paths.warnings:
+            _log.warning(str(warning))
+        voice.speak_up()
+        parts = self._parts = await build(
+            config,
+            observing,
+            environment=self._environment,
+            clock=self._clock,
+            stack=self._stack,
+        )
+        await self._open(parts, settings)
+        return self._ready(parts)
+
+    async def _open(self, parts: Parts, settings: Settings) -> None:
+        """Listen, then let the clock and the file drive what they drive."""
+        gateway = settings.gateway
+        bind = plan(gateway, has_credential=True, tailnet=tailnet_address)
+        if bind.warning:
+            _log.warning(bind.warning)
+        tls = server_context(gateway.tls)
+        await parts.agent.recover()
+        _add_checks(parts)
+        await parts.health.renew()
+        sockets = listen(bind, gateway.port)
+        await parts.server.start(sockets, tls)
+        if settings.metrics.enabled:
+            listener = MetricsListener(settings.metrics, parts.observing.metrics)
+            await listener.start()
+            self._stack.push_async_callback(listener.stop)
+        parts.profiles.prepare()
+        parts.config.subscribe(lambda _old, new, found: self._apply(parts, new, found))
+        for work, name in (
+            (parts.config.watch(self._clock), "config watch"),
+            (parts.observing.loop_lag.run(), "loop lag"),
+            (parts.observing.audit.keep_synced(), "audit sync"),
+            (self._find_models(parts), "models"),
+        ):
+            parts.tasks.start(work, name=name)
+        parts.observing.audit.record(
+            AuditKind.GATEWAY_STARTED, version=__version__, bind=gateway.bind, port=gateway.port
+        )
+        _log.info("gateway listens", bind=gateway.bind, port=gateway.port, version=__version__)
+
+    async def _find_models(self, parts: Parts) -> None:
+        """What takes a moment and nobody should wait for: look for Ollama."""
+        await parts.providers.refresh()
+        parts.policies.forget()
+        parts.health.changed()
+
+    def _apply(self, parts: Parts, new: Settings, found: tuple[Change, ...]) -> None:
+        """A live change of the configuration reaches every room that follows it."""
+        parts.observing.apply(new.logging, is_quiet=not self._options.no_chat)
+        parts.providers.apply(new.models, new.agents)
+        parts.profiles.apply(new.agents)
+        parts.budget.apply(new.agents)
+        parts.agent.apply(max_concurrent=new.agents.defaults.max_concurrent)
+        parts.tools.apply(tool_policy(new.tools))
+        parts.policies.forget()
+        parts.tasks.start(self._apply_auth(parts, new), name="apply auth")
+        keys = ", ".join(change.key for change in found)
+        parts.observing.audit.record(AuditKind.CONFIG_CHANGED, keys=keys[:500])
+        _log.info("configuration applied", keys=keys)
+        parts.health.changed()
+        parts.server.announcer.health_changed()
+
+    async def _apply_auth(self, parts: Parts, new: Settings) -> None:
+        try:
+            await parts.authenticator.apply(new.gateway)
+        except GatewayError as error:
+            _log.error("the new credential was not taken", why=error.message)
+
+    def _ready(self, parts: Parts) -> Ready:
+        settings, paths = parts.config.settings, parts.config.paths
+        scheme = "wss" if settings.gateway.tls.enabled else "ws"
+        return Ready(
+            port=settings.gateway.port,
+            url=f"{scheme}://127.0.0.1:{settings.gateway.port}",
+            pid=os.getpid(),
+            version=__version__,
+            config_path=str(paths.config_path),
+            state_dir=str(paths.state_dir),
+            token_source=parts.shared.source,
+            config_issue=parts.config.trouble(),
+            started_ms=_process_age_ms(),
+        )
+
+
+def _add_checks(parts: Parts) -> None:
+    checks = parts.observing.readiness
+    checks.add("store", parts.database.check)
+    checks.add("event loop", parts.observing.loop_lag.check)
+    checks.add("providers", parts.providers.check)
+    checks.add("config", parts.config.trouble)
+    checks.add("audit", parts.observing.audit.check)
+
+
+class _Voice:
+    """What the configuration has to say, as log lines; kept until there is a log."""
+
+    def __init__(self) -> None:
+        self._kept: list[tuple[str, str]] | None = []
+
+    def tell(self, level: str, text: str) -> None:
+        """One sentence."""
+        if self._kept is not None:
+            self._kept.append((level, text))
+            return
+        {"info": _log.info, "warning": _log.warning, "error": _log.error}[level](text)
+
+    def speak_up(self) -> None:
+        """The log is there."""
+        kept, self._kept = self._kept or [], None
+        for level, text in kept:
+            self.tell(level, text)
+
+
+def _process_age_ms() -> int:
+    """Milliseconds since this process began, where the system tells; 0 elsewhere."""
+    try:
+        fields = Path("/proc/self/stat").read_text("ascii").rpartition(")")[2].split()
+        began_s = int(fields[19]) / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, IndexError, AttributeError):
+        return 0
+    return max(0, round((time.clock_gettime(time.CLOCK_BOOTTIME) - began_s) * 1000))

@@ -1,0 +1,314 @@
+"""The object graph: every service of the house, built from the ground floor up.
+
+Plain constructors in floor order; this file is the map. Where a lower room has news for a
+higher one (`publish`, `close`), it gets a function that finds the higher room when called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from carapace import __version__
+from carapace.agent.approval import Approvals, DenyAll
+from carapace.agent.budget import Budget
+from carapace.agent.profiles import Profiles
+from carapace.agent.providers.egress import provider_clients
+from carapace.agent.providers.local import LocalProvider
+from carapace.agent.providers.registry import ProviderRegistry
+from carapace.agent.service import AgentService
+from carapace.agent.tools.builtin import builtin_tools
+from carapace.agent.tools.memory_store import MemoryStore
+from carapace.agent.tools.runner import ToolRunner
+from carapace.agent.weights.library import Library
+from carapace.app.observing import Observing
+from carapace.app.policy import SessionPolicies, tool_policy
+from carapace.app.source import Source, own_names, own_presence
+from carapace.auth.pairing import Pairing
+from carapace.auth.presence import Presence
+from carapace.auth.revocation import Revocations
+from carapace.auth.service import Authenticator
+from carapace.auth.shared import SharedCredential
+from carapace.auth.tailscale import SOCKET_PATH, TailscaleWhois
+from carapace.auth.tokens import DeviceTokens
+from carapace.auth.types import Caller
+from carapace.clock import Clock
+from carapace.config.paths import Paths
+from carapace.config.schema import config_schema
+from carapace.config.service import ConfigService
+from carapace.config.settings.models import EmbeddedSettings
+from carapace.credentials.keysource import KeySources, key_folder
+from carapace.credentials.ports import Vault
+from carapace.credentials.sealed import SealedVault
+from carapace.methods import agents, chat, config, health, logs, models, runs, sessions
+from carapace.methods.context import Context, Services
+from carapace.methods.snapshot import AgentFacts, HealthCache, HealthFacts
+from carapace.net.client import Egress
+from carapace.protocol.events import Event
+from carapace.server.app import GatewayServer, ServerParts
+from carapace.server.http_health import HealthRoutes
+from carapace.server.http_openai import OpenAiRoutes
+from carapace.sessions.service import Sessions
+from carapace.store.sqlite import SqliteDatabase
+from carapace.tasks import Tasks
+from carapace.telemetry.log import get_logger
+
+__all__ = ["METHODS", "Parts", "build", "vault_path"]
+
+_log = get_logger(__name__)
+
+METHODS = health.METHODS.merge(
+    agents.METHODS,
+    chat.METHODS,
+    config.METHODS,
+    logs.METHODS,
+    models.METHODS,
+    runs.METHODS,
+    sessions.METHODS,
+)
+"""Every method of the gateway."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What `Gateway` starts and stops."""
+
+    clock: Clock
+    config: ConfigService
+    observing: Observing
+    tasks: Tasks
+    database: SqliteDatabase
+    shared: SharedCredential
+    authenticator: Authenticator
+    providers: ProviderRegistry
+    profiles: Profiles
+    policies: SessionPolicies
+    budget: Budget
+    tools: ToolRunner
+    agent: AgentService
+    health: HealthCache
+    server: GatewayServer
+
+
+class _Late:
+    """News from rooms that are built before the server: kept from nobody, lost only unheard."""
+
+    def __init__(self) -> None:
+        self.server: GatewayServer | None = None
+
+    def publish(self, event: Event) -> None:
+        """Tell the clients, if there is a server yet."""
+        if self.server is not None:
+            self.server.hub.publish(event)
+
+    def close(self, matches: Callable[[Caller], bool], reason: str) -> None:
+        """End live connections, if there are any yet."""
+        if self.server is not None:
+            self.server.hub.close(matches, reason)
+
+
+def vault_path(paths: Paths) -> Path:
+    """Where the sealed vault of a state folder is."""
+    return paths.state_dir / "credentials" / "vault.json"
+
+
+async def open_vault(paths: Paths, environment: Mapping[str, str]) -> Vault:
+    """The vault of a state folder; made if it is not there.
+
+    Raises:
+        Failed: If it cannot be opened.
+    """
+    home = Path(environment.get("HOME") or Path.home())
+    sources = KeySources(environment, key_folder(environment, home))
+    return await SealedVault.open(vault_path(paths), sources)
+
+
+async def build(
+    config: ConfigService,
+    observing: Observing,
+    *,
+    environment: Mapping[str, str],
+    clock: Clock,
+    stack: AsyncExitStack,
+) -> Parts:
+    """Build everything; what has to be closed is pushed on `stack` in that order.
+
+    Raises:
+        GatewayError: If a part cannot work: the vault, the database, the credential.
+    """
+    settings, paths, late = config.settings, config.paths, _Late()
+    tasks = Tasks("gateway", _report)
+    stack.push_async_callback(tasks.close)
+    egress = Egress(observing.audit)
+    database = await SqliteDatabase.open(paths.state_dir / "carapace.db", clock=clock)
+    stack.push_async_callback(database.close)
+    vault = await open_vault(paths, environment)
+
+    # who is calling
+    revocations = Revocations(late.close)
+    shared = await SharedCredential.open(
+        settings.gateway.auth,
+        vault,
+        audit=observing.audit,
+        revocations=revocations,
+        redactor=observing.redactor,
+    )
+    tokens = await DeviceTokens.open(vault)
+    pairing = Pairing(database, tokens, clock=clock, publish=late.publish, audit=observing.audit)
+    authenticator = Authenticator(
+        settings.gateway,
+        shared=shared,
+        tokens=tokens,
+        pairing=pairing,
+        revocations=revocations,
+        whois=TailscaleWhois(lambda: egress.unix_client(SOCKET_PATH), clock=clock),
+        clock=clock,
+        audit=observing.audit,
+        metrics=observing.metrics,
+    )
+    presence = Presence(own_presence(clock.now_ms()))
+
+    # who answers
+    library = Library(paths.state_dir / "models")
+    providers = ProviderRegistry(
+        models=settings.models,
+        agents=settings.agents,
+        env=environment,
+        http_client=provider_clients(egress),
+        clock=clock,
+        embedded=_embedded(library, clock),
+        add_secret=observing.redactor.add_secret,
+    )
+    stack.push_async_callback(providers.aclose)
+    profiles = Profiles(settings.agents, state_dir=paths.state_dir)
+    policies = SessionPolicies(lambda: config.settings, profiles, providers)
+    conversations = Sessions(database, clock, policy=policies, path=database.path)
+    budget = Budget(
+        database, clock, settings.agents, audit=observing.audit, metrics=observing.metrics
+    )
+    tools = ToolRunner(
+        builtin_tools(with_memory=settings.memory.enabled),
+        Approvals(DenyAll(), policy=tool_policy(settings.tools)),
+        audit=observing.audit,
+        metrics=observing.metrics,
+    )
+    agent = AgentService(
+        database=database,
+        sessions=conversations,
+        models=providers,
+        profiles=profiles,
+        tools=tools,
+        memory=MemoryStore(database, clock),
+        budget=budget,
+        publish=late.publish,
+        clock=clock,
+        metrics=observing.metrics,
+        max_concurrent=settings.agents.defaults.max_concurrent,
+    )
+
+    # what clients see
+    cache = HealthCache(
+        lambda limit, agent_id: conversations.recent(limit, agent_id=agent_id),
+        lambda: _facts(profiles, config, observing),
+        path=conversations.path,
+        clock=clock,
+        tasks=tasks,
+    )
+    source = Source(cache, presence, policy=policies, paths=paths, clock=clock)
+    services = Services(
+        config=config,
+        config_schema=lambda: config_schema(__version__, clock.now()),
+        sessions=conversations,
+        agent=agent,
+        profiles=profiles,
+        policy=policies,
+        models=providers,
+        presence=presence,
+        health=cache,
+        logs=observing.tail,
+        publish=late.publish,
+        clock=clock,
+    )
+    server = GatewayServer(
+        ServerParts(
+            methods=METHODS,
+            make_context=lambda call: Context(services, call),
+            admitter=authenticator,
+            source=source,
+            presence=presence,
+            origin_settings=lambda: config.settings.gateway,
+            limits=settings.gateway.limits,
+            tick_interval_s=settings.gateway.tick_interval_s,
+            own_names=own_names(),
+            version=__version__,
+            host=own_names()[0],
+            clock=clock,
+            metrics=observing.metrics,
+            audit=observing.audit,
+        )
+    )
+    late.server = server
+    server.add(
+        HealthRoutes(observing.readiness, admitter=authenticator, origin_of=server.guard.origin)
+    )
+    if settings.gateway.http.endpoints.chat_completions.enabled:
+        server.add(
+            OpenAiRoutes(
+                agent,
+                models=_Agents(profiles),
+                admitter=authenticator,
+                origin_of=server.guard.origin,
+                clock=clock,
+            )
+        )
+    return Parts(
+        clock=clock,
+        config=config,
+        observing=observing,
+        tasks=tasks,
+        database=database,
+        shared=shared,
+        authenticator=authenticator,
+        providers=providers,
+        profiles=profiles,
+        policies=policies,
+        budget=budget,
+        tools=tools,
+        agent=agent,
+        health=cache,
+        server=server,
+    )
+
+
+class _Agents:
+    """The agents as `/v1/models` lists them."""
+
+    def __init__(self, profiles: Profiles) -> None:
+        self._profiles = profiles
+
+    def agent_ids(self) -> tuple[str, ...]:
+        """All agents, the default one first."""
+        return self._profiles.ids
+
+
+def _embedded(library: Library, clock: Clock) -> Callable[[EmbeddedSettings], Any]:
+    def make(settings: EmbeddedSettings) -> LocalProvider:
+        return LocalProvider(settings, library, clock=clock)
+
+    return make
+
+
+def _facts(profiles: Profiles, config: ConfigService, observing: Observing) -> HealthFacts:
+    report = observing.readiness.report()
+    return HealthFacts(
+        agents=[AgentFacts(one, one == profiles.default_id) for one in profiles.ids],
+        config_issue=config.trouble(),
+        degraded=report.reasons,
+    )
+
+
+def _report(name: str, error: BaseException) -> None:
+    _log.error("background task died", task=name, exc_info=error)

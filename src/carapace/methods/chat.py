@@ -1,0 +1,104 @@
+"""`chat.send`, `chat.abort`, `chat.inject`: a conversation as a chat window holds it."""
+
+from __future__ import annotations
+
+from carapace.agent.commands import is_stop
+from carapace.agent.types import RunOutcome, StopReason, Submission
+from carapace.errors import Refused
+from carapace.ids import RunId
+from carapace.methods.attachments import images_of
+from carapace.methods.context import Context
+from carapace.methods.thinking import level_of
+from carapace.protocol.chat import (
+    ChatAbort,
+    ChatAborted,
+    ChatInject,
+    ChatInjected,
+    ChatSend,
+    ChatStarted,
+)
+from carapace.protocol.registry import Methods
+from carapace.protocol.scopes import Scope, allows
+from carapace.protocol.sessions import DeliveryContext, SessionOrigin
+from carapace.sessions.keys import agent_of
+from carapace.sessions.types import Route
+
+__all__ = ["METHODS"]
+
+METHODS = Methods()
+
+
+@METHODS.method("chat.send", scope=Scope.WRITE)
+async def chat_send(ctx: Context, params: ChatSend) -> ChatStarted | ChatAborted:
+    """Say something in a session; the answer comes as `chat` events of the same run id."""
+    services = ctx.services
+    key = services.sessions.key(params.session_key)
+    if is_stop(params.message):
+        ended = await services.agent.abort(key, reason=StopReason.STOP)
+        return ChatAborted(ok=True, aborted=bool(ended), run_ids=ended)
+    known = await services.agent.find(RunId(params.idempotency_key))
+    if known is not None:
+        return _known(known.run_id, known.outcome)
+    images = images_of(params.attachments)
+    if not params.message.strip() and not images:
+        raise Refused("message or attachment required")
+    run = await services.agent.submit(
+        Submission(
+            run_id=RunId(params.idempotency_key),
+            session_key=key,
+            shown_key=params.session_key,
+            agent_id=agent_of(key, default=services.profiles.default_id),
+            message=params.message,
+            images=images,
+            thinking=level_of(params.thinking),
+            timeout_s=params.timeout_ms / 1000 if params.timeout_ms else None,
+            as_chat=True,
+            may_reset=allows(ctx.caller.scopes, Scope.ADMIN),
+            route=_route(ctx),
+        )
+    )
+    return ChatStarted(run.run_id, "started")
+
+
+@METHODS.method("chat.abort", scope=Scope.WRITE)
+async def chat_abort(ctx: Context, params: ChatAbort) -> ChatAborted:
+    """End a run of a session, or all of them."""
+    services = ctx.services
+    key = services.sessions.key(params.session_key)
+    run_id = RunId(params.run_id) if params.run_id is not None else None
+    if run_id is not None:
+        run = await services.agent.find(run_id)
+        if run is not None and run.outcome is None and run.session_key != key:
+            raise Refused("runId does not match sessionKey")
+    ended = await services.agent.abort(key, run_id)
+    return ChatAborted(ok=True, aborted=bool(ended), run_ids=ended)
+
+
+@METHODS.method("chat.inject", scope=Scope.ADMIN, advertised=False)
+async def chat_inject(ctx: Context, params: ChatInject) -> ChatInjected:
+    """Put an assistant's message into a transcript without asking a model."""
+    services = ctx.services
+    message_id = await services.agent.inject(params.session_key, params.message, params.label)
+    services.health.changed()
+    return ChatInjected(ok=True, message_id=message_id)
+
+
+def _known(run_id: RunId, outcome: RunOutcome | None) -> ChatStarted:
+    if outcome is None:
+        return ChatStarted(run_id, "in_flight")
+    if outcome.status == "error":
+        return ChatStarted(run_id, "error", outcome.error or outcome.summary)
+    return ChatStarted(run_id, "ok")
+
+
+def _route(ctx: Context) -> Route:
+    """A chat window is a direct conversation over the web chat channel."""
+    client = ctx.call.client
+    name = (client.display_name or client.id) if client else ctx.caller.client_id
+    return Route(
+        origin=SessionOrigin(label=name, provider="webchat", surface="webchat", chat_type="direct"),
+        delivery=DeliveryContext(channel="webchat"),
+        chat_type="direct",
+        display_name=name,
+        last_channel="webchat",
+    )

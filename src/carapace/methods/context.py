@@ -1,0 +1,86 @@
+"""What every handler is given: the services, and the call it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from carapace.agent.profiles import Profiles
+from carapace.agent.service import AgentService
+from carapace.auth.presence import Presence
+from carapace.auth.types import Caller
+from carapace.clock import Clock
+from carapace.config.service import ConfigService
+from carapace.ids import ConnId
+from carapace.methods.snapshot import HealthCache
+from carapace.protocol.connect import ClientInfo
+from carapace.protocol.events import Publish
+from carapace.protocol.models import ModelInfo
+from carapace.sessions.service import Sessions
+from carapace.sessions.types import SessionPolicy
+from carapace.telemetry.ring import LogTail
+
+__all__ = ["Call", "Catalogue", "Context", "Services"]
+
+
+class Call(Protocol):
+    """The request being served, as the server hands it over."""
+
+    @property
+    def caller(self) -> Caller:
+        """Who asks."""
+        ...
+
+    @property
+    def conn_id(self) -> ConnId:
+        """The connection it came in on."""
+        ...
+
+    @property
+    def client(self) -> ClientInfo | None:
+        """What the client says about itself; for display only."""
+        ...
+
+    def accept(self, payload: Any) -> None:
+        """Send a first answer; the handler's result becomes the second (`agent` only)."""
+        ...
+
+
+class Catalogue(Protocol):
+    """Where the list of models comes from."""
+
+    def catalogue(self) -> list[ModelInfo]:
+        """All models of all configured providers."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The rooms below, as methods see them."""
+
+    config: ConfigService
+    config_schema: Callable[[], Any]
+    sessions: Sessions
+    agent: AgentService
+    profiles: Profiles
+    policy: Callable[[], SessionPolicy]
+    models: Catalogue
+    presence: Presence
+    health: HealthCache
+    logs: LogTail
+    publish: Publish
+    clock: Clock
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """One handler call."""
+
+    services: Services
+    call: Call
+
+    @property
+    def caller(self) -> Caller:
+        """Who asks."""
+        return self.call.caller

@@ -1,0 +1,64 @@
+"""`health`, `status`, `last-heartbeat`, `system-presence`, `channels.status`: how things are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from carapace.methods.context import Context
+from carapace.methods.status import report
+from carapace.protocol.channels import ChannelsStatus, ChannelsStatusParams
+from carapace.protocol.health import HealthParams, StatusReport
+from carapace.protocol.registry import Methods
+from carapace.protocol.scopes import Scope
+
+__all__ = ["METHODS"]
+
+METHODS = Methods()
+
+
+@METHODS.method("health", scope=Scope.READ, lenient=True)
+def health(ctx: Context, params: HealthParams) -> msgspec.Raw:
+    """The health snapshot, from memory; `probe` starts a fresh look for the next caller."""
+    if params.probe:
+        ctx.services.health.changed()
+    return ctx.services.health.answer()
+
+
+class _Anything(msgspec.Struct):
+    """Params that are not looked at."""
+
+
+@METHODS.method("status", scope=Scope.READ, lenient=True)
+async def status(ctx: Context, params: _Anything) -> StatusReport:  # noqa: ARG001 - row shape
+    """Sessions with their models and tokens, heartbeats, channels."""
+    return await report(ctx.services)
+
+
+@METHODS.method("last-heartbeat", scope=Scope.READ, lenient=True)
+def last_heartbeat(ctx: Context, params: _Anything) -> None:
+    """The newest heartbeat event; null, since no heartbeat turn has run."""
+
+
+@METHODS.method("system-presence", scope=Scope.READ, lenient=True)
+def system_presence(ctx: Context, params: _Anything) -> msgspec.Raw:  # noqa: ARG001 - row shape
+    """Who is connected, the gateway itself first."""
+    return ctx.services.presence.encoded(ctx.services.clock.now_ms())
+
+
+@METHODS.method("channels.status", scope=Scope.READ)
+def channels_status(ctx: Context, params: ChannelsStatusParams) -> ChannelsStatus:  # noqa: ARG001 - nothing to probe without channels
+    """The chat services and their accounts."""
+    empty: dict[str, Any] = {}
+    return ChannelsStatus(
+        ts=ctx.services.clock.now_ms(),
+        channel_order=[],
+        channel_labels=empty,
+        channel_detail_labels=empty,
+        channel_system_images=empty,
+        channel_meta=[],
+        channels=empty,
+        channel_accounts=empty,
+        channel_default_account_id=empty,
+    )

@@ -1,0 +1,148 @@
+"""`agent` and `agent.wait`: a run with two answers, and waiting for one."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from carapace.agent.runs import Run
+from carapace.agent.types import RunOutcome, Submission
+from carapace.errors import Failed, Refused
+from carapace.ids import AgentId, RunId, SessionKey
+from carapace.methods.attachments import images_of
+from carapace.methods.context import Context
+from carapace.methods.thinking import level_of
+from carapace.protocol.agent import (
+    AgentAccepted,
+    AgentFinal,
+    AgentParams,
+    AgentWait,
+    AgentWaited,
+)
+from carapace.protocol.registry import Methods
+from carapace.protocol.scopes import Scope
+from carapace.sessions.keys import agent_of, main_session
+
+__all__ = ["METHODS", "failure", "final_of"]
+
+METHODS = Methods()
+
+_NO_TARGET: Final = "Error: Pass --to <E.164>, --session-id, or --agent to choose a session"
+_CHANNELS: Final = frozenset({"webchat", "last"})
+_MAX_WAIT_S: Final = 24 * 3600.0
+
+
+@METHODS.method("agent", scope=Scope.WRITE)
+async def agent(ctx: Context, params: AgentParams) -> AgentFinal | AgentAccepted:
+    """Run a message: answered `accepted` at once and again when the run has ended."""
+    services = ctx.services
+    known = await services.agent.find(RunId(params.idempotency_key))
+    if known is not None:
+        return _known(known)
+    _check(ctx, params)
+    target = await _target(ctx, params)
+    if target is None:
+        return _without_target(ctx, params)
+    key, shown = target
+    run = await services.agent.submit(
+        Submission(
+            run_id=RunId(params.idempotency_key),
+            session_key=key,
+            shown_key=shown,
+            agent_id=agent_of(key, default=services.profiles.default_id),
+            message=params.message,
+            images=images_of(params.attachments),
+            thinking=level_of(params.thinking),
+            timeout_s=float(params.timeout) if params.timeout else None,
+            extra_system_prompt=params.extra_system_prompt,
+            lane=params.lane or "main",
+        )
+    )
+    ctx.call.accept(AgentAccepted(run.run_id, "accepted", run.accepted_at_ms))
+    outcome = await run.ended()
+    services.health.changed()
+    return final_of(run.run_id, outcome)
+
+
+@METHODS.method("agent.wait", scope=Scope.WRITE)
+async def agent_wait(ctx: Context, params: AgentWait) -> AgentWaited:
+    """Wait until a run has ended, or until the time is over."""
+    timeout_s = min(params.timeout_ms / 1000, _MAX_WAIT_S)
+    outcome = await ctx.services.agent.wait(RunId(params.run_id), timeout_s)
+    if outcome is None:
+        return AgentWaited(params.run_id, "timeout")
+    return AgentWaited(
+        run_id=params.run_id,
+        status=outcome.status,
+        started_at=outcome.started_at_ms,
+        ended_at=outcome.ended_at_ms,
+        error=outcome.error,
+    )
+
+
+def final_of(run_id: RunId, outcome: RunOutcome) -> AgentFinal:
+    """The last answer of `agent`.
+
+    Raises:
+        Failed: If the run failed; the payload travels beside the error.
+    """
+    if outcome.status == "error":
+        raise failure(run_id, outcome.error or outcome.summary)
+    return AgentFinal(run_id, "ok", outcome.summary, outcome.result)
+
+
+def failure(run_id: str, message: str) -> Failed:
+    """A run's failure as `agent` answers it."""
+    return Failed(message, payload=AgentFinal(RunId(run_id), "error", message))
+
+
+def _known(run: Run) -> AgentFinal | AgentAccepted:
+    """A key that was used before: the stored answer, or word that it still runs."""
+    if run.outcome is None:
+        return AgentAccepted(run.run_id, "in_flight", run.accepted_at_ms)
+    return final_of(run.run_id, run.outcome)
+
+
+def _check(ctx: Context, params: AgentParams) -> None:
+    """Refuse what names something that is not there, before anything is written."""
+    if params.agent_id is not None and not ctx.services.profiles.knows(params.agent_id):
+        raise Refused(f'invalid agent params: unknown agent id "{params.agent_id[:64]}"')
+    for channel in (params.channel, params.reply_channel):
+        if channel and channel.strip().lower() not in _CHANNELS:
+            raise Refused(f"invalid agent params: unknown channel: {channel[:64]}")
+
+
+async def _target(ctx: Context, params: AgentParams) -> tuple[SessionKey, str] | None:
+    """The session a run goes to, and how the caller calls it; None if nothing names one.
+
+    Raises:
+        Refused: If agent and session key contradict each other.
+    """
+    services = ctx.services
+    policy = services.policy()
+    if params.session_key:
+        key = services.sessions.key(params.session_key)
+        owner = agent_of(key, default=services.profiles.default_id)
+        if params.agent_id is not None and owner != params.agent_id.lower():
+            raise Refused(
+                f'invalid agent params: agent "{params.agent_id}" does not match session key '
+                f'agent "{owner}"'
+            )
+        return key, params.session_key
+    if params.session_id:
+        found = await services.sessions.by_id(params.session_id)
+        if found is not None:
+            return found.key, found.key
+    if params.agent_id is not None:
+        key = main_session(AgentId(params.agent_id.lower()), policy.main_key)
+        return key, key
+    if params.to or params.session_id:
+        key = main_session(services.profiles.default_id, policy.main_key)
+        return key, key
+    return None
+
+
+def _without_target(ctx: Context, params: AgentParams) -> AgentFinal:
+    """The Node gateway accepts such a run and then fails it; clients know these two answers."""
+    now_ms = ctx.services.clock.now_ms()
+    ctx.call.accept(AgentAccepted(RunId(params.idempotency_key), "accepted", now_ms))
+    raise failure(params.idempotency_key, _NO_TARGET)

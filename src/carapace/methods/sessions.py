@@ -1,0 +1,79 @@
+"""`sessions.*` and `chat.history`: conversations, as lists, settings and transcripts."""
+
+from __future__ import annotations
+
+from carapace.methods.context import Context
+from carapace.protocol.registry import Methods
+from carapace.protocol.scopes import Scope
+from carapace.protocol.sessions import (
+    ChatHistory,
+    ChatHistoryPage,
+    SessionCompacted,
+    SessionDeleted,
+    SessionPatched,
+    SessionResetDone,
+    SessionsCompact,
+    SessionsDelete,
+    SessionsList,
+    SessionsPage,
+    SessionsPatch,
+    SessionsPreview,
+    SessionsPreviews,
+    SessionsReset,
+)
+
+__all__ = ["METHODS"]
+
+METHODS = Methods()
+
+
+@METHODS.method("sessions.list", scope=Scope.READ)
+async def sessions_list(ctx: Context, params: SessionsList) -> SessionsPage:
+    """List sessions, most recently active first."""
+    return await ctx.services.sessions.page(params)
+
+
+@METHODS.method("sessions.preview", scope=Scope.READ)
+async def sessions_preview(ctx: Context, params: SessionsPreview) -> SessionsPreviews:
+    """The newest messages of several sessions, shortened."""
+    return await ctx.services.sessions.previews(params)
+
+
+@METHODS.method("sessions.patch", scope=Scope.ADMIN)
+async def sessions_patch(ctx: Context, params: SessionsPatch) -> SessionPatched:
+    """Change a session's label, levels, model or policies; null clears."""
+    done = await ctx.services.sessions.patch(params)
+    ctx.services.health.changed()
+    return done
+
+
+@METHODS.method("sessions.reset", scope=Scope.ADMIN)
+async def sessions_reset(ctx: Context, params: SessionsReset) -> SessionResetDone:
+    """Begin a new, empty transcript under the same key."""
+    done = await ctx.services.sessions.reset(params.key)
+    ctx.services.health.changed()
+    return done
+
+
+@METHODS.method("sessions.delete", scope=Scope.ADMIN)
+async def sessions_delete(ctx: Context, params: SessionsDelete) -> SessionDeleted:
+    """Take a session away; its transcript is archived."""
+    done = await ctx.services.sessions.delete(
+        params.key, delete_transcript=params.delete_transcript
+    )
+    ctx.services.health.changed()
+    return done
+
+
+@METHODS.method("sessions.compact", scope=Scope.ADMIN)
+async def sessions_compact(ctx: Context, params: SessionsCompact) -> SessionCompacted:
+    """Keep the newest messages of a transcript and archive the rest."""
+    done = await ctx.services.sessions.truncate(params.key, params.max_lines)
+    ctx.services.health.changed()
+    return done
+
+
+@METHODS.method("chat.history", scope=Scope.READ)
+async def chat_history(ctx: Context, params: ChatHistory) -> ChatHistoryPage:
+    """The newest messages of a session, oldest first."""
+    return await ctx.services.sessions.history_page(params.session_key, params.limit)

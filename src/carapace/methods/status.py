@@ -1,0 +1,97 @@
+"""The `status` report: what the stock command line prints, built from the store.
+
+A row of `recent` is `{key, kind, sessionId, updatedAt, age, thinkingLevel?, verboseLevel?,
+..., inputTokens, outputTokens, totalTokens, remainingTokens, percentUsed, model,
+contextTokens, flags}`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from carapace.methods.context import Services
+from carapace.methods.snapshot import heartbeat_off
+from carapace.protocol.health import (
+    AgentStatus,
+    HeartbeatOverview,
+    HeartbeatStatus,
+    SessionsStatus,
+    StatusReport,
+)
+from carapace.sessions.keys import kind_of
+from carapace.sessions.types import SessionEntry
+
+__all__ = ["report", "row_of"]
+
+_RECENT: Final = 10
+
+
+async def report(services: Services) -> StatusReport:
+    """Everything `status` says."""
+    agents = services.profiles.ids
+    path = services.sessions.path
+    policy = services.policy()
+    model = policy.model.model if policy.model else None
+    context_tokens = policy.context_tokens
+    now_ms = services.clock.now_ms()
+    total, newest = await services.sessions.recent(_RECENT)
+    by_agent: list[AgentStatus] = []
+    for agent_id in agents:
+        count, recent = await services.sessions.recent(_RECENT, agent_id=agent_id)
+        rows = [row_of(entry, now_ms, model, context_tokens) for entry in recent]
+        by_agent.append(AgentStatus(agent_id, path, count, rows))
+    off = heartbeat_off()
+    beats = [HeartbeatStatus(one, off.enabled, off.every, off.every_ms) for one in agents]
+    rows = [row_of(entry, now_ms, model, context_tokens) for entry in newest]
+    model_defaults = {"model": model, "contextTokens": context_tokens}
+    return StatusReport(
+        heartbeat=HeartbeatOverview(agents[0], beats),
+        channel_summary=[],
+        queued_system_events=[],
+        sessions=SessionsStatus([path], total, model_defaults, rows, by_agent),
+        config_issue=services.config.trouble(),
+    )
+
+
+def row_of(
+    entry: SessionEntry, now_ms: int, model: str | None, context_tokens: int | None
+) -> dict[str, Any]:
+    """One session as `status` lists it."""
+    context = entry.context_tokens or context_tokens
+    total = entry.total_tokens
+    row: dict[str, Any] = {
+        "agentId": entry.agent_id,
+        "key": entry.key,
+        "kind": kind_of(entry.key),
+        "sessionId": entry.session_id,
+        "updatedAt": entry.updated_at_ms,
+        "age": max(0, now_ms - entry.updated_at_ms),
+        "thinkingLevel": entry.thinking_level,
+        "verboseLevel": entry.verbose_level,
+        "reasoningLevel": entry.reasoning_level,
+        "elevatedLevel": entry.elevated_level,
+        "systemSent": entry.system_sent,
+        "abortedLastRun": entry.aborted_last_run,
+        "inputTokens": entry.input_tokens,
+        "outputTokens": entry.output_tokens,
+        "totalTokens": total,
+        "model": entry.model_override or entry.model or model,
+        "contextTokens": context,
+    }
+    row = {name: value for name, value in row.items() if value is not None}
+    row["remainingTokens"] = None if total is None or not context else max(0, context - total)
+    row["percentUsed"] = None if total is None or not context else min(999, total * 100 // context)
+    row["flags"] = _flags(entry)
+    return row
+
+
+def _flags(entry: SessionEntry) -> list[str]:
+    """What the command line prints behind a session, such as `think:low`."""
+    named = (("think", entry.thinking_level), ("verbose", entry.verbose_level))
+    flags = [f"{name}:{value}" for name, value in named if value]
+    if entry.system_sent:
+        flags.append("system")
+    if entry.aborted_last_run:
+        flags.append("aborted")
+    flags.append(f"id:{entry.session_id}")
+    return flags
