@@ -212,9 +212,10 @@ class Authenticator:
 
     def _allows_tailscale(self) -> bool:
         allowed = self._settings.auth.allow_tailscale
-        if self._settings.tailscale.mode != "serve":
-            return False
-        return self._shared.kind is CredentialKind.TOKEN if allowed is None else allowed
+        if allowed is not None:
+            return allowed
+        is_served = self._settings.tailscale.mode == "serve"
+        return is_served and self._shared.kind is CredentialKind.TOKEN
 
     def _judge(self, case: _Case) -> CredentialKind:
         """Compare every secret there is; nothing in here may await."""

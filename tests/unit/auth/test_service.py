@@ -342,8 +342,12 @@ def _served(login: str, address: str):
     return replace(REMOTE, peer_ip="127.0.0.1", tailscale_login=login, forwarded_for=address)
 
 
-async def test_tailnet_user_may_come_without_a_token_but_must_be_paired():
-    async with rig(gateway(tailscale={"mode": "serve"}), whois=_Tailnet()) as r:
+@pytest.mark.parametrize(
+    "fields",
+    [{"tailscale": {"mode": "serve"}}, {"auth": {"token": SHARED, "allowTailscale": True}}],
+)
+async def test_tailnet_user_may_come_without_a_token_but_must_be_paired(fields: dict[str, Any]):
+    async with rig(gateway(**fields), whois=_Tailnet()) as r:
         me = Identity()
         origin = _served("ada@example.com", "100.64.1.2")
         error = await r.refused(connect_params(me, token=None), origin)
