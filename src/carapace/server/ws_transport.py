@@ -133,7 +133,7 @@ class WsTransport(asyncio.Protocol):
             self._transport.writelines((head, parts, tail))
 
     def hold(self) -> None:
-        """Deliver nothing until `release`."""
+        """Deliver nothing until `release`, except that the client has left."""
         self._is_held = True
         self._settle_reading()
 
@@ -167,7 +167,7 @@ class WsTransport(asyncio.Protocol):
         if self._reader is None:
             return  # the stream is broken: bytes are taken until the other side stops
         self._reader.feed_data(data)
-        if not self._is_behind and not self._is_held:
+        if not self._is_behind:
             self._work()
 
     def eof_received(self) -> None:
@@ -199,7 +199,7 @@ class WsTransport(asyncio.Protocol):
         """Deliver up to a batch; the rest waits its turn behind the other sockets."""
         messages, count = self._inbox.messages, 0
         for message in messages:
-            if self._is_held or count == _BATCH:
+            if count == _BATCH or (self._is_held and message.type is not WSMsgType.CLOSE):
                 break
             count += 1
             self._deliver(message)
@@ -239,7 +239,8 @@ class WsTransport(asyncio.Protocol):
 
     def _settle_reading(self) -> None:
         """Read only while somebody takes what is read and the client takes what is sent."""
-        pause = not self._closing and (self._is_held or self._is_behind or self._stalled_since > 0)
+        is_full = self._is_behind or (self._is_held and bool(self._inbox.messages))
+        pause = not self._closing and (is_full or self._stalled_since > 0)
         if pause is self._is_paused or self._transport is None or self._transport.is_closing():
             return
         self._is_paused = pause
