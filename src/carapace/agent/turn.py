@@ -304,6 +304,8 @@ class Turns:
             _log.warning("compaction failed", run_id=run.run_id, reason=error.message)
         if is_done:
             talk.messages = await self._history(run)
+            # The model that found the conversation too long may be asked again.
+            talk.failed.clear()
         self._tell(run.reply.compaction("end", self._clock.now_ms()))
         return is_done
 
