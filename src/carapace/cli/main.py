@@ -44,7 +44,7 @@ def build() -> App:
 
     app = new_app("cara", help="A hardened, self-hosted gateway for a personal AI assistant.")
     for verb in VERBS:
-        app.command(verb.target, name=verb.name, help=verb.summary)
+        app.command(verb.target, name=verb.name)
     return app
 
 

@@ -120,7 +120,7 @@ class GatewayThread:
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """uvloop where it is installed (the `speed` extra), else asyncio's own."""
+    """That of uvloop where it is installed (the `speed` extra), else asyncio's own."""
     try:
         import uvloop  # noqa: PLC0415 - an extra
     except ImportError:

@@ -126,7 +126,7 @@ def _with_chat(run: RunGateway, options: UpOptions) -> int:
     try:
         ready = gateway.start()
         _announce(ready)
-        url = f"{'wss' if ready.get('tls') else 'ws'}://{ready.get('host', '127.0.0.1')}:{ready['port']}"
+        url = f"{'wss' if ready.get('tls') else 'ws'}://{_host(ready)}:{ready['port']}"
         remote = Remote(
             config=options.config, state_dir=options.state_dir, url=url, token=options.token
         )
@@ -147,13 +147,18 @@ def _announce_json(ready: dict[str, Any]) -> None:
 
 
 def _announce(ready: dict[str, Any]) -> None:
-    host, port = ready.get("host", "127.0.0.1"), ready["port"]
     scheme = "https" if ready.get("tls") else "http"
     state_dir = Path(str(ready.get("stateDir", "~/.carapace")))
-    _tell(f"Carapace listens on {scheme}://{host}:{port}")
+    _tell(f"Carapace listens on {scheme}://{_host(ready)}:{ready['port']}")
     _tell(f"  state    {state_dir}")
     _tell("  clients  need the token: cara token show")
     _tell("  stop     Ctrl-C")
+
+
+def _host(ready: dict[str, Any]) -> str:
+    """Where it listens, as it goes into an address."""
+    host = str(ready.get("host", "127.0.0.1"))
+    return f"[{host}]" if ":" in host else host
 
 
 def _tell(text: str) -> None:
