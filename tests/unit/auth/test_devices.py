@@ -208,3 +208,32 @@ async def test_roles_are_kept_apart():
         device = await r.pairing.find(me.id)
         assert device is not None
         assert set(device.grants) == {Role.OPERATOR}
+
+
+async def test_rotation_beyond_the_approval_changes_nothing():
+    async with rig() as r:
+        me = Identity()
+        hello = (await r.connect(connect_params(me, scopes=["operator.read"]))).device_token
+        assert hello is not None
+        with pytest.raises(Refused, match="not approved"):
+            await r.devices.rotate(BOSS, me.id, "operator", ["operator.write"])
+        params = connect_params(me, scopes=["operator.read"], token=hello.device_token)
+        assert await r.connect(params)
+
+
+async def test_programs_on_a_node_need_an_admins_yes():
+    async with rig() as r:
+        node: dict[str, Any] = {"role": "node", "client_id": "node-host", "mode": "node"}
+        request_id = await _waiting(r, Identity(), commands=["system.run"], **node)
+        with pytest.raises(Refused, match=r"missing scope: operator\.admin"):
+            await r.devices.approve(PAIRER, request_id)
+
+
+async def test_revocation_drops_what_the_device_was_still_asking_for():
+    async with rig() as r:
+        me = Identity()
+        await r.connect(connect_params(me, scopes=["operator.read"]))
+        await r.connect(connect_params(me, scopes=[*ADMIN]))
+        assert len((await r.devices.page(BOSS)).pending) == 1
+        await r.devices.revoke(BOSS, me.id, "operator")
+        assert (await r.devices.page(BOSS)).pending == []

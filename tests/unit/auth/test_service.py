@@ -386,3 +386,16 @@ async def test_no_answer_carries_a_float():
     async with rig() as r:
         hello = (await r.connect(connect_params(Identity()))).device_token
         assert isinstance(msgspec.to_builtins(hello)["issuedAtMs"], int)
+
+
+async def test_plaintext_from_elsewhere_is_cut_and_recorded():
+    async with rig() as r:
+        me = Identity()
+        await r.connect(connect_params(me, scopes=ADMIN))
+        plain = replace(REMOTE, is_private=False)
+        admission = await r.connect(connect_params(me, scopes=ADMIN), plain)
+        assert admission.caller.granted == READ_WRITE
+        assert r.kinds()[-1] == "auth.scope_denied"
+        again = await r.connect(connect_params(me, scopes=["operator.read"]), plain)
+        assert again.caller.granted == ("operator.read",)
+        assert r.kinds().count("auth.scope_denied") == 1
