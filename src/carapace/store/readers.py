@@ -17,8 +17,8 @@ from typing import Any
 from carapace.store.errors import DatabaseBusy, DatabaseClosed
 from carapace.store.jobs import Job, deliver
 from carapace.store.ports import Tx
+from carapace.store.slow import OnSlow, tell
 from carapace.store.tx import SqliteTx
-from carapace.store.writer import OnSlow
 
 __all__ = ["Readers"]
 
@@ -95,9 +95,9 @@ class Readers:
             started = time.perf_counter()
             _read(connection, tx, job)
             elapsed_s = time.perf_counter() - started
-            if elapsed_s > self._slow_s:
-                self._on_slow(job.name, elapsed_s)
             deliver(self._loop, (job,))
+            if elapsed_s > self._slow_s:
+                tell(self._on_slow, job.name, elapsed_s)
         connection.close()
 
 
@@ -107,6 +107,8 @@ def _read(connection: sqlite3.Connection, tx: SqliteTx, job: Job) -> None:
         job.result = job.fn(tx)
     except BaseException as error:  # noqa: BLE001 - carried to the caller, whatever it is
         job.error = error
-    finally:
-        if connection.in_transaction:
+    if connection.in_transaction:
+        try:
             connection.execute("ROLLBACK")
+        except sqlite3.Error as error:
+            job.error = job.error or error

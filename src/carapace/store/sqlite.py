@@ -18,7 +18,8 @@ from carapace.store.lock import StateLock
 from carapace.store.migrate import Migration, load_migrations, migrate
 from carapace.store.ports import Tx
 from carapace.store.readers import Readers
-from carapace.store.writer import OnSlow, Writer
+from carapace.store.slow import OnSlow
+from carapace.store.writer import Writer
 from carapace.telemetry.log import get_logger
 
 __all__ = ["SqliteDatabase"]

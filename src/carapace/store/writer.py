@@ -27,12 +27,10 @@ from typing import Any, Final
 from carapace.store.errors import DatabaseBusy, DatabaseClosed, WriteLost, WriteUnknown
 from carapace.store.jobs import Job, deliver
 from carapace.store.ports import Tx
+from carapace.store.slow import OnSlow, tell
 from carapace.store.tx import SqliteTx
 
-__all__ = ["OnSlow", "Writer"]
-
-OnSlow = Callable[[str, float], None]
-"""Told the name of a function and its seconds; called on a database thread."""
+__all__ = ["Writer"]
 
 _MAX_BATCH: Final = 256
 _COMMIT: Final = "COMMIT"
@@ -197,7 +195,7 @@ class Writer:
 
     def _note(self, name: str, elapsed_s: float) -> None:
         if elapsed_s > self._slow_s:
-            self._on_slow(name, elapsed_s)
+            tell(self._on_slow, name, elapsed_s)
 
 
 def _fail_all(jobs: list[Job], kind: type[WriteLost | WriteUnknown], message: str) -> None:

@@ -115,3 +115,39 @@ async def test_slow_reads_are_named(path: Path):
     with reading(path, slow_s=-1.0) as (readers, slow):
         await readers.submit(number)
     assert [name for name, _ in slow] == ["number"]
+
+
+class Stuck(sqlite3.Connection):
+    """A real connection that cannot roll back, as on a failing disk."""
+
+    def execute(self, sql: str, *args: Any) -> sqlite3.Cursor:
+        if sql == "ROLLBACK":
+            super().execute(sql)
+            raise sqlite3.OperationalError("disk I/O error")
+        return super().execute(sql, *args)
+
+
+async def test_a_rollback_that_fails_is_told_and_the_reader_goes_on(path: Path):
+    stuck = sqlite3.connect(path, isolation_level=None, check_same_thread=False, factory=Stuck)
+    readers = Readers(
+        [stuck],
+        asyncio.get_running_loop(),
+        max_waiting=10,
+        slow_s=10.0,
+        on_slow=lambda _name, _seconds: None,
+    )
+    for _ in range(2):
+        with pytest.raises(sqlite3.OperationalError, match="disk I/O"):
+            await readers.submit(lambda tx: tx.all("SELECT a FROM t"))
+    with pytest.raises(LookupError):
+        await readers.submit(_not_found)
+    readers.stop()
+    readers.join()
+
+
+def _not_found(tx: Tx) -> None:
+    raise LookupError(str(number_of(tx)))
+
+
+def number_of(tx: Tx) -> int:
+    return len(tx.all("SELECT a FROM t"))
