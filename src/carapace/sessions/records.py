@@ -14,6 +14,7 @@ import msgspec
 
 from carapace.ids import AgentId, SessionKey, new_id
 from carapace.protocol.sessions import DeliveryContext, SessionOrigin
+from carapace.sessions.encoding import encoded
 from carapace.sessions.excerpts import excerpt_of
 from carapace.sessions.keys import agent_of
 from carapace.sessions.types import Route, SessionEntry, StoredMessage, Touch, UsageTotals
@@ -154,7 +155,7 @@ def append_message(tx: Tx, session_id: str, message: StoredMessage) -> int:
     A message id that is there already changes nothing, so a finish that is replayed after a
     crash never doubles a message.
     """
-    body = message.encode()
+    message, body = encoded(message)
     row = tx.one(
         _APPEND,
         {

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from carapace.sessions.encoding import encoded
 from carapace.sessions.excerpts import excerpt_of
 from carapace.sessions.types import StoredMessage
 from carapace.store.ports import Row, Tx
@@ -132,7 +133,7 @@ def archive_through(tx: Tx, session_id: str, seq: int, *, now_ms: int) -> int:
 
 def insert_summary(tx: Tx, session_id: str, seq: int, message: StoredMessage) -> None:
     """Put `message` where the archived ones ended; call after `archive_through`."""
-    body = message.encode()
+    message, body = encoded(message)
     tx.execute(
         _SUMMARY,
         (

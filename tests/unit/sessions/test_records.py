@@ -58,6 +58,15 @@ async def test_a_message_needs_a_transcript(database: Database):
         await database.write(lambda tx: records.append_message(tx, "nowhere", said("a", "x")))
 
 
+async def test_half_an_emoji_does_not_lose_the_message(database: Database):
+    entry = await database.write(lambda tx: records.ensure(tx, KEY, now_ms=1))
+    broken = said("a", "so \ud83e", "assistant")
+    await database.write(lambda tx: records.append_message(tx, entry.session_id, broken))
+    row = await database.read(lambda tx: tx.one("SELECT excerpt FROM messages"))
+    assert row is not None
+    assert row["excerpt"] == "so \ufffd"
+
+
 async def test_touch_changes_what_is_said_and_time_never_goes_back(database: Database):
     await database.write(lambda tx: records.ensure(tx, KEY, now_ms=100))
     full = Touch(
