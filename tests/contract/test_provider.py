@@ -12,8 +12,6 @@ from dataclasses import dataclass
 
 import msgspec
 import pytest
-from support.fake_llm import FakeLlm, fake_llm
-from support.providers import KEY, collect, provider, request, spec, text_of, user
 
 from carapace.agent.providers.ports import (
     ImagePart,
@@ -32,6 +30,8 @@ from carapace.agent.providers.ports import (
     Usage,
 )
 from carapace.agent.providers.spec import Api
+from support.fake_llm import FakeLlm, fake_llm
+from support.providers import KEY, collect, provider, request, spec, text_of, user
 
 CLOCK = ToolSpec("clock", "Tells the time.", {"type": "object", "properties": {}})
 
@@ -68,7 +68,7 @@ SOURCES = {
 }
 
 
-@pytest.fixture(params=SOURCES.values(), ids=SOURCES.keys())
+@pytest.fixture(params=SOURCES.values(), ids=list(SOURCES))
 async def source(request: pytest.FixtureRequest) -> AsyncGenerator[Source]:
     async with request.param() as made:
         yield made

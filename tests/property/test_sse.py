@@ -15,15 +15,9 @@ _NAMES = st.text(st.characters(codec="ascii", min_codepoint=97, max_codepoint=12
     st.lists(st.tuples(_NAMES, _TEXT, st.sampled_from([b"\n", b"\r\n"])), max_size=6),
     st.lists(st.integers(1, 9), min_size=1, max_size=9),
 )
-def test_chunking_does_not_matter(
-    events: list[tuple[str, str, bytes]], sizes: list[int]
-) -> None:
+def test_chunking_does_not_matter(events: list[tuple[str, str, bytes]], sizes: list[int]) -> None:
     wire = b"".join(
-        (b"event: " + name.encode() + end if name else b"")
-        + b"data: "
-        + text.encode()
-        + end
-        + end
+        (b"event: " + name.encode() + end if name else b"") + b"data: " + text.encode() + end + end
         for name, text, end in events
     )
     decoder = SseDecoder()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import anthropic as _anthropic
 import httpx2
 import openai as _openai
-from support.fake_llm import FakeLlm
 
 from carapace.agent.providers.anthropic import AnthropicProvider
 from carapace.agent.providers.google import GoogleProvider
@@ -20,8 +19,19 @@ from carapace.agent.providers.ports import (
 )
 from carapace.agent.providers.spec import Api, ProviderSpec
 from carapace.clock import Clock, SystemClock
+from support.fake_llm import FakeLlm
 
-__all__ = ["KEY", "SDKS", "collect", "plain_client", "provider", "request", "spec", "text_of", "user"]
+__all__ = [
+    "KEY",
+    "SDKS",
+    "collect",
+    "plain_client",
+    "provider",
+    "request",
+    "spec",
+    "text_of",
+    "user",
+]
 
 KEY = "sk-test-key-0123456789"
 # Imported with this module, so that no single test pays for the SDKs' seconds.

@@ -66,11 +66,16 @@ def _build(sdk: ModuleType, spec: ProviderSpec, http: Any) -> Any:
     # One explicit credential always goes in: without one the SDK searches the environment and
     # the home folder and would send what it finds to any address.
     key = spec.api_key or "none"
-    headers: dict[str, Any] = {} if spec.api_key else {"X-Api-Key": sdk.Omit()}
-    credential = {"auth_token": key} if spec.is_bearer and spec.api_key else {"api_key": key}
+    headers: dict[str, Any] = {}
+    if spec.base_url is not None and not spec.is_bearer:
+        # The SDK sends a key as bearer, which the vendor takes; servers that imitate it
+        # expect the header of the published format.
+        headers["Authorization"] = sdk.Omit()
+        if spec.api_key:
+            headers["X-Api-Key"] = key
     base_url = (spec.base_url or _OFFICIAL_URL).rstrip("/").removesuffix("/v1")
     return sdk.AsyncAnthropic(
-        **credential,
+        **({"auth_token": key} if spec.is_bearer else {"api_key": key}),
         base_url=base_url,
         default_headers={**headers, **spec.headers},
         timeout=sdk.Timeout(None, connect=spec.deadlines.connect_s),

@@ -211,7 +211,7 @@ def _limits(request: ModelRequest, model: ModelSpec) -> dict[str, Any]:
         return {"max_tokens": limit}
     whole = limit + _BUDGET_TOKENS[request.thinking]
     whole = min(whole, model.max_tokens or whole)
-    budget = min(_BUDGET_TOKENS[request.thinking], whole - _LEAST_TOKENS)
+    budget = min(_BUDGET_TOKENS[request.thinking], whole - min(limit, _LEAST_TOKENS))
     if budget < _LEAST_TOKENS:
         return {"max_tokens": limit}
     return {"max_tokens": whole, "thinking": {"type": "enabled", "budget_tokens": budget}}

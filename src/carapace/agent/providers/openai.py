@@ -82,8 +82,6 @@ def _build(sdk: ModuleType, spec: ProviderSpec, http: Any) -> Any:
     if not _is_official(spec):
         # The SDK reads these from the environment; they are none of another vendor's business.
         headers |= {"OpenAI-Organization": absent, "OpenAI-Project": absent}
-    if not spec.api_key:
-        headers["Authorization"] = absent
     return sdk.AsyncOpenAI(
         api_key=spec.api_key or "none",
         base_url=spec.base_url or f"https://{_OFFICIAL_HOST}/v1",

@@ -138,9 +138,16 @@ class Sdk:
     ) -> Opened[bytes]:
         """Send `body` and return when the head of the answer is there."""
         client = await self.client()
-        options = {"headers": {**headers, **_RAW}}
+        options = {"headers": {**self._absent(), **headers, **_RAW}}
         response = await client.post(path, cast_to=object, body=body, options=options)
         return Opened(response.http_response.aiter_bytes(), response.http_response.aclose)
+
+    def _absent(self) -> dict[str, Any]:
+        """Leaves out the credential of a server that wants none; the SDK insists on one."""
+        has_own = any(name.lower() == "authorization" for name in self._spec.headers)
+        if self._spec.api_key or has_own or self._module is None:
+            return {}
+        return {"Authorization": self._module.Omit()}
 
     def explain(self, error: Exception) -> ProviderError:
         """What an exception of the SDK or the network means."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from support.fake_llm import fake_llm
-from support.providers import KEY, collect, plain_client, provider, request, spec, text_of
 
 from carapace.agent.providers.anthropic import AnthropicProvider
 from carapace.agent.providers.ports import ProviderError, ProviderFault
 from carapace.agent.providers.spec import Api, ProviderSpec
 from carapace.clock import SystemClock
+from support.fake_llm import fake_llm
+from support.providers import KEY, collect, plain_client, provider, request, spec, text_of
 
 
 async def test_the_key_goes_in_its_own_header_or_as_bearer() -> None:
@@ -22,6 +22,7 @@ async def test_the_key_goes_in_its_own_header_or_as_bearer() -> None:
             await collect(source, request("hi"))
             await source.aclose()
             assert server.headers[header] == value
+            assert sum(KEY in text for text in server.headers.values()) == 1
 
 
 async def test_credentials_of_the_environment_go_to_nobody(

@@ -6,7 +6,6 @@ from typing import Any
 
 import msgspec
 import pytest
-from support.providers import request, user
 
 from carapace.agent.providers.anthropic_messages import MessagesDecoder, messages_body
 from carapace.agent.providers.ports import (
@@ -26,6 +25,7 @@ from carapace.agent.providers.ports import (
 )
 from carapace.agent.providers.spec import ModelSpec
 from carapace.agent.providers.sse import SseEvent
+from support.providers import request, user
 
 MODEL = ModelSpec("m", "M")
 CACHE = {"cache_control": {"type": "ephemeral"}}

@@ -66,7 +66,9 @@ def test_without_words_the_status_speaks() -> None:
 
 
 def test_secrets_and_control_characters_never_show() -> None:
-    error = error_from_status(401, b'{"error":"key sk-1234 \\u001b[31mis\\nwrong"}', secrets=["sk-1234"])
+    error = error_from_status(
+        401, b'{"error":"key sk-1234 \\u001b[31mis\\nwrong"}', secrets=["sk-1234"]
+    )
     assert error.message == "HTTP 401: key *** [31mis wrong"
 
 

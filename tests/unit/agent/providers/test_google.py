@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from support.fake_llm import fake_llm
-from support.providers import KEY, collect, plain_client, provider, request, spec
 
 from carapace.agent.providers.google import GoogleProvider
 from carapace.agent.providers.ports import ProviderError, ProviderFault
 from carapace.agent.providers.spec import Api, ProviderSpec
 from carapace.clock import SystemClock
+from support.fake_llm import fake_llm
+from support.providers import KEY, collect, plain_client, provider, request, spec
 
 
 @pytest.mark.parametrize(
@@ -18,9 +18,7 @@ from carapace.clock import SystemClock
 )
 async def test_the_version_is_added_where_the_address_has_none(suffix: str, path: str) -> None:
     async with fake_llm() as server:
-        source = provider(
-            spec(Api.GOOGLE_GENERATIVE_AI, server, base_url=server.url + suffix)
-        )
+        source = provider(spec(Api.GOOGLE_GENERATIVE_AI, server, base_url=server.url + suffix))
         await collect(source, request("hi", model="models/gemini/x"))
         await source.aclose()
         assert server.requests[-1]["path"].startswith(path)

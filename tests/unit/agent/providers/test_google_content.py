@@ -6,7 +6,6 @@ from typing import Any
 
 import msgspec
 import pytest
-from support.providers import request, user
 
 from carapace.agent.providers.google_content import GoogleDecoder, google_body
 from carapace.agent.providers.ports import (
@@ -27,6 +26,7 @@ from carapace.agent.providers.ports import (
 )
 from carapace.agent.providers.spec import ModelSpec
 from carapace.agent.providers.sse import SseEvent
+from support.providers import request, user
 
 MODEL = ModelSpec("gemini-2.5-flash", "G")
 
@@ -48,7 +48,10 @@ def test_thoughts_text_calls_and_counts() -> None:
     found = read(
         parts({"text": "hm", "thought": True}, {"text": "yes"}, {"text": ""}),
         parts({"functionCall": {"name": "x", "args": {"a": 1}}}, {"functionCall": {"name": "y"}}),
-        {"candidates": [{"finishReason": "STOP"}], "usageMetadata": {**usage, "thoughtsTokenCount": 3}},
+        {
+            "candidates": [{"finishReason": "STOP"}],
+            "usageMetadata": {**usage, "thoughtsTokenCount": 3},
+        },
     )
     assert found[:2] == [ThinkingDelta("hm"), TextDelta("yes")]
     first, second = (event for event in found if isinstance(event, ToolCall))

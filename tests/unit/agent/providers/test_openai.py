@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from support.fake_llm import fake_llm
-from support.providers import KEY, collect, plain_client, provider, request, spec, text_of
 
 from carapace.agent.providers.openai import OpenAiProvider
 from carapace.agent.providers.ports import ProviderError, ProviderFault
 from carapace.agent.providers.spec import Api, ModelSpec, ProviderSpec
 from carapace.clock import SystemClock
+from support.fake_llm import fake_llm
+from support.providers import KEY, collect, plain_client, provider, request, spec, text_of
 
 
 async def test_another_vendor_never_sees_openais_identifiers(

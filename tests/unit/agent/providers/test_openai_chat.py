@@ -6,7 +6,6 @@ from typing import Any
 
 import msgspec
 import pytest
-from support.providers import request, user
 
 from carapace.agent.providers.openai_chat import ChatDecoder, chat_body
 from carapace.agent.providers.ports import (
@@ -27,6 +26,7 @@ from carapace.agent.providers.ports import (
 )
 from carapace.agent.providers.spec import ModelSpec
 from carapace.agent.providers.sse import SseEvent
+from support.providers import request, user
 
 MODEL = ModelSpec("fake-1", "Fake", max_tokens=512)
 

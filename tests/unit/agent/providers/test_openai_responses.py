@@ -6,7 +6,6 @@ from typing import Any
 
 import msgspec
 import pytest
-from support.providers import request, user
 
 from carapace.agent.providers.openai_responses import ResponsesDecoder, responses_body
 from carapace.agent.providers.ports import (
@@ -27,6 +26,7 @@ from carapace.agent.providers.ports import (
 )
 from carapace.agent.providers.spec import ModelSpec
 from carapace.agent.providers.sse import SseEvent
+from support.providers import request, user
 
 MODEL = ModelSpec("fake-1", "Fake")
 
@@ -81,7 +81,10 @@ def test_an_incomplete_response_says_why(reason: str, stop: str) -> None:
 @pytest.mark.parametrize(
     "event",
     [
-        {"type": "response.failed", "response": {"error": {"code": "server_error", "message": "x"}}},
+        {
+            "type": "response.failed",
+            "response": {"error": {"code": "server_error", "message": "x"}},
+        },
         {"type": "error", "code": "server_error", "message": "x"},
         {"type": "error", "error": {"code": "server_error", "message": "x"}},
     ],
@@ -106,9 +109,7 @@ def test_the_body_of_a_tool_round() -> None:
         user("thanks"),
     )
     tools = (ToolSpec("see", "Looks.", {"type": "object"}),)
-    asked = request(
-        "", messages=messages, tools=tools, max_tokens=9, thinking=ThinkingLevel.MEDIUM
-    )
+    asked = request("", messages=messages, tools=tools, max_tokens=9, thinking=ThinkingLevel.MEDIUM)
     body = responses_body(asked, MODEL)
     assert [row.get("type", row.get("role")) for row in body["input"]] == [
         "user",

@@ -24,4 +24,6 @@ def test_all_secrets_are_known_but_short_words_are_none() -> None:
 
 
 def test_printing_shows_no_secret() -> None:
-    assert "secret" not in repr(ProviderSpec("p", SPEC.api, api_key="secret", headers={"a": "secret"}))
+    assert "secret" not in repr(
+        ProviderSpec("p", SPEC.api, api_key="secret", headers={"a": "secret"})
+    )
