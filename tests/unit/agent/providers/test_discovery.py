@@ -124,7 +124,7 @@ def test_a_format_nobody_speaks_is_skipped_and_named() -> None:
         ("", "http://127.0.0.1:11434"),
         ("box", "http://box:11434"),
         ("box:99", "http://box:99"),
-        ("0.0.0.0", "http://127.0.0.1:11434"),
+        ("0.0.0.0", "http://127.0.0.1:11434"),  # noqa: S104 - what users write there
         ("http://[::1]:5", "http://[::1]:5"),
         ("https://box", "https://box:443"),
         ("box:nonsense", "http://box:11434"),

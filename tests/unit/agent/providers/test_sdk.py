@@ -73,7 +73,7 @@ def test_a_server_of_ones_own_needs_no_key() -> None:
 def test_the_innermost_reason_is_told_without_credentials() -> None:
     try:
         try:
-            raise OSError("refused for sk-secret-1")
+            raise OSError("refused for sk-secret-1")  # noqa: TRY301 - the chain is the subject
         except OSError as inner:
             raise RuntimeError("wrapped") from inner
     except RuntimeError as error:
