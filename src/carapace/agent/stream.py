@@ -3,7 +3,8 @@
 A machine without I/O: text and time in, events out. Rules, all from the recorded runs:
 
 - `agent` events count from 1 within the run; a tool event that nobody sees still counts.
-- An assistant event carries the text of the current message so far and the new part.
+- An assistant event carries the text of the current message so far and the new part, both
+  without white space at the end: what is held back comes with the next word.
 - A `chat` delta repeats the text so far, at once for the first and then at most every
   150 ms; it carries the number of the `agent` event it goes with.
 - Once stopped, a run says one thing more (`aborted`) and then nothing.
@@ -36,13 +37,14 @@ class ReplyStream:
         shown_key: The session as the caller wrote it.
     """
 
-    __slots__ = ("_delta_at_ms", "_is_over", "_run_id", "_shown_key", "seq", "text")
+    __slots__ = ("_delta_at_ms", "_is_over", "_run_id", "_shown_key", "_told", "seq", "text")
 
     def __init__(self, run_id: str, shown_key: str) -> None:
         self._run_id = run_id
         self._shown_key = shown_key
         self._delta_at_ms: int | None = None
         self._is_over = False
+        self._told = 0
         self.seq = 0
         self.text = ""
 
@@ -51,20 +53,24 @@ class ReplyStream:
         return self._agent("lifecycle", {"phase": "start", "startedAt": now_ms}, now_ms)
 
     def delta(self, more: str, now_ms: int) -> tuple[Event, ...]:
-        """The model said `more`."""
+        """The model said `more`; nothing is told of white space alone."""
         self.text += more
-        said = self._agent("assistant", {"text": self.text, "delta": more}, now_ms)
+        text = self.text.rstrip()
+        new = text[self._told :]
+        if not new:
+            return ()
+        self._told = len(text)
+        said = self._agent("assistant", {"text": text, "delta": new}, now_ms)
         if not said or not self._is_due(now_ms):
             return said
         self._delta_at_ms = now_ms
-        shown = chat_delta(
-            self._run_id, self._shown_key, seq=self.seq, text=self.text, ts_ms=now_ms
-        )
+        shown = chat_delta(self._run_id, self._shown_key, seq=self.seq, text=text, ts_ms=now_ms)
         return (*said, shown)
 
     def next_message(self) -> None:
         """The next delta begins another message of the same run."""
         self.text = ""
+        self._told = 0
 
     def tool(self, data: dict[str, Any], now_ms: int, *, is_shown: bool) -> tuple[Event, ...]:
         """A tool began or ended; counted even if it is not shown."""

@@ -78,6 +78,7 @@ _STOPPED: Final = {
     StopReason.TIMEOUT: (RunState.TIMEOUT, _TIMEOUT_TEXT),
     StopReason.SHUTDOWN: (RunState.CUT, CUT_TEXT),
 }
+_ENDED_EARLY: Final = frozenset({RunState.ABORTED, RunState.TIMEOUT, RunState.CUT})
 _log = get_logger(__name__)
 
 
@@ -473,7 +474,7 @@ class Turns:
         if not records.finish(tx, run.run_id, outcome):
             return
         now_ms = outcome.ended_at_ms
-        touch = Touch(aborted_last_run=outcome.state is not RunState.DONE)
+        touch = Touch(aborted_last_run=outcome.state in _ENDED_EARLY)
         if draft is not None:
             for message in draft.messages:
                 session_records.append_message(tx, run.session_id, message)

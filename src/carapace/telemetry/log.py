@@ -260,6 +260,10 @@ def get_logger(name: str) -> Logger:
     return Logger(name.removeprefix("carapace."))
 
 
+_CHATTY: Final = ("aiohttp.access", "httpx2", "httpcore2", "openai", "anthropic", "watchfiles")
+"""Libraries that log each request or file change; ours are logged where they matter."""
+
+
 def configure(options: LogOptions) -> None:
     """Set up logging for the process; may be called again, loggers in use follow.
 
@@ -272,7 +276,8 @@ def configure(options: LogOptions) -> None:
             root.removeHandler(handler)
     root.addHandler(_state.library_handler())
     root.setLevel(max(_LEVELS[options.level], logging.INFO))
-    logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
+    for chatty in _CHATTY:
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     logging.captureWarnings(capture=True)
 
 

@@ -19,14 +19,15 @@ import msgspec
 
 __all__ = ["Comparison", "Difference", "Rule", "compare"]
 
-How = Literal["type", "present", "ignored", "list"]
+How = Literal["type", "present", "ignored", "list", "kinds"]
 
 
 class Rule(msgspec.Struct, frozen=True):
     """A relaxation: which exchanges (`trace`, `case`), which `path` in them, `how`, and why.
 
     Names and paths are shell patterns; list positions are path parts (`responses.0.payload.ts`).
-    `list` compares only that both are lists and every new element fits the first recorded one.
+    `list` compares only that both are lists and every new element fits the first recorded one;
+    `kinds` compares two lists of events by their kinds in order, repeats folded.
     """
 
     path: str
@@ -135,6 +136,8 @@ def _relaxed(recorded: Any, found: Any, path: str, rule: Rule, out: Comparison) 
         out.differ(path, f"a {_kind(recorded)}", found)
     elif rule.how == "list":
         _elements(recorded, found, path, out)
+    elif rule.how == "kinds" and _kinds(recorded) != _kinds(found):
+        out.differ(path, " ".join(_kinds(recorded)), " ".join(_kinds(found)))
 
 
 def _elements(recorded: Any, found: Any, path: str, out: Comparison) -> None:
@@ -146,6 +149,19 @@ def _elements(recorded: Any, found: Any, path: str, out: Comparison) -> None:
     for index, element in enumerate(found):
         if model is not None and _kind(element) != _kind(model):
             out.differ(f"{path}.{index}", f"a {_kind(model)}", element)
+
+
+def _kinds(events: Any) -> list[str]:
+    """`agent:lifecycle:start agent:assistant chat:delta ...`; a tool's progress does not count."""
+    kinds: list[str] = []
+    for event in events if isinstance(events, list) else ():
+        payload = event.get("payload") or {}
+        phase = (payload.get("data") or {}).get("phase")
+        words = (event.get("event"), payload.get("stream"), payload.get("state"), phase)
+        kind = ":".join(str(word) for word in words if word)
+        if kind != "agent:tool:update" and (not kinds or kinds[-1] != kind):
+            kinds.append(kind)
+    return kinds
 
 
 def _kind(value: object) -> str:

@@ -24,6 +24,7 @@ from carapace_tools.golden.traces import Case, Trace, load_trace
 __all__ = ["Outcome", "Replay"]
 
 _STREAM_EVENTS = ("agent", "chat")
+_INJECTED = "inject-"  # the gateway chooses such an id itself
 _TERMINAL = ("final", "aborted", "error")
 
 
@@ -263,7 +264,8 @@ def _run_id(case: Case) -> str | None:
     """The run whose end this exchange waits for: the one its last chat event speaks of."""
     for frame in reversed(case.frames()):
         if frame.get("event") == "chat":
-            return str(frame["payload"]["runId"])
+            run_id = str(frame["payload"]["runId"])
+            return None if run_id.startswith(_INJECTED) else run_id
     return None
 
 
