@@ -7,6 +7,7 @@ here, on the way to the model; the transcript itself stays as it happened.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Collection, Sequence
 from typing import Any, Final
 
@@ -21,8 +22,11 @@ from carapace.agent.providers.ports import (
 )
 from carapace.agent.types import RunSource
 from carapace.sessions.types import StoredMessage
+from carapace.store.ports import Row
 
 __all__ = [
+    "MAX_SESSIONS",
+    "DecodedHistory",
     "estimate_tokens",
     "fit",
     "in_turn_order",
@@ -40,6 +44,41 @@ _OUTSIDE_MARK: Final = "/outside"
 _MARKS: Final = frozenset({_CHAT_MARK, _USER_MARK, _OUTSIDE_MARK})
 _INTERRUPTED: Final = "The run ended before this tool answered."
 _SUMMARY_HEAD: Final = "Summary of the earlier part of this conversation:\n\n"
+
+
+MAX_SESSIONS: Final = 64
+
+
+class DecodedHistory:
+    """Messages of the sessions that spoke last, decoded once; a message never changes.
+
+    Rows are still read each turn, so what was archived or reset is never shown from here.
+
+    Args:
+        max_sessions: The session that was silent longest is let go beyond this.
+    """
+
+    def __init__(self, *, max_sessions: int = MAX_SESSIONS) -> None:
+        self._max_sessions = max_sessions
+        self._known: OrderedDict[str, tuple[str, dict[str, StoredMessage]]] = OrderedDict()
+
+    def messages(self, key: str, session_id: str, rows: Sequence[Row]) -> list[StoredMessage]:
+        """Rows of `transcripts.tail` as messages."""
+        held_id, held = self._known.pop(key, ("", {}))
+        known = held if held_id == session_id else {}
+        now: dict[str, StoredMessage] = {}
+        for row in rows:
+            message_id = row["message_id"]
+            found = known.get(message_id)
+            now[message_id] = found or StoredMessage.decode(message_id, row["body"])
+        self._known[key] = (session_id, now)
+        while len(self._known) > self._max_sessions:
+            self._known.popitem(last=False)
+        return list(now.values())
+
+    def forget(self, key: str) -> None:
+        """Let the messages of a session go: it was reset, deleted or compacted."""
+        self._known.pop(key, None)
 
 
 def user_message_id(run_id: str, *, as_chat: bool, source: RunSource) -> str:

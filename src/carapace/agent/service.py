@@ -220,6 +220,10 @@ class AgentService:
         self._publish(event)
         return stored.message_id
 
+    def forget_history(self, session_key: SessionKey) -> None:
+        """Let a session's decoded messages go, after it was reset, deleted or compacted."""
+        self._turns.forget_history(session_key)
+
     # ---- ending early ----
 
     async def abort(

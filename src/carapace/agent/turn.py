@@ -17,7 +17,7 @@ from carapace.agent import records
 from carapace.agent.budget import Budget, Reservation
 from carapace.agent.compaction import DEFAULT_WINDOW, Compactor, room_for
 from carapace.agent.draft import Draft, StoredStop, token_usage, total_tokens
-from carapace.agent.history import estimate_tokens, fit, in_turn_order, to_model
+from carapace.agent.history import DecodedHistory, estimate_tokens, fit, in_turn_order, to_model
 from carapace.agent.pricing import cost_nano_usd
 from carapace.agent.profiles import AgentProfile, Profiles
 from carapace.agent.prompt import Prompt, PromptFacts, PromptStyle, build_prompt, report, style_for
@@ -46,7 +46,7 @@ from carapace.agent.tools.runner import ToolRunner, arguments_of
 from carapace.agent.types import RunOutcome, RunState, StopReason
 from carapace.clock import Clock
 from carapace.errors import GatewayError
-from carapace.ids import AgentId
+from carapace.ids import AgentId, SessionKey
 from carapace.protocol.agent import AgentMeta, AgentPayload, AgentResult, PromptReport, ResultMeta
 from carapace.protocol.events import Event, Publish
 from carapace.sessions import records as session_records
@@ -167,6 +167,7 @@ class Turns:
         self._publish = publish
         self._clock = clock
         self._waiting = waiting
+        self._decoded = DecodedHistory()
         self._compactor = Compactor(sessions, clock)
 
     async def run(self, run: Run) -> RunOutcome:
@@ -200,6 +201,10 @@ class Turns:
     async def close(self, run: Run) -> RunOutcome:
         """End a stopped run that never had its turn, or whose turn will not end."""
         return await self._finish(run, None, None, _End())
+
+    def forget_history(self, key: SessionKey) -> None:
+        """Let a session's decoded messages go."""
+        self._decoded.forget(key)
 
     async def _work(self, run: Run, work: _Work) -> None:
         entry = await self._entry(run)
@@ -283,7 +288,8 @@ class Turns:
         def read(tx: Tx) -> Sequence[Row]:
             return transcripts.tail(tx, session_id, limit=_HISTORY_MESSAGES)
 
-        stored = transcripts.messages_of(await self._database.read(read))
+        rows = await self._database.read(read)
+        stored = self._decoded.messages(run.session_key, session_id, rows)
         return to_model(in_turn_order(stored, run.run_id, self._waiting(run)))
 
     async def _compact(self, run: Run, draft: Draft, talk: _Talk) -> bool:
