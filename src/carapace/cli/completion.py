@@ -10,7 +10,7 @@ __all__ = ["completion"]
 
 
 def completion(shell: Literal["bash", "zsh", "fish"], /) -> None:
-    """Print the completion script for a shell.
+    """Completion script for your shell.
 
     bash: `cara completion bash > ~/.local/share/bash-completion/completions/cara`;
     zsh: into a file `_cara` on your `fpath`;

@@ -25,7 +25,7 @@ def logs(
     limit: Annotated[int, Parameter(alias="-n")] = 200,
     remote: Remote = DEFAULT_REMOTE,
 ) -> None:
-    """The log of the running gateway, oldest line first.
+    """The gateway's log; -f follows it.
 
     Parameters
     ----------

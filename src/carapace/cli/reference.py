@@ -5,8 +5,10 @@ python -m carapace.cli.reference docs/reference
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
+from typing import Final
 
 from carapace.cli.main import build
 from carapace.cli.verbs import VERBS
@@ -25,9 +27,13 @@ configuration file, vault. This page is generated: `just generate`.
 """
 
 
+_AS_MODULE: Final = re.compile(r"^(cara \w+ \w+) -m \S+", re.MULTILINE)
+"""The library writes into the usage line how Python itself was started."""
+
+
 def page() -> str:
     """`cli.md`: each verb and sub-command with its options, in the order of the overview."""
-    whole = build().generate_docs(output_format="markdown")
+    whole = _AS_MODULE.sub(r"\1", build().generate_docs(output_format="markdown"))
     first = f"## cara {VERBS[0].name}\n"
     _, found, rest = whole.partition(first)
     if not found:

@@ -18,4 +18,5 @@ def new_app(name: str, *, help: str) -> App:  # noqa: A002 - the library's own w
         exit_on_error=False,
         print_error=False,
         result_action="return_value",
+        suppress_keyboard_interrupt=False,
     )

@@ -20,7 +20,7 @@ _EXTRAS: Final = ("xllamacpp", "openai", "anthropic", "google-genai", "uvloop")
 
 
 def version(*, place: Place = DEFAULT_PLACE) -> None:
-    """Versions of everything that matters for a report."""
+    """Versions of everything that matters."""
     found = {
         "carapace": __version__,
         "protocol": ", ".join(map(str, PROTOCOLS)),

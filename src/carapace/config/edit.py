@@ -152,7 +152,9 @@ def _edit(
     base, notes = _base_text(paths, current, clock)
     _refuse_included(paths, before, key, change)
     try:
-        text = change.apply(base, key) if change else unset_value(base, key)
+        text = (
+            change.apply(base, key) if change else unset_value(base if base.strip() else "{}", key)
+        )
     except EditError as error:
         raise Refused(f"{paths.config_path}: {error}.") from None
     after = load(paths.config_path, _With(paths.config_path, text), Overrides(environment))
