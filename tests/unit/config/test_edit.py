@@ -134,6 +134,11 @@ def test_unset_of_nothing_is_refused(house, key):
         house.unset(key)
 
 
+def test_unset_without_a_file_is_refused(house):
+    with pytest.raises(Refused, match="is not in the file"):
+        house.unset("gateway.port")
+
+
 def test_what_an_include_says_is_changed_there(house):
     part = house.paths.config_path.with_name("part.json")
     part.write_text("{gateway: {port: 1, trustedProxies: ['10.0.0.1']}}")
