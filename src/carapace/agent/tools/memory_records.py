@@ -15,7 +15,10 @@ INSERT INTO memories (agent_id, name, text, run_id, created_at_ms, updated_at_ms
 VALUES (:agent_id, :name, :text, :run_id, :now_ms, :now_ms)
 ON CONFLICT (agent_id, name) DO UPDATE
 SET text = excluded.text, run_id = excluded.run_id, updated_at_ms = excluded.updated_at_ms
+RETURNING row_id
 """
+_UNINDEX: Final = "DELETE FROM memories_words WHERE rowid = ?"
+_INDEX: Final = "INSERT INTO memories_words (rowid, name, text) VALUES (?, ?, ?)"
 _GET: Final = f"SELECT {_COLUMNS} FROM memories m WHERE m.agent_id = ? AND m.name = ?"  # noqa: S608 - constants only
 _RECENT: Final = f"""
 SELECT {_COLUMNS} FROM memories m WHERE m.agent_id = ?
@@ -26,7 +29,7 @@ SELECT {_COLUMNS} FROM memories_words w JOIN memories m ON m.row_id = w.rowid
 WHERE memories_words MATCH :words AND m.agent_id = :agent_id
 ORDER BY w.rank, m.row_id LIMIT :limit
 """  # noqa: S608 - constants only
-_DELETE: Final = "DELETE FROM memories WHERE agent_id = ? AND name = ?"
+_DELETE: Final = "DELETE FROM memories WHERE agent_id = ? AND name = ? RETURNING row_id"
 _COUNT: Final = "SELECT COUNT(*) FROM memories WHERE agent_id = ?"
 
 
@@ -41,10 +44,14 @@ class Memory:
 
 def write(tx: Tx, agent_id: str, *, name: str, text: str, run_id: str, now_ms: int) -> None:
     """Keep `text` under `name`, in place of what was there."""
-    tx.execute(
+    row = tx.one(
         _WRITE,
         {"agent_id": agent_id, "name": name, "text": text, "run_id": run_id, "now_ms": now_ms},
     )
+    if row is None:
+        raise LookupError("an upsert returned no row")
+    tx.execute(_UNINDEX, (row["row_id"],))
+    tx.execute(_INDEX, (row["row_id"], name, text))
 
 
 def get(tx: Tx, agent_id: str, name: str) -> Memory | None:
@@ -66,7 +73,11 @@ def search(tx: Tx, agent_id: str, *, words: str, limit: int) -> list[Memory]:
 
 def delete(tx: Tx, agent_id: str, name: str) -> bool:
     """Forget what is kept under `name`; False if there was nothing."""
-    return tx.execute(_DELETE, (agent_id, name)) == 1
+    row = tx.one(_DELETE, (agent_id, name))
+    if row is None:
+        return False
+    tx.execute(_UNINDEX, (row["row_id"],))
+    return True
 
 
 def count(tx: Tx, agent_id: str) -> int:

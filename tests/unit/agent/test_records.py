@@ -1,0 +1,37 @@
+"""SQL of the turns, on a real database."""
+
+from __future__ import annotations
+
+from support.agent_house import ask
+from support.database import memory_database
+
+from carapace.agent import records
+from carapace.agent.types import RunOutcome, RunState
+from carapace.ids import RunId
+
+DONE = RunOutcome(state=RunState.DONE, status="ok", summary="completed", ended_at_ms=5)
+
+
+async def test_a_turn_is_owed_until_it_is_finished_once():
+    async with memory_database() as database:
+        await database.write(lambda tx: records.accept(tx, ask("x"), session_id="s", now_ms=1))
+        row = await database.read(lambda tx: records.find(tx, RunId("r1")))
+        assert row is not None
+        assert (row.outcome, row.session_id, row.agent_id) == (None, "s", "main")
+        assert await database.write(lambda tx: records.finish(tx, RunId("r1"), DONE))
+        assert not await database.write(lambda tx: records.finish(tx, RunId("r1"), DONE))
+        row = await database.read(lambda tx: records.find(tx, RunId("r1")))
+        assert row is not None
+        assert row.outcome == DONE
+        assert await database.read(lambda tx: records.find(tx, RunId("none"))) is None
+
+
+async def test_what_is_owed_is_cut_and_old_rows_are_forgotten():
+    async with memory_database() as database:
+        await database.write(lambda tx: records.accept(tx, ask("x"), session_id="s", now_ms=1))
+        keys = await database.write(lambda tx: records.cut_owed(tx, error="why", now_ms=10))
+        assert keys == ("agent:main:main",)
+        cut = await database.read(lambda tx: records.cut_since(tx, 10))
+        assert [(one.run_id, one.error) for one in cut] == [("r1", "why")]
+        assert await database.read(lambda tx: records.cut_since(tx, 11)) == ()
+        assert await database.write(lambda tx: records.prune(tx, 11)) == 1

@@ -1,0 +1,56 @@
+"""The memory: found by words, bounded, one agent's only."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.clock import FakeClock
+from support.database import memory_database
+
+from carapace.agent.tools.memory_store import MemoryStore, words_of
+from carapace.agent.tools.registry import ToolTrouble
+
+
+async def test_entries_are_found_by_any_word_whatever_its_accents():
+    async with memory_database() as database:
+        store = MemoryStore(database, FakeClock())
+        await store.write("main", name="tea", text="Anna likes Grüntee", run_id="r")
+        await store.write("main", name="car", text="blue", run_id="r")
+        assert [one.name for one in await store.search("main", "grunt", limit=5)] == ["tea"]
+        assert [one.name for one in await store.search("main", "", limit=5)] == ["car", "tea"]
+        assert await store.search("main", "nothing", limit=5) == []
+        await store.write("main", name="tea", text="coffee now", run_id="r")
+        assert await store.search("main", "Anna", limit=5) == []
+        assert await store.forget("main", "tea")
+        assert not await store.forget("main", "tea")
+        assert await store.search("main", "coffee", limit=5) == []
+
+
+async def test_no_agent_sees_what_another_remembers():
+    async with memory_database() as database:
+        store = MemoryStore(database, FakeClock())
+        await store.write("a", name="n", text="secret", run_id="r")
+        assert await store.search("b", "secret", limit=5) == []
+        assert await store.read("b", "n") is None
+        assert not await store.forget("b", "n")
+
+
+async def test_a_full_memory_says_so_and_still_takes_changes():
+    async with memory_database() as database:
+        store = MemoryStore(database, FakeClock(), max_memories=1)
+        await store.write("main", name="a", text="1", run_id="r")
+        await store.write("main", name="a", text="2", run_id="r")
+        with pytest.raises(ToolTrouble, match="limit"):
+            await store.write("main", name="b", text="3", run_id="r")
+        found = await store.read("main", "a")
+        assert found is not None
+        assert found.text == "2"
+
+
+@given(st.text(max_size=80))
+def test_no_query_reaches_the_search_syntax(query: str):
+    words = words_of(query)
+    assert words.count('"') % 2 == 0
+    outside = "".join(words.split('"')[::2])
+    assert set(outside) <= set("* OR")

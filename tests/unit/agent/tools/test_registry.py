@@ -1,0 +1,60 @@
+"""Declaring tools."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from carapace.agent.approval import Risk
+from carapace.agent.tools.builtin import builtin_tools
+from carapace.agent.tools.registry import ToolContext, Tools
+
+
+class Inner(msgspec.Struct):
+    x: int
+
+
+class Params(msgspec.Struct, forbid_unknown_fields=True):
+    inner: Inner
+
+
+def test_a_row_is_made_from_signature_and_docstring():
+    tools = Tools()
+
+    @tools.tool("t", risk=Risk.READ)
+    async def handler(ctx: ToolContext, params: Params) -> str:
+        """Does
+        it.
+        """
+        return ""
+
+    row = tools["t"]
+    assert row.handler is handler
+    assert row.description == "Does it."
+    assert row.spec.parameters["type"] == "object"
+    assert row.spec.parameters["additionalProperties"] is False
+    assert "Inner" in row.spec.parameters["$defs"]
+
+
+def test_what_a_row_needs_is_demanded():
+    tools = Tools()
+
+    async def bare(ctx: ToolContext, params: Params) -> str:
+        return ""
+
+    async def odd(ctx: ToolContext) -> str:
+        """Takes too little."""
+        return ""
+
+    with pytest.raises(TypeError, match="docstring"):
+        tools.tool("a", risk=Risk.READ)(bare)
+    with pytest.raises(TypeError, match="Struct"):
+        tools.tool("b", risk=Risk.READ)(odd)  # pyright: ignore[reportArgumentType] - that is the point
+    with pytest.raises(ValueError, match="twice"):
+        builtin_tools().merge(builtin_tools())
+
+
+def test_schemas_are_plain_objects_for_every_vendor():
+    for row in builtin_tools().values():
+        assert row.spec.parameters["type"] == "object"
+        assert "$ref" not in row.spec.parameters

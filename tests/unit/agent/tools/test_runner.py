@@ -1,0 +1,146 @@
+"""Running one tool call, whatever the model wrote."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import msgspec
+import pytest
+from support.agent_house import MAIN, AgentHouse, agent_house
+
+from carapace.agent.approval import Risk, ToolPolicy
+from carapace.agent.prompt import PromptStyle
+from carapace.agent.providers.ports import ToolCall
+from carapace.agent.tools.builtin import builtin_tools
+from carapace.agent.tools.registry import ToolContext, Tools, ToolTrouble
+from carapace.agent.tools.runner import MAX_OUTPUT_CHARS, ToolReport, arguments_of
+from carapace.agent.types import RunSource
+from carapace.clock import SystemClock
+from carapace.errors import Failed
+from carapace.ids import AgentId, RunId
+
+ODD = Tools()
+
+
+class What(msgspec.Struct, forbid_unknown_fields=True):
+    how: str = "ok"
+
+
+@ODD.tool("odd", risk=Risk.READ, timeout_s=0.01)
+async def odd(ctx: ToolContext, params: What) -> str:
+    """Ends in the way it is asked to."""
+    match params.how:
+        case "trouble":
+            raise ToolTrouble("try another")
+        case "refused":
+            raise Failed("no disk")
+        case "bug":
+            raise ZeroDivisionError
+        case "hang":
+            await asyncio.Event().wait()
+        case "long":
+            return "x" * (MAX_OUTPUT_CHARS + 1)
+    return "fine"
+
+
+@ODD.tool("risky", risk=Risk.DANGEROUS)
+async def risky(ctx: ToolContext, params: What) -> str:
+    """Would do harm."""
+    raise AssertionError("it ran")
+
+
+def context(house: AgentHouse, source: RunSource = RunSource.OPERATOR) -> ToolContext:
+    return ToolContext(
+        run_id=RunId("r"),
+        session_key=MAIN,
+        agent_id=AgentId("main"),
+        source=source,
+        timezone=None,
+        clock=SystemClock(),
+        sessions=house.sessions,
+        memory=house.memory,
+    )
+
+
+async def use(house: AgentHouse, name: str, arguments: str = "{}", **more: Any) -> ToolReport:
+    return await house.agent._turns._tools.run(
+        ToolCall("c", name, arguments), context(house, **more)
+    )
+
+
+@pytest.mark.parametrize(
+    ("how", "text"),
+    [
+        ("trouble", "try another"),
+        ("refused", "no disk"),
+        ("bug", "failed inside the gateway"),
+        ("hang", "took longer than 0.01 s"),
+    ],
+)
+async def test_what_goes_wrong_becomes_text(how: str, text: str):
+    async with agent_house(tools=ODD) as house:
+        report = await use(house, "odd", f'{{"how":"{how}"}}')
+        assert report.is_error
+        assert text in report.text
+
+
+async def test_bad_arguments_and_unknown_tools_are_explained():
+    async with agent_house(tools=ODD) as house:
+        assert "do not fit" in (await use(house, "odd", "{oops")).text
+        assert "do not fit" in (await use(house, "odd", '{"x":1}')).text
+        assert "There is no tool 'exec'" in (await use(house, "exec")).text
+        assert (await use(house, "odd", "")).text == "fine"
+
+
+async def test_output_is_capped():
+    async with agent_house(tools=ODD) as house:
+        assert len((await use(house, "odd", '{"how":"long"}')).text) == MAX_OUTPUT_CHARS
+
+
+async def test_advisory_j14_a_tool_that_was_not_listed_is_denied_where_it_would_run():
+    async with agent_house(tools=ODD) as house:
+        assert "not permitted" in (await use(house, "risky")).text
+        house.agent._turns._tools.apply(ToolPolicy(deny=frozenset({"odd"})))
+        assert "not permitted" in (await use(house, "odd")).text
+        assert "tool.denied" in (house.folder / "audit" / "audit.jsonl").read_text()
+        assert house.metrics.tool_calls.labels("odd", "denied")._value.get() == 1
+
+
+async def test_advisory_j06_a_model_is_shown_what_its_source_may_use():
+    async with agent_house() as house:
+        runner = house.agent._turns._tools
+        full = {tool.name for tool in runner.specs(RunSource.OPERATOR, PromptStyle.FULL)}
+        short = {tool.name for tool in runner.specs(RunSource.OPERATOR, PromptStyle.SHORT)}
+        outside = {tool.name for tool in runner.specs(RunSource.OUTSIDE, PromptStyle.FULL)}
+        assert full == set(builtin_tools())
+        assert short < full
+        assert outside == {"memory_write", "memory_forget"}
+
+
+async def test_the_built_in_tools_do_what_they_say():
+    async with agent_house() as house:
+        assert (
+            "Remembered"
+            in (await use(house, "memory_write", '{"name":"Tea","text":"green tea"}')).text
+        )
+        assert "green" in (await use(house, "memory_read", '{"name":" tea "}')).text
+        assert "green" in (await use(house, "memory_search", '{"query":"gre\\" OR"}')).text
+        assert "green" in (await use(house, "memory_search", '{"query":""}')).text
+        assert "Forgotten" in (await use(house, "memory_forget", '{"name":"tea"}')).text
+        assert "Nothing" in (await use(house, "memory_read", '{"name":"tea"}')).text
+        assert "new" in (await use(house, "session_status")).text
+        await house.sessions.ensure("main")
+        await house.sessions.inject("main", "a note" + "x" * 2_000)
+        assert "none has answered" in (await use(house, "session_status")).text
+        assert "agent:main:main" in (await use(house, "sessions_list")).text
+        assert "a note" in (await use(house, "sessions_history", '{"key":"main"}')).text
+        other = await use(house, "sessions_history", '{"key":"agent:other:main"}')
+        assert "another agent" in other.text
+        assert "UTC" in (await use(house, "current_time")).text
+        assert "no time zone" in (await use(house, "current_time", '{"timezone":"x/y"}')).text
+
+
+def test_arguments_are_shown_as_json_or_as_they_are():
+    assert arguments_of(ToolCall("c", "t", '{"a":1}')) == {"a": 1}
+    assert arguments_of(ToolCall("c", "t", "{oops")) == "{oops"
