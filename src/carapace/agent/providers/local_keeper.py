@@ -93,7 +93,9 @@ class WorkerKeeper:
     def crashed(self) -> None:
         """The child died; the next start may have to wait."""
         log.warning("embedded model stopped unexpectedly", model=self._name)
-        self._worker = None
+        worker, self._worker = self._worker, None
+        if worker is not None:
+            self._tasks.start(worker.close(), name="reap")
         self._crashes.add(self._clock.monotonic())
         self._tell(LocalState.OFF)
 
