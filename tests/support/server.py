@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -200,7 +200,7 @@ async def running_server(
     settings: GatewaySettings | None = None,
     prepare: Callable[[GatewayServer, ScriptedAdmitter], None] | None = None,
     tick_interval_s: int = 30,
-) -> AsyncIterator[Running]:
+) -> AsyncGenerator[Running]:
     """A real server on a free loopback port, stopped at the end."""
     clock, metrics = SystemClock(), Metrics("test", with_process=False)
     presence, admitter = Presence(own_entry()), ScriptedAdmitter()
@@ -298,7 +298,7 @@ def connect_params(**changes: Any) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def ws_client(url: str, *, autoclose: bool = False, **kw: Any) -> AsyncIterator[WsClient]:
+async def ws_client(url: str, *, autoclose: bool = False, **kw: Any) -> AsyncGenerator[WsClient]:
     async with (
         aiohttp.ClientSession() as session,
         session.ws_connect(url, autoclose=autoclose, max_msg_size=0, **kw) as ws,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from carapace.protocol.events import ADVERTISED, EVENTS
 from carapace.protocol.scopes import Scope
 
-
 NAMES = """
 connect.challenge agent chat presence tick talk.mode shutdown health heartbeat cron
 node.pair.requested node.pair.resolved node.invoke.request device.pair.requested

@@ -22,8 +22,10 @@ BAD = [
     (
         '{"type":"event","event":"x"}',
         "invalid",
-        "must have required property 'id'; must have required property 'method'; "
-        "at root: unexpected property 'event'; at /type: must be equal to constant",
+        (
+            "must have required property 'id'; must have required property 'method'; "
+            "at root: unexpected property 'event'; at /type: must be equal to constant"
+        ),
     ),
     (
         '{"type":"req","id":"e1","method":"health","extra":1}',

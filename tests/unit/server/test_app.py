@@ -7,12 +7,12 @@ import asyncio
 import aiohttp
 import pytest
 from aiohttp import http_parser, web
-from support.server import raw_socket, running_server, sample_methods, ws_client
 
 from carapace.config.settings.gateway import LimitSettings
 from carapace.errors import Failed
 from carapace.protocol.scopes import Scope
 from carapace.server.app import refuse_slow_parser
+from support.server import raw_socket, running_server, sample_methods, ws_client
 
 
 @pytest.fixture
@@ -98,7 +98,7 @@ async def test_stopping_does_not_wait_beyond_the_deadline(tmp_path):
         """Never answer."""
         return await asyncio.Event().wait()
 
-    async with running_server(tmp_path, methods=methods) as running:
+    async with running_server(tmp_path, methods=methods) as running:  # noqa: SIM117 - reads in order
         async with ws_client(running.url, autoclose=True) as client:
             await client.frame()
             await client.connect()

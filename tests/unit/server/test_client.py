@@ -7,12 +7,13 @@ import contextlib
 
 import msgspec
 import pytest
-from support.server import connect_params, running_server, ws_client
 
 from carapace.auth.types import ConnectRefused
 from carapace.config.settings.gateway import LimitSettings
 from carapace.errors import Refused
 from carapace.protocol.events import Event
+from support.polling import until
+from support.server import connect_params, running_server, ws_client
 
 
 @pytest.fixture
@@ -171,8 +172,7 @@ async def test_who_leaves_while_being_judged_is_forgotten(running):
     async with challenged(running) as client:
         frame = {"type": "req", "id": "c", "method": "connect", "params": connect_params()}
         await client.ws.send_str(msgspec.json.encode(frame).decode())
-        while not running.admitter.nonces:
-            await asyncio.sleep(0.001)
+        await until(lambda: running.admitter.nonces)
     gate.set()
     await until(lambda: running.server.caps.open == 0)
     assert len(running.server.hub) == 0
@@ -210,9 +210,3 @@ async def test_leaving_frees_everything(running):
     assert len(running.server.hub) == 0
     assert running.metrics.ws_connections.labels("operator")._value.get() == 0
     assert running.metrics.ws_connections.labels("handshake")._value.get() == 0
-
-
-async def until(check) -> None:
-    async with asyncio.timeout(5):
-        while not check():
-            await asyncio.sleep(0.001)

@@ -7,9 +7,6 @@ from dataclasses import replace
 
 import msgspec
 import pytest
-from support.clock import FakeClock
-from support.link import FakeLink
-from support.server import make_caller, sample_methods
 
 from carapace.errors import Failed, Refused
 from carapace.protocol.frames import Request
@@ -19,6 +16,9 @@ from carapace.protocol.version import V3
 from carapace.server.dispatch import ActiveCall, Dispatcher
 from carapace.telemetry.log import Logger
 from carapace.telemetry.metrics import Metrics
+from support.clock import FakeClock
+from support.link import FakeLink
+from support.server import make_caller, sample_methods
 
 
 @pytest.fixture

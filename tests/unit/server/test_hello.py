@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from support.clock import FakeClock
-from support.server import Source, make_caller, own_entry, sample_methods
 
 from carapace.auth.presence import Presence
 from carapace.auth.types import Admission
@@ -14,6 +12,8 @@ from carapace.protocol.registry import Methods
 from carapace.protocol.scopes import Scope
 from carapace.protocol.version import V3
 from carapace.server.hello import METHOD_ORDER, HelloBuilder, advertised
+from support.clock import FakeClock
+from support.server import Source, make_caller, own_entry, sample_methods
 
 
 @pytest.fixture

@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from support.link import FakeLink
-from support.server import audit_in, make_caller
 
 from carapace.ids import ConnId
 from carapace.protocol.events import Event, StateVersion
 from carapace.protocol.scopes import Role
 from carapace.server.hub import Hub
 from carapace.telemetry.metrics import Metrics
+from support.link import FakeLink
+from support.server import audit_in, make_caller
 
 
 @pytest.fixture

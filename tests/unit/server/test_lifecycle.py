@@ -5,9 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from support.clock import FakeClock
-from support.link import FakeLink
-from support.server import HEALTH, Source, audit_in, client_info, make_caller, own_entry
 
 from carapace.auth.presence import Presence
 from carapace.auth.types import Origin
@@ -15,6 +12,9 @@ from carapace.server.hub import Hub
 from carapace.server.lifecycle import Announcer
 from carapace.tasks import Tasks
 from carapace.telemetry.metrics import Metrics
+from support.clock import FakeClock
+from support.link import FakeLink
+from support.server import HEALTH, Source, audit_in, client_info, make_caller, own_entry
 
 HERE = Origin("127.0.0.1", "127.0.0.1", is_local=True, is_private=True, host="localhost")
 

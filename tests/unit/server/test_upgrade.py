@@ -6,10 +6,10 @@ import asyncio
 
 import pytest
 from aiohttp.test_utils import make_mocked_request
-from support.server import raw_socket, running_server
 
 from carapace.errors import Refused
 from carapace.server.upgrade import check_upgrade, take_over, wants_upgrade
+from support.server import raw_socket, running_server
 
 GOOD = {
     "Upgrade": "WebSocket",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import aiohttp
 import pytest
-from support.server import running_server, ws_client
 
 from carapace.config.settings.gateway import GatewaySettings, LimitSettings
 from carapace.server.rate_limit import RateLimit
+from support.server import running_server, ws_client
 
 
 async def refused(running, **kw) -> aiohttp.WSServerHandshakeError:

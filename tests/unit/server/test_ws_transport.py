@@ -9,6 +9,7 @@ import struct
 import pytest
 
 from carapace.server.ws_transport import WsTransport
+from support.polling import until
 
 MAX = 1000
 
@@ -47,21 +48,18 @@ class Stage:
     async def open(self, early: bytes = b"") -> None:
         loop, ready = asyncio.get_running_loop(), asyncio.Event()
 
+        stage = self
+
         class Accept(asyncio.Protocol):
-            def connection_made(_, transport) -> None:  # noqa: N805 - the stage is `self`
-                self.wire = WsTransport(transport, MAX)
-                self.wire.start(self.owner, early)
+            def connection_made(self, transport) -> None:
+                stage.wire = WsTransport(transport, MAX)
+                stage.wire.start(stage.owner, early)
                 ready.set()
 
         self.server = await loop.create_server(Accept, "127.0.0.1", 0)
         port = self.server.sockets[0].getsockname()[1]
         self.reader, self.writer = await asyncio.open_connection("127.0.0.1", port)
         await ready.wait()
-
-    async def until(self, check) -> None:
-        async with asyncio.timeout(5):
-            while not check():
-                await asyncio.sleep(0.001)
 
     async def close(self) -> None:
         self.writer.close()
@@ -81,13 +79,13 @@ async def stage():
 
 async def test_text_and_binary_messages_arrive_alike(stage):
     stage.writer.write(masked(1, b"text") + masked(2, b"binary"))
-    await stage.until(lambda: len(stage.owner.messages) == 2)
+    await until(lambda: len(stage.owner.messages) == 2)
     assert stage.owner.messages == [b"text", b"binary"]
 
 
 async def test_fragments_are_joined(stage):
     stage.writer.write(masked(1, b"ab", fin=False) + masked(0, b"cd"))
-    await stage.until(lambda: stage.owner.messages)
+    await until(lambda: stage.owner.messages)
     assert stage.owner.messages == [b"abcd"]
 
 
@@ -154,13 +152,13 @@ async def test_broken_framing_is_closed_with_its_code_after_what_came_before(sta
 async def test_held_messages_wait_for_the_release_in_their_order(stage):
     stage.owner.on_message = lambda message: stage.wire.hold()
     stage.writer.write(masked(1, b"1") + masked(1, b"2"))
-    await stage.until(lambda: stage.owner.messages)
+    await until(lambda: stage.owner.messages)
     stage.writer.write(masked(1, b"3"))
     await asyncio.sleep(0)
     assert stage.owner.messages == [b"1"]
     stage.owner.on_message = lambda message: None
     stage.wire.release()
-    await stage.until(lambda: len(stage.owner.messages) == 3)
+    await until(lambda: len(stage.owner.messages) == 3)
     assert stage.owner.messages == [b"1", b"2", b"3"]
 
 
@@ -171,7 +169,7 @@ async def test_a_flood_gives_way_to_others_and_loses_nothing(stage):
         and asyncio.get_running_loop().call_soon(lambda: turns.append(len(stage.owner.messages)))
     )
     stage.writer.write(b"".join(masked(1, b"%d" % number) for number in range(1000)))
-    await stage.until(lambda: len(stage.owner.messages) == 1000)
+    await until(lambda: len(stage.owner.messages) == 1000)
     assert stage.owner.messages == [b"%d" % number for number in range(1000)]
     assert turns[0] <= 64
 
@@ -185,7 +183,7 @@ async def test_a_client_that_does_not_read_is_not_read_and_counted_as_stalled(st
     await asyncio.sleep(0)
     assert stage.owner.messages == []
     task = asyncio.get_running_loop().create_task(stage.reader.read())
-    await stage.until(lambda: stage.owner.messages)
+    await until(lambda: stage.owner.messages)
     assert stage.wire.stalled_s == 0.0
     stage.wire.abort()
     await task
