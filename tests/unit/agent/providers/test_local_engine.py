@@ -83,9 +83,9 @@ def test_text_and_usage_come_out(library):
 
 
 def test_length_and_cancel_are_told_apart(library):
-    assert run(library, [text("a", "length")])[0].reason == "length"
+    assert run(library, [text("a", "length")])[0] == Done(3, "length")
     done, said = run(library, [text("a"), text("b")], cancelled=True)
-    assert (done.reason, said) == ("cancelled", ["a"])
+    assert (done, said) == (Done(3, "cancelled"), ["a"])
 
 
 def test_errors_are_faults(library):

@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import os
 import threading
+from collections.abc import Callable
 
 import pytest
 
@@ -36,7 +37,7 @@ class Engine:
         return Done(request.id, "cancelled" if is_cancelled() else "stop")
 
 
-def talk(*messages, load=Engine, tail=b""):
+def talk(*messages, load: Callable[[Start], Engine] = Engine, tail=b""):
     out, ended = io.BytesIO(), threading.Event()
     lines = io.BytesIO(b"".join(encode(m) for m in messages) + tail)
     serve(lines, out, load, on_end=ended.set)
