@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from support.database import memory_database
-from support.scripted_provider import ScriptedProvider
 
 from carapace.agent.approval import Approvals, Approver, DenyAll
 from carapace.agent.budget import Budget
@@ -33,6 +31,8 @@ from carapace.store.ports import Database
 from carapace.telemetry.audit import Audit
 from carapace.telemetry.metrics import Metrics
 from carapace.telemetry.redact import Redactor
+from support.database import memory_database
+from support.scripted_provider import ScriptedProvider
 
 __all__ = ["MAIN", "AgentHouse", "agent_house", "ask", "build_house"]
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from support.agent_house import MAIN, agent_house, ask
-from support.scripted_provider import say
 
 from carapace.agent.compaction import Compactor, room_for, summary_request
 from carapace.agent.providers.ports import ProviderError, Stop, TextPart
 from carapace.clock import SystemClock
 from carapace.sessions.types import StoredMessage
+from support.agent_house import MAIN, agent_house, ask
+from support.scripted_provider import say
 
 
 def test_the_reserve_never_takes_more_than_a_quarter():

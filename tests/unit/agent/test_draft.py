@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from support.scripted_provider import ScriptedProvider
-
 from carapace.agent.draft import Draft, token_usage, total_tokens, user_message
 from carapace.agent.pricing import Price
 from carapace.agent.providers.fallback import ModelTarget
 from carapace.agent.providers.ports import ImagePart, ToolCall, Usage
 from carapace.agent.tools.runner import ToolReport
+from support.scripted_provider import ScriptedProvider
 
 
 def a_draft() -> Draft:

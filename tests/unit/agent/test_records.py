@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from support.agent_house import ask
-from support.database import memory_database
-
 from carapace.agent import records
 from carapace.agent.types import RunOutcome, RunState
 from carapace.ids import RunId
+from support.agent_house import ask
+from support.database import memory_database
 
 DONE = RunOutcome(state=RunState.DONE, status="ok", summary="completed", ended_at_ms=5)
 

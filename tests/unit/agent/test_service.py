@@ -5,9 +5,6 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from support.agent_house import MAIN, agent_house, ask, build_house
-from support.clock import FakeClock
-from support.scripted_provider import Hang, ScriptedProvider, echo, say
 
 from carapace.agent import records
 from carapace.agent.providers.ports import TextDelta
@@ -19,6 +16,9 @@ from carapace.config.settings.agents import AgentDefaults, AgentsSettings
 from carapace.errors import Failed, Refused
 from carapace.ids import RunId, SessionKey
 from carapace.sessions.types import Route
+from support.agent_house import MAIN, agent_house, ask, build_house
+from support.clock import FakeClock
+from support.scripted_provider import Hang, ScriptedProvider, echo, say
 
 OTHER = SessionKey("agent:main:other")
 HANGING = (TextDelta("w0"), Hang())

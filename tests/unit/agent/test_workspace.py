@@ -61,7 +61,7 @@ def test_a_link_put_there_between_look_and_open_is_not_followed(tmp_path: Path):
     (tmp_path / "SOUL.md").symlink_to(tmp_path / "secret")
     folder = os.open(tmp_path, os.O_RDONLY)
     try:
-        with pytest.raises(OSError, match="SOUL.md"):
+        with pytest.raises(OSError, match=r"SOUL\.md"):
             Workspace(tmp_path)._load(folder, "SOUL.md")
     finally:
         os.close(folder)

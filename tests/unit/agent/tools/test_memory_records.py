@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from support.database import memory_database
-
 from carapace.agent.tools import memory_records as records
+from support.database import memory_database
 
 
 async def test_entries_are_counted_per_agent():

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.clock import FakeClock
-from support.database import memory_database
 
 from carapace.agent.tools.memory_store import MemoryStore, words_of
 from carapace.agent.tools.registry import ToolTrouble
+from support.clock import FakeClock
+from support.database import memory_database
 
 
 async def test_entries_are_found_by_any_word_whatever_its_accents():

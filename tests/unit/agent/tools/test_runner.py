@@ -7,7 +7,6 @@ from typing import Any
 
 import msgspec
 import pytest
-from support.agent_house import MAIN, AgentHouse, agent_house
 
 from carapace.agent.approval import Risk, ToolPolicy
 from carapace.agent.prompt import PromptStyle
@@ -19,6 +18,7 @@ from carapace.agent.types import RunSource
 from carapace.clock import SystemClock
 from carapace.errors import Failed
 from carapace.ids import AgentId, RunId
+from support.agent_house import MAIN, AgentHouse, agent_house
 
 ODD = Tools()
 
