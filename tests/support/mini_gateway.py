@@ -26,7 +26,7 @@ NONCE = "mini-nonce"
 Answer = Callable[[dict[str, Any]], Any]
 
 
-class Refuse(Exception):
+class Refuse(Exception):  # noqa: N818 - an answer, not a defect
     """An answer that says no."""
 
     def __init__(self, code: str, message: str) -> None:

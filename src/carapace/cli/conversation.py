@@ -124,9 +124,8 @@ class _Follower:
         """A delta carries all text so far; a text that was rewritten is shown anew."""
         if not whole or whole == self._text:
             return
-        is_longer = whole.startswith(self._text)
-        self._on_text(whole[len(self._text) :] if is_longer else f"\n{whole}")
-        self._text = whole
+        shown, self._text = self._text, whole  # first: Ctrl-C may strike while it is printed
+        self._on_text(whole[len(shown) :] if whole.startswith(shown) else f"\n{whole}")
 
 
 def _text_of(payload: dict[str, Any]) -> str:

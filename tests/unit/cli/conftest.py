@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from support.command import Command
 from support.mini_gateway import TOKEN, MiniGateway, mini_gateway
 

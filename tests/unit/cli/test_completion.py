@@ -6,7 +6,10 @@ import shutil
 import subprocess
 
 import pytest
+
 from support.command import Command
+
+BASH = shutil.which("bash") or ""
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
@@ -16,10 +19,10 @@ def test_the_script_names_the_verbs(cara: Command, shell: str):
     assert "doctor" in done.out
 
 
-@pytest.mark.skipif(shutil.which("bash") is None, reason="no bash here")
+@pytest.mark.skipif(not BASH, reason="no bash here")
 def test_bash_can_read_it(cara: Command):
     script = cara("completion", "bash").out
-    subprocess.run(["bash", "-n"], input=script.encode(), check=True, capture_output=True)
+    subprocess.run([BASH, "-n"], input=script.encode(), check=True, capture_output=True)
 
 
 def test_another_shell_is_a_usage_error(cara: Command):

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
-from support.command import Command
-from support.mini_gateway import MiniGateway
 
 from carapace.cli.logs import pretty
+from support.command import Command
+from support.mini_gateway import MiniGateway
 
 
 def test_lines_are_printed_for_people(cara: Command, gateway: MiniGateway):

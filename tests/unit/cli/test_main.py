@@ -7,12 +7,12 @@ import subprocess
 import sys
 
 import pytest
-from support.command import Command
-from support.mini_gateway import MiniGateway
 
 from carapace import __version__
 from carapace.cli.main import build
 from carapace.cli.verbs import VERBS
+from support.command import Command
+from support.mini_gateway import MiniGateway
 
 
 @pytest.mark.parametrize("words", [(), ("--help",), ("-h",), ("help",)])
@@ -91,7 +91,7 @@ def test_an_interrupt_exits_with_130(cara: Command, gateway: MiniGateway):
 def test_a_reader_that_leaves_is_no_error():
     command = f"{sys.executable} -c 'from carapace.cli.main import run; raise SystemExit(run())'"
     script = f"{command} completion bash | head -c 1; exit ${{PIPESTATUS[0]}}"
-    done = subprocess.run(["bash", "-c", script], check=False, capture_output=True)
+    done = subprocess.run(["/bin/bash", "-c", script], check=False, capture_output=True)
     assert done.returncode == 0
     assert done.stderr == b""
 

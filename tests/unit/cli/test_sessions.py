@@ -6,6 +6,7 @@ import io
 import sys
 
 import pytest
+
 from support.command import Command
 from support.mini_gateway import MiniGateway
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import platform
 
-from support.command import Command
-
 from carapace import __version__
+from support.command import Command
 
 
 def test_people_and_programs_get_the_same(cara: Command):
