@@ -30,6 +30,10 @@ def a_run(run_id: str = "r", key: str = "agent:main:main") -> Run:
     return Run(submission, accepted_at_ms=0)
 
 
+async def until(event: asyncio.Event) -> None:
+    await event.wait()
+
+
 async def collect(run: Run) -> list[RunUpdate]:
     return [update async for update in run.updates()]
 
@@ -71,12 +75,12 @@ async def test_an_outcome_is_set_once_and_wakes_who_waits():
 async def test_stopping_cancels_the_work_once():
     run = a_run()
     run.started_at_ms = 1
-    run.task = asyncio.create_task(asyncio.Event().wait())  # pyright: ignore[reportAttributeAccessIssue] - any task will do
+    run.task = task = asyncio.create_task(until(asyncio.Event()))
     assert run.stop(StopReason.RPC)
     assert not run.stop(StopReason.TIMEOUT)
     assert run.stop_reason is StopReason.RPC
-    await asyncio.wait({run.task})
-    assert run.task.cancelled()
+    await asyncio.wait({task})
+    assert task.cancelled()
 
 
 def test_a_run_that_ended_cannot_be_stopped():
@@ -123,11 +127,11 @@ def test_live_runs_can_be_asked_for_by_session():
 async def test_work_that_has_not_begun_is_not_cancelled_but_told():
     run = a_run()
     begun = asyncio.Event()
-    run.task = asyncio.create_task(begun.wait())  # pyright: ignore[reportAttributeAccessIssue] - any task will do
+    run.task = task = asyncio.create_task(until(begun))
     assert run.stop(StopReason.RPC)
     begun.set()
-    assert await asyncio.wait({run.task})
-    assert not run.task.cancelled()
+    await asyncio.wait({task})
+    assert not task.cancelled()
 
 
 def test_a_run_that_is_being_written_down_cannot_be_stopped():

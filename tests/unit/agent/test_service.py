@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from carapace.agent import records
-from carapace.agent.providers.ports import TextDelta
+from carapace.agent.providers.ports import TextDelta, TextPart
 from carapace.agent.service import CUT_REPORT_S, GRACE_S
 from carapace.agent.turn import CUT_TEXT
 from carapace.agent.types import RunEnded, RunState, StopReason, TextUpdate
@@ -94,8 +94,11 @@ async def test_turns_of_a_session_follow_each_other_and_see_each_other():
         await one.ended()
         await two.ended()
         seen = [
-            (message.role, message.parts[0].text) for message in house.provider.requests[1].messages
-        ]  # pyright: ignore[reportAttributeAccessIssue] - texts only
+            (message.role, part.text)
+            for message in house.provider.requests[1].messages
+            for part in message.parts
+            if isinstance(part, TextPart)
+        ]
         assert seen == [("user", "one"), ("assistant", "first answer"), ("user", "two")]
         assert len(house.provider.requests[0].messages) == 1
 

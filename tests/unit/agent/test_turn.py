@@ -254,8 +254,9 @@ async def test_a_context_error_is_mended_by_a_summary():
         return (TOO_LONG,) if len(request.messages) > 12 else say("ok")
 
     async with agent_house(model) as house:
-        for number in range(7):
-            outcome = await done(house, "x", f"r{number}")
+        for number in range(6):
+            await done(house, "x", f"r{number}")
+        outcome = await done(house, "x", "last")
         assert texts(outcome) == ["ok"]
         assert house.provider.requests[-1].messages[0].parts[0].text.endswith("notes")  # pyright: ignore[reportAttributeAccessIssue] - a text
 
@@ -273,13 +274,11 @@ async def test_a_used_up_budget_stops_the_turn_and_says_which_setting():
 
 
 async def test_a_bug_ends_the_run_and_not_the_lane():
-    class Broken(ScriptedProvider):
-        async def stream(self, request: Any) -> Any:
-            raise ZeroDivisionError
-            yield
+    def broken(request: Any) -> Any:
+        raise ZeroDivisionError
 
     async with agent_house(echo) as house:
-        object.__setattr__(house.models.targets[0], "provider", Broken())
+        object.__setattr__(house.models.targets[0], "provider", ScriptedProvider(broken))
         outcome = await done(house, "x")
         assert outcome.error == "the turn failed inside the gateway; the reason is in its log"
         object.__setattr__(house.models.targets[0], "provider", house.provider)

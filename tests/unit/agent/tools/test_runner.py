@@ -41,7 +41,9 @@ async def odd(ctx: ToolContext, params: What) -> str:
             await asyncio.Event().wait()
         case "long":
             return "x" * (MAX_OUTPUT_CHARS + 1)
-    return "fine"
+        case _:
+            return "fine"
+    return "never"
 
 
 @ODD.tool("risky", risk=Risk.DANGEROUS)
