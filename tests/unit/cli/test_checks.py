@@ -7,7 +7,7 @@ import os
 import socket
 import sqlite3
 import time
-from collections import namedtuple
+from types import SimpleNamespace
 
 import pytest
 
@@ -90,8 +90,7 @@ def test_a_folder_that_cannot_be_written_is_bad(cara: Command, monkeypatch: pyte
 
 
 def test_a_full_disk_is_a_warning(cara: Command, monkeypatch: pytest.MonkeyPatch):
-    usage = namedtuple("usage", "total used free")  # noqa: PYI024 - as shutil's
-    monkeypatch.setattr("shutil.disk_usage", lambda _: usage(1, 1, 0))
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(total=1, used=1, free=0))
     assert states("disk") == ["warn"]
 
 

@@ -44,9 +44,6 @@ def test_a_signal_ends_the_foreground_in_order():
 
 
 def test_a_second_signal_ends_at_once(monkeypatch: pytest.MonkeyPatch):
-    class Ended(BaseException):
-        pass
-
     codes: list[int] = []
 
     async def stubborn(on_ready: OnReady, stop: asyncio.Event) -> None:

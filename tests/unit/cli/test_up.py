@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Generator
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -64,7 +65,7 @@ class Terminal(io.StringIO):
 
 
 @pytest.fixture
-def app(cara: Command, monkeypatch: pytest.MonkeyPatch) -> App:
+def app(cara: Command, monkeypatch: pytest.MonkeyPatch) -> Generator[App]:
     import carapace  # noqa: PLC0415 - beside its use
 
     stand_in = App()
