@@ -51,7 +51,8 @@ class Stage:
         stage = self
 
         class Accept(asyncio.Protocol):
-            def connection_made(self, transport) -> None:
+            def connection_made(self, transport: asyncio.BaseTransport) -> None:
+                assert isinstance(transport, asyncio.Transport)
                 stage.wire = WsTransport(transport, MAX)
                 stage.wire.start(stage.owner, early)
                 ready.set()
