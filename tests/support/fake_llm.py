@@ -640,7 +640,9 @@ async def _serve(host: str, port: int) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     async with fake_llm(port, host) as server:
-        print(f"fake_llm on {server.url}", flush=True)  # noqa: T201 - the ready line
+        port = int(server.url.rpartition(":")[2])
+        ready = {"event": "ready", "port": port, "url": server.url}
+        print(json.dumps(ready), flush=True)  # noqa: T201 - the ready line
         await stop.wait()
 
 

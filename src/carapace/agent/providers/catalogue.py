@@ -9,7 +9,6 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from carapace.agent.pricing import Price
 from carapace.agent.providers.spec import Api, ModelSpec
 
 __all__ = ["Catalogue", "Vendor", "well_known"]
@@ -36,16 +35,10 @@ class Vendor:
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """All of it, and the day its prices were looked up."""
+    """All of it, and the day it was last looked over."""
 
     as_of: date
     vendors: dict[str, Vendor]
-
-    def price(self, provider: str, model_id: str) -> Price | None:
-        """The built-in price; a model reached through a vendor of another name has none."""
-        vendor = self.vendors.get(provider)
-        rows = vendor.models if vendor is not None else ()
-        return next((row.price for row in rows if row.id == model_id), None)
 
 
 @cache
@@ -68,8 +61,6 @@ def _vendor(name: str, row: dict[str, Any]) -> Vendor:
 
 
 def _model(row: dict[str, Any]) -> ModelSpec:
-    kinds = ("input", "output", "cache_read", "cache_write")
-    prices = {kind: row[kind] for kind in kinds if kind in row}
     return ModelSpec(
         id=row["id"],
         name=row["name"],
@@ -77,5 +68,4 @@ def _model(row: dict[str, Any]) -> ModelSpec:
         takes_images=True,
         context_tokens=row["context"],
         max_tokens=row.get("max_tokens"),
-        price=Price(**prices) if prices else None,
     )

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from datetime import date
 
-from carapace.agent.pricing import Price
 from carapace.agent.providers.catalogue import well_known
 
 
 def test_the_table_has_a_date_and_the_three_big_vendors() -> None:
     found = well_known()
-    assert found.as_of == date(2026, 1, 31)
+    assert found.as_of == date(2026, 11, 22)
     assert [name for name, vendor in found.vendors.items() if vendor.keys] == [
         "anthropic",
         "openai",
@@ -25,14 +24,5 @@ def test_every_vendor_can_be_reached_or_has_models() -> None:
         assert len(ids) == len(set(ids))
 
 
-def test_prices_are_positive_and_output_costs_most() -> None:
-    prices = [m.price for v in well_known().vendors.values() for m in v.models if m.price]
-    assert prices
-    for price in prices:
-        assert 0 < price.cache_read < price.input < price.output
-
-
-def test_a_price_is_found_by_vendor_and_model() -> None:
-    assert well_known().price("openai", "gpt-4o") == Price(2.5, 10.0, 1.25)
-    assert well_known().price("openai", "unheard-of") is None
-    assert well_known().price("mine", "gpt-4o") is None
+def test_it_holds_no_prices_because_they_change() -> None:
+    assert not [m for v in well_known().vendors.values() for m in v.models if m.price]

@@ -107,7 +107,7 @@ def test_a_key_of_the_environment_never_goes_to_another_address() -> None:
 def test_listed_models_of_a_known_vendor_keep_what_is_known() -> None:
     found = find({"openai": {"apiKey": "k", "models": [{"id": "gpt-4o"}, {"id": "new"}]}})
     known, new = found["openai"].models
-    assert known.price == Price(2.5, 10.0, 1.25)
+    assert known.price is None
     assert known.context_tokens == 128_000
     assert (new.name, new.price) == ("new", None)
 
