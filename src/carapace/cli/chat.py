@@ -6,15 +6,15 @@ import os
 import stat
 import sys
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from carapace.cli.client import GatewayClient
-from carapace.cli.conversation import Answer, Conversation
 from carapace.cli.options import DEFAULT_REMOTE, Remote
 from carapace.cli.output import as_json
-from carapace.cli.target import find_target
 from carapace.cli.trouble import USAGE, Trouble
 from carapace.telemetry.redact import strip_controls
+
+if TYPE_CHECKING:
+    from carapace.cli.conversation import Answer, Conversation
 
 __all__ = ["chat", "talk"]
 
@@ -51,6 +51,10 @@ def chat(
         raise Trouble(
             "--json needs a message.", next_step='As in: cara chat "hello" --json', exit_code=USAGE
         )
+    from carapace.cli.client import GatewayClient  # noqa: PLC0415 - help needs none of it
+    from carapace.cli.conversation import Conversation  # noqa: PLC0415
+    from carapace.cli.target import find_target  # noqa: PLC0415
+
     target = find_target(remote)
     with GatewayClient(target, timeout_s=remote.timeout_s) as gateway:
         conversation = Conversation(gateway, session)

@@ -8,10 +8,8 @@ from typing import Annotated, Any, Final
 import msgspec
 from cyclopts import Parameter
 
-from carapace.cli.client import GatewayClient
 from carapace.cli.options import DEFAULT_REMOTE, Remote
 from carapace.cli.output import show
-from carapace.cli.target import find_target
 
 __all__ = ["logs"]
 
@@ -34,6 +32,9 @@ def logs(
     limit
         Begin with the newest so many lines (1 to 5000).
     """
+    from carapace.cli.client import GatewayClient  # noqa: PLC0415 - help needs none of it
+    from carapace.cli.target import find_target  # noqa: PLC0415
+
     with GatewayClient(find_target(remote), timeout_s=remote.timeout_s) as gateway:
         cursor = _print(gateway.call("logs.tail", {"limit": limit}), remote)
         while follow:

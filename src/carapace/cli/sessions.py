@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from cyclopts import Parameter
 
-from carapace.cli.client import GatewayClient
 from carapace.cli.options import DEFAULT_REMOTE, Remote
 from carapace.cli.output import age, as_json, show, table
 from carapace.cli.shell import new_app
-from carapace.cli.target import find_target
 from carapace.cli.trouble import USAGE, Trouble
+
+if TYPE_CHECKING:
+    from carapace.cli.client import GatewayClient
 
 __all__ = ["app"]
 
@@ -130,6 +131,9 @@ def text_of(message: dict[str, Any]) -> str:
 
 
 def _connect(remote: Remote) -> GatewayClient:
+    from carapace.cli.client import GatewayClient  # noqa: PLC0415 - help needs none of it
+    from carapace.cli.target import find_target  # noqa: PLC0415
+
     return GatewayClient(find_target(remote), timeout_s=remote.timeout_s)
 
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 import time
 from typing import Any, Final
 
-from carapace.cli.client import GatewayClient
 from carapace.cli.options import DEFAULT_REMOTE, Remote
 from carapace.cli.output import age, as_json, show, table
-from carapace.cli.target import find_target
 
 __all__ = ["status"]
 
@@ -20,6 +18,9 @@ def status(*, remote: Remote = DEFAULT_REMOTE) -> int:
 
     Exits with 1 if no gateway answers, or if the one that does is not well.
     """
+    from carapace.cli.client import GatewayClient  # noqa: PLC0415 - help needs none of it
+    from carapace.cli.target import find_target  # noqa: PLC0415
+
     target = find_target(remote)
     with GatewayClient(target, timeout_s=remote.timeout_s) as gateway:
         health: dict[str, Any] = gateway.call("health")
