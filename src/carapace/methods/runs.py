@@ -18,6 +18,7 @@ from carapace.protocol.agent import (
     AgentWait,
     AgentWaited,
 )
+from carapace.protocol.channels import channel_named
 from carapace.protocol.registry import Methods
 from carapace.protocol.scopes import Scope
 from carapace.sessions.keys import agent_of, main_session
@@ -27,7 +28,7 @@ __all__ = ["METHODS", "failure", "final_of"]
 METHODS = Methods()
 
 _NO_TARGET: Final = "Error: Pass --to <E.164>, --session-id, or --agent to choose a session"
-_CHANNELS: Final = frozenset({"webchat", "last"})
+_HERE: Final = frozenset({"webchat", "last"})
 _MAX_WAIT_S: Final = 24 * 3600.0
 
 
@@ -107,8 +108,21 @@ def _check(ctx: Context, params: AgentParams) -> None:
     if params.agent_id is not None and not ctx.services.profiles.knows(params.agent_id):
         raise Refused(f'invalid agent params: unknown agent id "{params.agent_id[:64]}"')
     for channel in (params.channel, params.reply_channel):
-        if channel and channel.strip().lower() not in _CHANNELS:
+        if channel and channel.strip() and channel_named(channel) is None:
             raise Refused(f"invalid agent params: unknown channel: {channel[:64]}")
+    _check_delivery(params)
+
+
+def _check_delivery(params: AgentParams) -> None:
+    """Fail a run whose answer is to go to somebody on a channel that is not connected.
+
+    Only an explicit target counts: without one the answer goes to the caller alone, as with
+    the Node gateway, which runs the message first and then fails with the same text.
+    """
+    named = params.reply_channel or params.channel
+    channel = channel_named(named) if named else None
+    if params.deliver and params.reply_to and channel is not None and channel not in _HERE:
+        raise Failed(f"Error: Outbound not configured for channel: {channel}")
 
 
 async def _target(ctx: Context, params: AgentParams) -> tuple[SessionKey, str] | None:
