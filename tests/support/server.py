@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +19,7 @@ from carapace.clock import Clock, SystemClock
 from carapace.config.settings.gateway import GatewaySettings, LimitSettings
 from carapace.ids import ConnId, DeviceId
 from carapace.protocol.connect import ClientInfo, ConnectParams
-from carapace.protocol.events import StateVersion
+from carapace.protocol.events import Event, StateVersion
 from carapace.protocol.presence import PresenceEntry
 from carapace.protocol.registry import EmptyParams, Methods
 from carapace.protocol.scopes import Role, Scope, effective
@@ -200,6 +200,7 @@ async def running_server(
     settings: GatewaySettings | None = None,
     prepare: Callable[[GatewayServer, ScriptedAdmitter], None] | None = None,
     tick_interval_s: int = 30,
+    missed: Callable[[], Iterable[Event]] = tuple,
 ) -> AsyncGenerator[Running]:
     """A real server on a free loopback port, stopped at the end."""
     clock, metrics = SystemClock(), Metrics("test", with_process=False)
@@ -221,6 +222,7 @@ async def running_server(
             clock=clock,
             metrics=metrics,
             audit=audit_in(folder),
+            missed=missed,
         )
     )
     if prepare is not None:

@@ -34,8 +34,9 @@ WHERE state = 'accepted'
 _OWED_KEYS: Final = "SELECT DISTINCT session_key FROM turns WHERE state = 'accepted'"
 _CUT_SINCE: Final = """
 SELECT run_id, session_key, shown_key, outcome FROM turns
-WHERE state = 'cut' AND ended_at_ms >= ? ORDER BY ended_at_ms, run_id LIMIT 1000
+WHERE state = 'cut' AND ended_at_ms >= ? ORDER BY ended_at_ms DESC, run_id DESC LIMIT ?
 """
+_MAX_CUT: Final = 1_000
 _PRUNE: Final = "DELETE FROM turns WHERE ended_at_ms IS NOT NULL AND ended_at_ms < ?"
 _OUTCOME: Final = msgspec.json.Decoder(RunOutcome)
 
@@ -111,9 +112,9 @@ def cut_owed(tx: Tx, *, error: str, now_ms: int) -> tuple[SessionKey, ...]:
 
 
 def cut_since(tx: Tx, since_ms: int) -> tuple[CutRun, ...]:
-    """Turns that were cut at or after `since_ms`, at most a thousand."""
+    """Turns that were cut at or after `since_ms`, oldest first, at most the newest thousand."""
     found: list[CutRun] = []
-    for row in tx.all(_CUT_SINCE, (since_ms,)):
+    for row in reversed(tx.all(_CUT_SINCE, (since_ms, _MAX_CUT))):
         outcome = _outcome(row)
         found.append(
             CutRun(

@@ -6,7 +6,7 @@ higher one (`publish`, `close`), it gets a function that finds the higher room w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Any
 from carapace import __version__
 from carapace.agent.approval import Approvals, DenyAll
 from carapace.agent.budget import Budget
+from carapace.agent.events import cut_events
 from carapace.agent.profiles import Profiles
 from carapace.agent.providers.egress import provider_clients
 from carapace.agent.providers.local import LocalProvider
@@ -141,7 +142,6 @@ async def build(
     """
     settings, paths, late = config.settings, config.paths, _Late()
     tasks = Tasks("gateway", _report)
-    stack.push_async_callback(tasks.close)
     egress = Egress(observing.audit)
     database = await SqliteDatabase.open(paths.state_dir / "carapace.db", clock=clock)
     stack.push_async_callback(database.close)
@@ -248,6 +248,7 @@ async def build(
             clock=clock,
             metrics=observing.metrics,
             audit=observing.audit,
+            missed=lambda: _cuts(agent, clock),
         )
     )
     late.server = server
@@ -264,6 +265,8 @@ async def build(
                 clock=clock,
             )
         )
+    # Last in, first out: background work ends before the rooms it uses are closed.
+    stack.push_async_callback(tasks.close)
     return Parts(
         clock=clock,
         config=config,
@@ -292,6 +295,13 @@ class _Agents:
     def agent_ids(self) -> tuple[str, ...]:
         """All agents, the default one first."""
         return self._profiles.ids
+
+
+def _cuts(agent: AgentService, clock: Clock) -> Iterator[Event]:
+    """What a client that comes back after a restart hears of the runs it was waiting for."""
+    now_ms = clock.now_ms()
+    for cut in agent.cut_runs():
+        yield from cut_events(cut, ts_ms=now_ms)
 
 
 def _embedded(library: Library, clock: Clock) -> Callable[[EmbeddedSettings], Any]:

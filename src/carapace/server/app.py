@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import socket
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -20,6 +20,7 @@ from carapace.clock import Clock
 from carapace.config.settings.gateway import GatewaySettings, LimitSettings
 from carapace.errors import Failed
 from carapace.protocol.connect import Policy
+from carapace.protocol.events import Event
 from carapace.protocol.registry import Methods
 from carapace.server.client import Lobby
 from carapace.server.dispatch import ActiveCall, Dispatcher
@@ -76,6 +77,7 @@ class ServerParts:
         clock: The time.
         metrics: The counters.
         audit: The trail.
+        missed: Gives what a client that was away has to hear when it is back.
     """
 
     methods: Methods
@@ -92,6 +94,7 @@ class ServerParts:
     clock: Clock
     metrics: Metrics
     audit: Audit
+    missed: Callable[[], Iterable[Event]] = tuple
 
 
 class GatewayServer:
@@ -114,6 +117,7 @@ class GatewayServer:
             clock=parts.clock,
             tasks=self._tasks,
             tick_interval_s=parts.tick_interval_s,
+            missed=parts.missed,
         )
         self.guard = OriginGuard(
             parts.origin_settings,
@@ -231,6 +235,7 @@ class GatewayServer:
             max_buffered_bytes=parts.limits.max_buffered_bytes,
             handshake_timeout_s=parts.limits.handshake_timeout_s,
             joined=self.announcer.joined,
+            welcome=self.announcer.welcome,
             left=self.announcer.left,
         )
 

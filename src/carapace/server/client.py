@@ -25,6 +25,7 @@ from carapace.protocol.frames import (
     encode_ok,
     event_parts,
 )
+from carapace.protocol.notices import Challenge
 from carapace.protocol.registry import MethodRow
 from carapace.protocol.scopes import Role
 from carapace.protocol.validation import decode_params
@@ -67,6 +68,7 @@ class Lobby:
         max_buffered_bytes: What may wait for one client.
         handshake_timeout_s: How long a stranger may stay one.
         joined: Told of each client that was admitted, and where it came from.
+        welcome: Told of each client once it has its hello-ok and hears events.
         left: Told of each admitted client that is gone.
     """
 
@@ -82,6 +84,7 @@ class Lobby:
     max_buffered_bytes: int
     handshake_timeout_s: float
     joined: Callable[[Caller, Origin], None]
+    welcome: Callable[[Caller], None]
     left: Callable[[Caller], None]
 
 
@@ -146,7 +149,7 @@ class Client:
         stranger.timer = asyncio.get_running_loop().call_later(
             self._lobby.handshake_timeout_s, self._too_late
         )
-        challenge = {"nonce": stranger.nonce, "ts": self._lobby.clock.now_ms()}
+        challenge = Challenge(stranger.nonce, self._lobby.clock.now_ms())
         self.send(encode_event(event_parts("connect.challenge", challenge), None))
         self._wire.start(self, early)
 
@@ -277,6 +280,7 @@ class Client:
         self._lobby.joined(admission.caller, stranger.origin)
         self.send(encode_ok(request.id, self._lobby.hello.build(admission, self.dialect)))
         self._lobby.hub.join(self)
+        self._lobby.welcome(admission.caller)
 
     def _refuse(self, cause: str, code: int, reason: str, reply: bytes | None = None) -> None:
         if not self._wire.is_open:

@@ -7,20 +7,22 @@ Presence is gathered: a thousand connects make a few events, not a thousand time
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Final
-
-import msgspec
 
 from carapace.auth.presence import Presence
 from carapace.auth.types import Caller, Origin
 from carapace.clock import Clock
 from carapace.protocol.events import Event
+from carapace.protocol.notices import ShutdownNotice, Tick
 from carapace.protocol.presence import PresenceEvent
+from carapace.protocol.scopes import Role
 from carapace.server.hub import Hub
 from carapace.server.ports import SnapshotSource
 from carapace.tasks import Tasks
 
-__all__ = ["Announcer", "ShutdownNotice", "Tick"]
+__all__ = ["Announcer"]
 
 _HEALTH_INTERVAL_S: Final = 60.0
 _PRESENCE_GAP_S: Final = 0.5
@@ -28,19 +30,6 @@ _PRESENCE_GAP_PER_CLIENT_S: Final = 0.005
 _HEALTH_GAP_S: Final = 1.0
 _SERVICE_RESTART: Final = 1012
 _GOODBYE: Final = "service restart"
-
-
-class Tick(msgspec.Struct, frozen=True):
-    """Payload of `tick`."""
-
-    ts: int
-
-
-class ShutdownNotice(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """Payload of `shutdown`; with `restart_expected_ms` the gateway comes back."""
-
-    reason: str
-    restart_expected_ms: int | None = None
 
 
 class Announcer:
@@ -53,6 +42,7 @@ class Announcer:
         clock: Sets the rhythm.
         tasks: Owns the rhythms.
         tick_interval_s: As `policy.tickIntervalMs` tells the clients.
+        missed: Gives what a client that was away has to hear when it is back.
     """
 
     def __init__(
@@ -64,6 +54,7 @@ class Announcer:
         clock: Clock,
         tasks: Tasks,
         tick_interval_s: float,
+        missed: Callable[[], Iterable[Event]] = tuple,
     ) -> None:
         self._hub = hub
         self._source = source
@@ -71,6 +62,7 @@ class Announcer:
         self._clock = clock
         self._tasks = tasks
         self._tick_interval_s = tick_interval_s
+        self._missed = missed
         self._presence_changed = asyncio.Event()
         self._health_changed = asyncio.Event()
 
@@ -85,6 +77,14 @@ class Announcer:
         """A client was admitted."""
         if self._presence.connected(caller, origin.client_ip, self._clock.now_ms()):
             self._presence_changed.set()
+
+    def welcome(self, caller: Caller) -> None:
+        """A client has had its hello-ok: tell it what it missed. Nodes follow no runs."""
+        if caller.role is Role.NODE:
+            return
+        only = frozenset((caller.conn_id,))
+        for event in self._missed():
+            self._hub.publish(replace(event, only=only))
 
     def left(self, caller: Caller) -> None:
         """An admitted client is gone."""

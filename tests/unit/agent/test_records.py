@@ -34,3 +34,17 @@ async def test_what_is_owed_is_cut_and_old_rows_are_forgotten():
         assert [(one.run_id, one.error) for one in cut] == [("r1", "why")]
         assert await database.read(lambda tx: records.cut_since(tx, 11)) == ()
         assert await database.write(lambda tx: records.prune(tx, 11)) == 1
+
+
+async def test_of_too_many_cut_turns_the_newest_are_told_oldest_first(monkeypatch):
+    monkeypatch.setattr(records, "_MAX_CUT", 2)
+    async with memory_database() as database:
+        for n in (1, 2, 3):
+            asked = ask("x", run_id=f"r{n}")
+            await database.write(
+                lambda tx, a=asked: records.accept(tx, a, session_id="s", now_ms=1)
+            )
+            at_ms = n * 10
+            await database.write(lambda tx, t=at_ms: records.cut_owed(tx, error="why", now_ms=t))
+        cut = await database.read(lambda tx: records.cut_since(tx, 0))
+        assert [one.run_id for one in cut] == ["r2", "r3"]

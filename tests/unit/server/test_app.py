@@ -10,6 +10,7 @@ from aiohttp import http_parser, web
 
 from carapace.config.settings.gateway import LimitSettings
 from carapace.errors import Failed
+from carapace.protocol.events import Event
 from carapace.protocol.scopes import Scope
 from carapace.server.app import refuse_slow_parser
 from support.server import raw_socket, running_server, sample_methods, ws_client
@@ -130,3 +131,15 @@ def test_the_slow_parser_is_refused(monkeypatch):
     monkeypatch.setattr(http_parser, "HttpRequestParser", http_parser.HttpRequestParserPy)
     with pytest.raises(Failed, match="AIOHTTP_NO_EXTENSIONS"):
         refuse_slow_parser()
+
+
+async def test_what_a_client_missed_comes_right_after_its_hello(tmp_path):
+    cut = Event("chat", {"runId": "r1", "state": "error"})
+    async with (
+        running_server(tmp_path, missed=lambda: (cut,)) as running,
+        ws_client(running.url) as client,
+    ):
+        await client.frame()
+        assert (await client.connect())["ok"] is True
+        told = await client.frame()
+        assert (told["event"], told["payload"], told["seq"]) == ("chat", cut.payload, 1)

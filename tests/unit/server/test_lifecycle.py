@@ -8,6 +8,8 @@ import pytest
 
 from carapace.auth.presence import Presence
 from carapace.auth.types import Origin
+from carapace.protocol.events import Event
+from carapace.protocol.scopes import Role
 from carapace.server.hub import Hub
 from carapace.server.lifecycle import Announcer
 from carapace.tasks import Tasks
@@ -32,6 +34,7 @@ class Stage:
             clock=self.clock,
             tasks=self.tasks,
             tick_interval_s=30,
+            missed=lambda: (Event("chat", {"runId": "r1", "state": "error"}),),
         )
         self.link = FakeLink(make_caller("a", scopes=("operator.read",)))
         self.hub.join(self.link)
@@ -126,3 +129,22 @@ async def test_the_end_is_announced_and_then_closes_with_1012(stage):
     assert stage.heard("shutdown")[1]["payload"] == {"reason": "stop"}
     stage.announcer.goodbye()
     assert stage.link.closed == (1012, "service restart")
+
+
+async def test_who_comes_back_hears_what_it_missed_and_nobody_else_does(stage):
+    back = FakeLink(make_caller("b", scopes=("operator.read",)))
+    stage.hub.join(back)
+    stage.announcer.welcome(back.caller)
+    (told,) = back.frames
+    assert (told["event"], told["payload"]["runId"], told["seq"]) == ("chat", "r1", 1)
+    assert stage.heard("chat") == []
+
+
+@pytest.mark.parametrize(
+    ("role", "scopes"), [(Role.NODE, ()), (Role.OPERATOR, ("operator.pairing",))]
+)
+async def test_who_may_not_read_chats_is_not_told_of_them_on_return(stage, role, scopes):
+    back = FakeLink(make_caller("b", role=role, scopes=scopes))
+    stage.hub.join(back)
+    stage.announcer.welcome(back.caller)
+    assert back.frames == []
