@@ -93,8 +93,9 @@ class Client:
                 return
 
     async def close(self) -> None:
-        """Say goodbye."""
-        await self.socket.close()
+        """Hang up; a polite close would first have to read what the gateway has broadcast."""
+        self.socket.transport.abort()
+        await self.socket.wait_closed()
 
 
 async def latency(peer: Peer, method: str, requests: int) -> float:

@@ -42,6 +42,8 @@ async def one_round(peer: Peer, model: Peer, number: int, idle: int) -> dict[str
     await asyncio.sleep(1.5)
     out = {"cold start to listening": started_s, "idle memory": rss_mb(peer.pid)}
     stamp = f"{number}-{int(time.time())}"
+    # First of all: a heap that has grown for other reasons would hide what connections take.
+    out["memory per idle connection"] = await measure.idle_kilobytes(peer, idle)
     direct = await measure.chat_turn(model.port, 100, stamp, "fake-key")
     out["WS round trip health, p50"] = await measure.latency(peer, "health", 1000)
     out["WS round trip config.get, p50"] = await measure.latency(peer, "config.get", 500)
@@ -49,8 +51,6 @@ async def one_round(peer: Peer, model: Peer, number: int, idle: int) -> dict[str
         noun = "connection" if connections == 1 else "connections"
         name = f"health per second, {connections} {noun}"
         out[name] = await measure.throughput(peer, connections, requests)
-    # Measured before the turns: what a turn imports is no property of a connection.
-    out["memory per idle connection"] = await measure.idle_kilobytes(peer, idle)
     turn = await measure.agent_turn(peer, 20, stamp)
     out["WS agent turn beyond the model, p50"] = max(turn - direct, 0.01)
     chat = await measure.chat_turn(peer.port, 20, stamp, TOKEN)
