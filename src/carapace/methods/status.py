@@ -74,20 +74,32 @@ def row_of(
         "abortedLastRun": entry.aborted_last_run,
         "inputTokens": entry.input_tokens,
         "outputTokens": entry.output_tokens,
-        "totalTokens": total,
         "model": entry.model_override or entry.model or model,
         "contextTokens": context,
     }
     row = {name: value for name, value in row.items() if value is not None}
-    row["remainingTokens"] = None if total is None or not context else max(0, context - total)
-    row["percentUsed"] = None if total is None or not context else min(999, total * 100 // context)
+    row["totalTokens"] = total
+    row |= _window(total, context)
     row["flags"] = _flags(entry)
     return row
 
 
+def _window(total: int | None, context: int | None) -> dict[str, int | None]:
+    """How much of the context is left; null where nothing is known. Halves round up."""
+    if total is None or not context:
+        return {"remainingTokens": None, "percentUsed": None}
+    percent = (total * 200 + context) // (context * 2)
+    return {"remainingTokens": max(0, context - total), "percentUsed": min(999, percent)}
+
+
 def _flags(entry: SessionEntry) -> list[str]:
     """What the command line prints behind a session, such as `think:low`."""
-    named = (("think", entry.thinking_level), ("verbose", entry.verbose_level))
+    named = (
+        ("think", entry.thinking_level),
+        ("verbose", entry.verbose_level),
+        ("reasoning", entry.reasoning_level),
+        ("elevated", entry.elevated_level),
+    )
     flags = [f"{name}:{value}" for name, value in named if value]
     if entry.system_sent:
         flags.append("system")
