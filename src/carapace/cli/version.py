@@ -16,7 +16,7 @@ from carapace.protocol.connect import PROTOCOLS
 
 __all__ = ["version"]
 
-_EXTRAS: Final = ("xllamacpp", "openai", "anthropic", "google-genai", "uvloop")
+_EXTRAS: Final = ("xllamacpp", "openai", "anthropic", "uvloop")
 
 
 def version(*, place: Place = DEFAULT_PLACE) -> None:

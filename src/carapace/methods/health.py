@@ -9,8 +9,9 @@ import msgspec
 from carapace.methods.context import Context
 from carapace.methods.status import report
 from carapace.protocol.channels import ChannelsStatus, ChannelsStatusParams
-from carapace.protocol.health import HealthParams, StatusReport
-from carapace.protocol.registry import Methods
+from carapace.protocol.health import HealthParams, HealthSnapshot, StatusReport
+from carapace.protocol.presence import PresenceEntry
+from carapace.protocol.registry import AnyParams, Methods
 from carapace.protocol.scopes import Scope
 
 __all__ = ["METHODS"]
@@ -18,7 +19,7 @@ __all__ = ["METHODS"]
 METHODS = Methods()
 
 
-@METHODS.method("health", scope=Scope.READ, lenient=True)
+@METHODS.method("health", scope=Scope.READ, lenient=True, result=HealthSnapshot)
 def health(ctx: Context, params: HealthParams) -> msgspec.Raw:
     """The health snapshot, from memory; `probe` starts a fresh look for the next caller."""
     if params.probe:
@@ -26,23 +27,19 @@ def health(ctx: Context, params: HealthParams) -> msgspec.Raw:
     return ctx.services.health.answer()
 
 
-class _Anything(msgspec.Struct):
-    """Params that are not looked at."""
-
-
 @METHODS.method("status", scope=Scope.READ, lenient=True)
-async def status(ctx: Context, params: _Anything) -> StatusReport:  # noqa: ARG001 - row shape
+async def status(ctx: Context, params: AnyParams) -> StatusReport:  # noqa: ARG001 - row shape
     """Sessions with their models and tokens, heartbeats, channels."""
     return await report(ctx.services)
 
 
 @METHODS.method("last-heartbeat", scope=Scope.READ, lenient=True)
-def last_heartbeat(ctx: Context, params: _Anything) -> None:
+def last_heartbeat(ctx: Context, params: AnyParams) -> None:
     """The newest heartbeat event; null, since no heartbeat turn has run."""
 
 
-@METHODS.method("system-presence", scope=Scope.READ, lenient=True)
-def system_presence(ctx: Context, params: _Anything) -> msgspec.Raw:  # noqa: ARG001 - row shape
+@METHODS.method("system-presence", scope=Scope.READ, lenient=True, result=list[PresenceEntry])
+def system_presence(ctx: Context, params: AnyParams) -> msgspec.Raw:  # noqa: ARG001 - row shape
     """Who is connected, the gateway itself first."""
     return ctx.services.presence.encoded(ctx.services.clock.now_ms())
 

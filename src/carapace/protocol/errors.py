@@ -13,11 +13,9 @@ __all__ = ["ErrorCode", "ErrorShape", "error_shape"]
 
 
 class ErrorCode(StrEnum):
-    """All codes a protocol 3 client may see."""
+    """The codes this gateway answers with; protocol 3 knows two more, for what is not here."""
 
-    NOT_LINKED = "NOT_LINKED"
     NOT_PAIRED = "NOT_PAIRED"
-    AGENT_TIMEOUT = "AGENT_TIMEOUT"
     INVALID_REQUEST = "INVALID_REQUEST"
     UNAVAILABLE = "UNAVAILABLE"
 

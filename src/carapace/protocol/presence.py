@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
+from msgspec import Meta
 
 __all__ = ["PresenceEntry", "PresenceEvent"]
 
@@ -32,4 +35,7 @@ class PresenceEntry(msgspec.Struct, rename="camel", omit_defaults=True, kw_only=
 class PresenceEvent(msgspec.Struct, frozen=True):
     """Payload of the `presence` event: entries already encoded as one JSON array."""
 
-    presence: msgspec.Raw
+    presence: Annotated[
+        msgspec.Raw,
+        Meta(extra_json_schema={"type": "array", "items": {"$ref": "#/$defs/PresenceEntry"}}),
+    ]

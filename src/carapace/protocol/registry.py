@@ -17,9 +17,13 @@ import msgspec
 
 from carapace.protocol.scopes import Role, Scope
 
-__all__ = ["EmptyParams", "MethodRow", "Methods"]
+__all__ = ["AnyParams", "EmptyParams", "MethodRow", "Methods"]
 
 _F = TypeVar("_F", bound=Callable[..., Any])
+
+
+class AnyParams(msgspec.Struct):
+    """For methods that do not look at their params."""
 
 
 class EmptyParams(msgspec.Struct, forbid_unknown_fields=True):
@@ -35,7 +39,7 @@ class MethodRow:
         scope: What an operator needs; None for methods of the other role.
         role: Who may call it.
         params: Struct that its params must fit; None takes anything and is given nothing.
-        result: The declared return type.
+        result: The declared return type, or what `result=` says of an answer encoded before.
         handler: `(context, params) -> result`. A plain function answers at once inside the
             reader and must not block; a coroutine function runs as a task.
         summary: First line of its docstring.
@@ -80,8 +84,11 @@ class Methods(Mapping[str, MethodRow]):
         role: Role = Role.OPERATOR,
         lenient: bool = False,
         advertised: bool = True,
+        result: Any = None,
     ) -> Callable[[_F], _F]:
         """Declare the decorated `handler(ctx, params)` as method `name`.
+
+        A handler that answers with bytes (`msgspec.Raw`) says in `result` what they hold.
 
         Raises:
             TypeError: If the signature or docstring does not say what a row needs.
@@ -97,7 +104,7 @@ class Methods(Mapping[str, MethodRow]):
                     scope=scope,
                     role=role,
                     params=_params_of(name, handler),
-                    result=get_type_hints(handler).get("return"),
+                    result=result or get_type_hints(handler).get("return"),
                     handler=handler,
                     is_async=inspect.iscoroutinefunction(handler),
                     summary=_summary_of(name, handler),

@@ -349,5 +349,7 @@ class ChatHistoryPage(_Out, frozen=True, kw_only=True):
 
     session_key: str
     session_id: str | None = None
-    messages: list[msgspec.Raw]
+    messages: list[
+        Annotated[msgspec.Raw, Meta(extra_json_schema={"$ref": "#/$defs/TranscriptMessage"})]
+    ]
     thinking_level: str

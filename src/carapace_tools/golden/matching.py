@@ -167,7 +167,7 @@ def _kinds(events: Any) -> list[str]:
 def _kind(value: object) -> str:
     if isinstance(value, bool):
         return "bool"
-    names = {
+    names: dict[type[object], str] = {
         int: "int",
         float: "float",
         str: "str",
