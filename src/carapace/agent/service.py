@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from carapace.agent import records
@@ -49,7 +49,7 @@ from carapace.tasks import Tasks
 from carapace.telemetry.log import get_logger
 from carapace.telemetry.metrics import Metrics
 
-__all__ = ["CUT_REPORT_S", "GRACE_S", "AgentService"]
+__all__ = ["CUT_REPORT_S", "GRACE_S", "Accepted", "AgentService"]
 
 GRACE_S: Final = 5.0
 CUT_REPORT_S: Final = 600.0
@@ -61,6 +61,14 @@ _GREETING: Final = (
 )
 _NO_TOKENS: Final = TokenUsage(input=0, output=0, cache_read=0, cache_write=0, total=0)
 _log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A run that is on disk, and whether this very message began it."""
+
+    run: Run
+    is_new: bool
 
 
 class AgentService:
@@ -139,6 +147,10 @@ class AgentService:
     # ---- messages in ----
 
     async def submit(self, submission: Submission) -> Run:
+        """As `accept`, for callers that do not mind whether the run is new."""
+        return (await self.accept(submission)).run
+
+    async def accept(self, submission: Submission) -> Accepted:
         """Take a message; when this returns it is on disk and will get an outcome.
 
         The same run id again gives the same run, live or ended, also after a restart.
@@ -149,7 +161,7 @@ class AgentService:
         """
         joined = await self._join(submission)
         if joined is not None:
-            return joined
+            return Accepted(joined, is_new=False)
         if self._is_draining:
             raise Failed("the gateway is stopping; send the message again shortly", retryable=True)
         command = parse(submission.message) if submission.as_chat else None
@@ -158,7 +170,7 @@ class AgentService:
             return await self._enqueue(submission)
         known = await self.find(submission.run_id)
         if known is not None:
-            return _of_session(known, submission.session_key)
+            return Accepted(_of_session(known, submission.session_key), is_new=False)
         if isinstance(command, Reset):
             return await self._enqueue(await self._renew(submission, command))
         text = _BLANK_TEXT
@@ -167,13 +179,20 @@ class AgentService:
             text = status_text(entry, now_ms=self._clock.now_ms())
         return await self._reply(submission, text)
 
-    async def find(self, run_id: RunId) -> Run | None:
-        """The run of that id: live, ended lately, or as its row tells."""
+    async def recent(self, run_id: RunId) -> Run | None:
+        """The run of that id if it lives or ended lately, without asking the database."""
         run = self._book.get(run_id, self._clock.monotonic())
         if run is not None:
             await run.settled()
             if run.session_id:
                 return run
+        return None
+
+    async def find(self, run_id: RunId) -> Run | None:
+        """The run of that id: live, ended lately, or as its row tells."""
+        run = await self.recent(run_id)
+        if run is not None:
+            return run
         row = await self._database.read(lambda tx: records.find(tx, run_id))
         if row is None or row.outcome is None:
             return None
@@ -288,7 +307,7 @@ class AgentService:
         """Runs that a client which connects now should hear were cut; none after ten minutes."""
         return self._cut if self._clock.monotonic() < self._cut_until_s else ()
 
-    async def drain(self, deadline_s: float) -> bool:
+    async def drain(self, deadline_s: float, *, grace_s: float = GRACE_S) -> bool:
         """Take no more, let turns end until the deadline, then cut the rest; True if none was.
 
         What is cut is written down and told to its watchers, as after a crash.
@@ -300,7 +319,7 @@ class AgentService:
         is_clean = await self._tasks.drain(deadline_s)
         for run in list(self._book.live()):
             self._stop(run, StopReason.SHUTDOWN)
-        await self._tasks.drain(GRACE_S)
+        await self._tasks.drain(grace_s)
         await self._tasks.close()
         return is_clean
 
@@ -317,10 +336,10 @@ class AgentService:
             if run.session_id:
                 return run
 
-    async def _enqueue(self, submission: Submission) -> Run:
+    async def _enqueue(self, submission: Submission) -> Accepted:
         joined = await self._join(submission)
         if joined is not None:
-            return joined
+            return Accepted(joined, is_new=False)
         # From here to `add` nothing waits: two submissions of one id must not both get in.
         key = submission.session_key
         self._lanes.reserve(key)
@@ -337,13 +356,13 @@ class AgentService:
             self._lanes.give_up(key)
             self._book.forget(run)
             run.settle()
-            return self._replay(row, key)
+            return Accepted(self._replay(row, key), is_new=False)
         run.session_id = row.session_id
         run.settle()
         self._lanes.enqueue(key, run.run_id)
         self._announce()
         self._pump()
-        return run
+        return Accepted(run, is_new=True)
 
     def _accept(self, tx: Tx, run: Run) -> TurnRow:
         """Write down message and turn; what is there already is left as it is."""
@@ -385,11 +404,11 @@ class AgentService:
             return replace(submission, message=command.rest)
         return replace(submission, message=_GREETING, as_chat=False)
 
-    async def _reply(self, submission: Submission, text: str) -> Run:
+    async def _reply(self, submission: Submission, text: str) -> Accepted:
         """Answer without a model: one transaction, one final."""
         joined = await self._join(submission)
         if joined is not None:
-            return joined
+            return Accepted(joined, is_new=False)
         now_ms = self._clock.now_ms()
         run = Run(submission, accepted_at_ms=now_ms)
         self._book.add(run)
@@ -407,7 +426,7 @@ class AgentService:
             )
         )
         self._ended(run, outcome)
-        return run
+        return Accepted(run, is_new=True)
 
     def _store_reply(self, tx: Tx, run: Run, text: str) -> str:
         asked, now_ms = run.submission, run.accepted_at_ms

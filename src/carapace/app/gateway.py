@@ -16,14 +16,15 @@ from typing import Final
 from carapace import __version__
 from carapace.app.observing import Observing
 from carapace.app.options import Ready, UpOptions
-from carapace.app.parts import Parts, build
+from carapace.app.parts import Parts, build, vault_path
 from carapace.app.policy import tool_policy
+from carapace.app.vault_watch import watch_vault
 from carapace.clock import Clock, SystemClock
 from carapace.config.changes import Change
 from carapace.config.paths import resolve_paths
 from carapace.config.service import ConfigService
 from carapace.config.settings import Settings
-from carapace.errors import GatewayError
+from carapace.errors import GatewayError, Refused
 from carapace.server.bind import listen, plan, tailnet_address
 from carapace.server.http_metrics import MetricsListener
 from carapace.server.tls import server_context
@@ -33,8 +34,10 @@ from carapace.telemetry.log import get_logger
 __all__ = ["Gateway"]
 
 _log = get_logger(__name__)
-_TURNS_DEADLINE_S: Final = 5.0
-_REQUESTS_DEADLINE_S: Final = 2.0
+# Together with the server's goodbye less than ten seconds, whatever hangs.
+_TURNS_DEADLINE_S: Final = 4.0
+_GRACE_S: Final = 1.5
+_REQUESTS_DEADLINE_S: Final = 1.0
 
 
 class Gateway:
@@ -76,10 +79,9 @@ class Gateway:
         parts = self._parts
         if parts is not None:
             _log.info("gateway stops", reason=reason)
-            await parts.agent.drain(_TURNS_DEADLINE_S)
-            await parts.server.stop(
-                _REQUESTS_DEADLINE_S, reason=reason, restart_expected_ms=restart_expected_ms
-            )
+            await parts.server.close_door(reason=reason, restart_expected_ms=restart_expected_ms)
+            await parts.agent.drain(_TURNS_DEADLINE_S, grace_s=_GRACE_S)
+            await parts.server.stop(_REQUESTS_DEADLINE_S)
             parts.observing.audit.record(AuditKind.GATEWAY_STOPPED, reason=reason)
         await self._stack.aclose()
         self._parts = None
@@ -94,6 +96,7 @@ class Gateway:
             tell=voice.tell,
         )
         settings = config.settings
+        _need_local(settings)
         observing = Observing.build(paths, settings.logging, self._clock)
         self._stack.callback(observing.close)
         observing.apply(settings.logging, is_quiet=not self._options.no_chat)
@@ -133,6 +136,7 @@ class Gateway:
             (parts.observing.loop_lag.run(), "loop lag"),
             (parts.observing.audit.keep_synced(), "audit sync"),
             (self._find_models(parts), "models"),
+            (self._watch_vault(parts), "vault watch"),
         ):
             parts.tasks.start(work, name=name)
         parts.observing.audit.record(
@@ -162,6 +166,14 @@ class Gateway:
         parts.health.changed()
         parts.server.announcer.health_changed()
 
+    async def _watch_vault(self, parts: Parts) -> None:
+        """A token rotated by the command line counts at once; clients of the old one are cut."""
+        await watch_vault(
+            vault_path(parts.config.paths),
+            self._clock,
+            lambda: self._apply_auth(parts, parts.config.settings),
+        )
+
     async def _apply_auth(self, parts: Parts, new: Settings) -> None:
         try:
             await parts.authenticator.apply(new.gateway)
@@ -181,6 +193,16 @@ class Gateway:
             token_source=parts.shared.source,
             config_issue=parts.config.trouble(),
             started_ms=_process_age_ms(),
+        )
+
+
+def _need_local(settings: Settings) -> None:
+    """As the Node gateway: a machine that is a client of another runs no gateway of its own."""
+    if settings.gateway.mode == "remote":
+        raise Refused(
+            "gateway.mode is remote: this machine talks to "
+            f"{settings.gateway.remote.url or 'another gateway'}. To run one here: "
+            "cara config set gateway.mode local"
         )
 
 

@@ -43,6 +43,8 @@ __all__ = ["GatewayServer", "Routes", "ServerParts", "refuse_slow_parser"]
 _log = get_logger(__name__)
 _CONNECTS_PER_S: Final = 200.0
 _CONNECT_BURST: Final = 2_000
+# A thousand clients that come back at once after a restart must not be made to retry.
+_BACKLOG: Final = 2_048
 _MAX_LINE: Final = 8_190
 _MAX_HEADERS: Final = 100
 _LINGER_S: Final = 2.0
@@ -171,28 +173,43 @@ class GatewayServer:
             shutdown_timeout=1.0,
         )
         await self._runner.setup()
-        self._sites = [web.SockSite(self._runner, opened, ssl_context=tls) for opened in sockets]
+        self._sites = [
+            web.SockSite(self._runner, opened, ssl_context=tls, backlog=_BACKLOG)
+            for opened in sockets
+        ]
         for site in self._sites:
             await site.start()
         self.announcer.start()
 
-    async def stop(
-        self, deadline_s: float, *, reason: str = "stopping", restart_expected_ms: int | None = None
-    ) -> bool:
-        """Stop listening, let requests end, say goodbye, let go.
+    async def close_door(
+        self, *, reason: str = "stopping", restart_expected_ms: int | None = None
+    ) -> None:
+        """Listen no more and tell the clients; those inside are still served.
 
         Args:
-            deadline_s: For running requests.
             reason: Told to the clients.
             restart_expected_ms: When the gateway will be back, if it will.
-
-        Returns:
-            Whether every request ended by itself.
         """
         for site in self._sites:
             await site.stop()
         self._sites = []
         self.announcer.shutdown(reason, restart_expected_ms)
+
+    async def stop(
+        self, deadline_s: float, *, reason: str = "stopping", restart_expected_ms: int | None = None
+    ) -> bool:
+        """Let requests end, say goodbye, let go; closes the door first if it is open.
+
+        Args:
+            deadline_s: For running requests.
+            reason: As `close_door`.
+            restart_expected_ms: As `close_door`.
+
+        Returns:
+            Whether every request ended by itself.
+        """
+        if self._sites:
+            await self.close_door(reason=reason, restart_expected_ms=restart_expected_ms)
         drained = await self._dispatcher.drain(deadline_s)
         self.announcer.goodbye()
         await self._until_gone(_GOODBYE_S)
