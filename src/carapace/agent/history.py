@@ -8,7 +8,7 @@ here, on the way to the model; the transcript itself stays as it happened.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -27,6 +27,7 @@ from carapace.store.ports import Row
 __all__ = [
     "MAX_SESSIONS",
     "DecodedHistory",
+    "HistoryMessage",
     "estimate_tokens",
     "fit",
     "in_turn_order",
@@ -49,10 +50,41 @@ _SUMMARY_HEAD: Final = "Summary of the earlier part of this conversation:\n\n"
 MAX_SESSIONS: Final = 64
 
 
+class HistoryMessage:
+    """One stored message with what a turn derives from it, worked out once.
+
+    Attributes:
+        stored: As it was written down; it never changes.
+        owner: The run it belongs to, or empty.
+        is_question: Whether it is what a run was asked.
+        model: As a model takes it; None if it says nothing, or is a tool's result.
+        tool_result: The tool's answer, if it is one.
+    """
+
+    __slots__ = ("is_question", "model", "owner", "stored", "tool_result")
+
+    def __init__(self, stored: StoredMessage) -> None:
+        self.stored = stored
+        self.owner, _, mark = stored.message_id.rpartition("/")
+        self.is_question = f"/{mark}" in _MARKS
+        self.model: ModelMessage | None = None
+        self.tool_result: ToolResult | None = None
+        if stored.role == "toolResult":
+            self.tool_result = ToolResult(
+                stored.tool_call_id or "",
+                stored.tool_name or "",
+                stored.text,
+                is_error=bool(stored.is_error),
+            )
+        else:
+            self.model = _converted(stored)
+
+
 class DecodedHistory:
     """Messages of the sessions that spoke last, decoded once; a message never changes.
 
-    Rows are still read each turn, so what was archived or reset is never shown from here.
+    Which messages are live is read each turn, so what was archived or reset is never shown
+    from here; only bodies that are here already are not read again.
 
     Args:
         max_sessions: The session that was silent longest is let go beyond this.
@@ -60,18 +92,38 @@ class DecodedHistory:
 
     def __init__(self, *, max_sessions: int = MAX_SESSIONS) -> None:
         self._max_sessions = max_sessions
-        self._known: OrderedDict[str, tuple[str, dict[str, StoredMessage]]] = OrderedDict()
+        self._known: OrderedDict[str, tuple[str, dict[str, HistoryMessage]]] = OrderedDict()
 
-    def messages(self, key: str, session_id: str, rows: Sequence[Row]) -> list[StoredMessage]:
-        """Rows of `transcripts.tail` as messages."""
-        held_id, held = self._known.pop(key, ("", {}))
-        known = held if held_id == session_id else {}
-        now: dict[str, StoredMessage] = {}
+    def known(self, key: str, session_id: str) -> Mapping[str, HistoryMessage]:
+        """What is here of a transcript, by message id. Replaced as a whole, never changed."""
+        held_id, held = self._known.get(key, ("", {}))
+        return held if held_id == session_id else {}
+
+    def messages(
+        self,
+        key: str,
+        session_id: str,
+        rows: Sequence[Row],
+        known: Mapping[str, HistoryMessage] | None = None,
+    ) -> list[HistoryMessage]:
+        """The messages of a transcript, decoded, and kept for its next turn.
+
+        Args:
+            key: Of the session.
+            session_id: Of its transcript.
+            rows: Of `transcripts.tail`.
+            known: What that call was told is known; its rows may lack these bodies.
+        """
+        known = self.known(key, session_id) if known is None else known
+        now: dict[str, HistoryMessage] = {}
         for row in rows:
             message_id = row["message_id"]
             found = known.get(message_id)
-            now[message_id] = found or StoredMessage.decode(message_id, row["body"])
+            if found is None:
+                found = HistoryMessage(StoredMessage.decode(message_id, row["body"]))
+            now[message_id] = found
         self._known[key] = (session_id, now)
+        self._known.move_to_end(key)
         while len(self._known) > self._max_sessions:
             self._known.popitem(last=False)
         return list(now.values())
@@ -103,26 +155,20 @@ def model_text(message_id: str, text: str) -> str:
 
 
 def in_turn_order(
-    messages: Sequence[StoredMessage], run_id: str, waiting: Collection[str]
-) -> list[StoredMessage]:
+    messages: Sequence[HistoryMessage], run_id: str, waiting: Collection[str]
+) -> list[HistoryMessage]:
     """The transcript with each question right before its answer.
 
     A message is written down when it arrives, which may be while an earlier one is being
     answered. So a question moves down to its run's first answer, the question of `run_id`
     to the end, and questions of `waiting` runs are left out: their turn comes.
     """
-    questions: dict[str, StoredMessage] = {}
-    answered: set[str] = set()
-    for message in messages:
-        owner, _, mark = message.message_id.rpartition("/")
-        if f"/{mark}" in _MARKS:
-            questions[owner] = message
-        else:
-            answered.add(owner)
-    ordered: list[StoredMessage] = []
+    questions = {message.owner: message for message in messages if message.is_question}
+    answered = {message.owner for message in messages if not message.is_question}
+    ordered: list[HistoryMessage] = []
     placed: set[str] = set()
     for message in messages:
-        owner = message.message_id.rpartition("/")[0]
+        owner = message.owner
         question = questions.get(owner)
         if question is message:
             if owner in answered or owner == run_id or owner in waiting:
@@ -137,7 +183,7 @@ def in_turn_order(
     return ordered
 
 
-def to_model(messages: Sequence[StoredMessage]) -> list[ModelMessage]:
+def to_model(messages: Sequence[HistoryMessage]) -> list[ModelMessage]:
     """The messages of a transcript, oldest first, as a model takes them."""
     found: list[ModelMessage] = []
     open_calls: dict[str, str] = {}
@@ -154,20 +200,18 @@ def to_model(messages: Sequence[StoredMessage]) -> list[ModelMessage]:
             results.clear()
 
     for message in messages:
-        if message.role == "toolResult":
-            call_id = message.tool_call_id or ""
-            name = open_calls.pop(call_id, None)
+        result = message.tool_result
+        if result is not None:
+            name = open_calls.pop(result.call_id, None)
             if name is not None:
-                results.append(
-                    ToolResult(call_id, name, message.text, is_error=bool(message.is_error))
-                )
+                results.append(msgspec.structs.replace(result, name=name))
             continue
-        close_calls()
-        converted = _converted(message)
-        if converted is not None:
-            found.append(converted)
+        if open_calls or results:
+            close_calls()
+        if message.model is not None:
+            found.append(message.model)
             open_calls.update(
-                (part.id, part.name) for part in converted.parts if isinstance(part, ToolCall)
+                (part.id, part.name) for part in message.model.parts if isinstance(part, ToolCall)
             )
     close_calls()
     return found
@@ -208,7 +252,7 @@ def _json(value: Any) -> str:
 
 def estimate_tokens(messages: Sequence[ModelMessage]) -> int:
     """About how many tokens `messages` take: four characters each, pictures a flat thousand."""
-    return sum(_tokens_of(message) for message in messages)
+    return sum(map(_tokens_of, messages))
 
 
 def _tokens_of(message: ModelMessage) -> int:
@@ -236,7 +280,7 @@ def fit(messages: Sequence[ModelMessage], max_tokens: int) -> list[ModelMessage]
     begin = starts[-1]
     end = len(messages)
     for start in reversed(starts):
-        left -= sum(_tokens_of(message) for message in messages[start:end])
+        left -= estimate_tokens(messages[start:end])
         if left < 0 and start != starts[-1]:
             break
         begin, end = start, start

@@ -7,11 +7,12 @@ unknown agent would look, but not start a run with it (`knows`).
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from carapace.agent.workspace import Workspace
+from carapace.agent.workspace import Workspace, WorkspaceFile
 from carapace.config.settings.agents import AgentDefaults, AgentEntry, AgentsSettings
 from carapace.ids import AgentId
 from carapace.protocol.agent import AgentIdentity, AgentRow, AgentRowIdentity
@@ -109,9 +110,14 @@ class Profiles:
             for agent_id in self.ids:
                 self.get(agent_id).workspace.prepare()
 
-    def identity(self, agent_id: AgentId) -> AgentIdentity:
-        """Name and avatar: from the settings, then IDENTITY.md, then a plain default."""
-        said = self._looks(agent_id)
+    def identity(
+        self, agent_id: AgentId, files: Sequence[WorkspaceFile] | None = None
+    ) -> AgentIdentity:
+        """Name and avatar: from the settings, then IDENTITY.md, then a plain default.
+
+        `files` are those of the agent's workspace, if somebody has just read them.
+        """
+        said = self._looks(agent_id, files)
         name = said.name or _DEFAULT_NAME
         return AgentIdentity(
             agent_id=agent_id,
@@ -132,9 +138,14 @@ class Profiles:
             id=agent_id, name=entry.name if entry else None, identity=looks if is_known else None
         )
 
-    def _looks(self, agent_id: AgentId) -> AgentRowIdentity:
+    def _looks(
+        self, agent_id: AgentId, files: Sequence[WorkspaceFile] | None = None
+    ) -> AgentRowIdentity:
         entry = self._entries.get(agent_id)
-        said = parse_identity(self._identity_text(agent_id)) if self.knows(agent_id) else {}
+        said: dict[str, str] = {}
+        if self.knows(agent_id):
+            files = self.get(agent_id).workspace.read() if files is None else files
+            said = parse_identity(_identity_text(files))
         if entry is not None:
             chosen = entry.identity
             if chosen is not None:
@@ -150,10 +161,6 @@ class Profiles:
             emoji=said.get("emoji"),
             avatar=said.get("avatar"),
         )
-
-    def _identity_text(self, agent_id: AgentId) -> str:
-        files = self.get(agent_id).workspace.read()
-        return next((file.text for file in files if file.name == "IDENTITY.md"), "")
 
     def _build(self, agent_id: AgentId) -> AgentProfile:
         defaults = self._defaults
@@ -188,6 +195,10 @@ class Profiles:
         if self._defaults.workspace:
             return Path(self._defaults.workspace).expanduser()
         return self._state_dir / "workspace"
+
+
+def _identity_text(files: Sequence[WorkspaceFile]) -> str:
+    return next((file.text for file in files if file.name == "IDENTITY.md"), "")
 
 
 def parse_identity(text: str) -> dict[str, str]:

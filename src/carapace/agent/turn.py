@@ -207,22 +207,31 @@ class Turns:
         self._decoded.forget(key)
 
     async def _work(self, run: Run, work: _Work) -> None:
-        entry = await self._entry(run)
+        entry, messages = await self._read(run)
+        if entry is None:
+            raise GatewayError("the session was deleted before its turn came; send it again")
         targets = self._targets(run, entry)
         work.draft = Draft(run.run_id, targets[0])
-        work.talk = await self._prepare(run, entry, work.draft, targets)
+        talk = self._talk(run, entry, targets)
+        talk.messages = messages
+        await self._fit(run, work.draft, talk)
+        work.talk = talk
         await self._converse(run, work.draft, work.talk)
 
     # ---- before the model ----
 
-    async def _entry(self, run: Run) -> SessionEntry:
-        def read(tx: Tx) -> SessionEntry | None:
-            return session_records.find(tx, run.session_key)
+    async def _read(self, run: Run) -> tuple[SessionEntry | None, list[ModelMessage]]:
+        """The session and its conversation, in one look at the database."""
+        key, session_id = run.session_key, run.session_id
+        known = self._decoded.known(key, session_id)
 
-        entry = await self._database.read(read)
-        if entry is None:
-            raise GatewayError("the session was deleted before its turn came; send it again")
-        return entry
+        def read(tx: Tx) -> tuple[SessionEntry | None, Sequence[Row]]:
+            rows = transcripts.tail(tx, session_id, limit=_HISTORY_MESSAGES, known=known)
+            return session_records.find(tx, key), rows
+
+        entry, rows = await self._database.read(read)
+        stored = self._decoded.messages(key, session_id, rows, known)
+        return entry, to_model(in_turn_order(stored, run.run_id, self._waiting(run)))
 
     def _targets(self, run: Run, entry: SessionEntry) -> Sequence[ModelTarget]:
         override = entry.model_override
@@ -230,19 +239,15 @@ class Turns:
             override = f"{entry.provider_override}/{override}"
         return self._models.resolve(override, run.submission.agent_id)
 
-    async def _prepare(
-        self, run: Run, entry: SessionEntry, draft: Draft, targets: Sequence[ModelTarget]
-    ) -> _Talk:
-        talk = self._talk(run, entry, targets)
-        talk.messages = await self._history(run)
-        room = room_for(targets[0].context_tokens, talk.profile.reserve_tokens)
-        room -= talk.overhead_tokens
+    async def _fit(self, run: Run, draft: Draft, talk: _Talk) -> None:
+        """Bring the conversation down to what the first model can hold and see."""
+        target = talk.targets[0]
+        room = room_for(target.context_tokens, talk.profile.reserve_tokens) - talk.overhead_tokens
         if estimate_tokens(talk.messages) > room:
             await self._compact(run, draft, talk)
         talk.messages = fit(talk.messages, room)
-        if not targets[0].takes_images:
+        if not target.takes_images and any(map(_has_images, talk.messages)):
             talk.messages = [_without_images(message) for message in talk.messages]
-        return talk
 
     def _talk(self, run: Run, entry: SessionEntry, targets: Sequence[ModelTarget]) -> _Talk:
         asked, target = run.submission, targets[0]
@@ -250,9 +255,10 @@ class Turns:
         style = style_for(target.context_tokens or DEFAULT_WINDOW)
         if target.is_embedded:
             style = PromptStyle.SHORT
+        files = profile.workspace.read()
         facts = PromptFacts(
-            name=self._profiles.identity(asked.agent_id).name,
-            files=profile.workspace.read(),
+            name=self._profiles.identity(asked.agent_id, files).name,
+            files=files,
             tools=self._tools.specs(asked.source, style),
             style=style,
             today=self._clock.now(),
@@ -282,16 +288,6 @@ class Turns:
             failed=set(),
         )
 
-    async def _history(self, run: Run) -> list[ModelMessage]:
-        session_id = run.session_id
-
-        def read(tx: Tx) -> Sequence[Row]:
-            return transcripts.tail(tx, session_id, limit=_HISTORY_MESSAGES)
-
-        rows = await self._database.read(read)
-        stored = self._decoded.messages(run.session_key, session_id, rows)
-        return to_model(in_turn_order(stored, run.run_id, self._waiting(run)))
-
     async def _compact(self, run: Run, draft: Draft, talk: _Talk) -> bool:
         """Summarise the older part; False if nothing changed. Once a run, whatever comes."""
         if talk.has_compacted:
@@ -310,7 +306,7 @@ class Turns:
         except ProviderError as error:
             _log.warning("compaction failed", run_id=run.run_id, reason=error.message)
         if is_done:
-            talk.messages = await self._history(run)
+            _, talk.messages = await self._read(run)
             # The model that found the conversation too long may be asked again.
             talk.failed.clear()
         self._tell(run.reply.compaction("end", self._clock.now_ms()))
@@ -559,8 +555,12 @@ def _extra(run: Run, target: ModelTarget) -> str | None:
     return "\n\n".join(part for part in parts if part) or None
 
 
+def _has_images(message: ModelMessage) -> bool:
+    return any(isinstance(part, ImagePart) for part in message.parts)
+
+
 def _without_images(message: ModelMessage) -> ModelMessage:
-    if not any(isinstance(part, ImagePart) for part in message.parts):
+    if not _has_images(message):
         return message
     kept = tuple(part for part in message.parts if not isinstance(part, ImagePart))
     return ModelMessage(message.role, kept or (TextPart(_PICTURE),))

@@ -75,6 +75,9 @@ class Workspace:
         self.root = root
         self.max_chars = max_chars
         self._known: dict[str, tuple[_Stamp, WorkspaceFile]] = {}
+        self._absent = {
+            name: WorkspaceFile(name, str(root / name), "", 0, True, False) for name in FILE_NAMES
+        }
 
     def prepare(self) -> None:
         """Make the folder and its first files; files that exist are left alone.
@@ -134,4 +137,4 @@ class Workspace:
 
     def _missing(self, name: str) -> WorkspaceFile:
         self._known.pop(name, None)
-        return WorkspaceFile(name, str(self.root / name), "", 0, True, False)
+        return self._absent[name]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from carapace.agent.commands import is_stop
-from carapace.agent.types import RunOutcome, StopReason, Submission
+from carapace.agent.runs import Run
+from carapace.agent.types import StopReason, Submission
 from carapace.errors import Refused
 from carapace.ids import RunId
 from carapace.methods.attachments import images_of
@@ -36,13 +37,13 @@ async def chat_send(ctx: Context, params: ChatSend) -> ChatStarted | ChatAborted
     if is_stop(params.message):
         ended = await services.agent.abort(key, reason=StopReason.STOP)
         return ChatAborted(ok=True, aborted=bool(ended), run_ids=ended)
-    known = await services.agent.find(RunId(params.idempotency_key))
+    known = await services.agent.recent(RunId(params.idempotency_key))
     if known is not None:
-        return _known(known.run_id, known.outcome)
+        return _known(known)
     images = images_of(params.attachments)
     if not params.message.strip() and not images:
         raise Refused("message or attachment required")
-    run = await services.agent.submit(
+    accepted = await services.agent.accept(
         Submission(
             run_id=RunId(params.idempotency_key),
             session_key=key,
@@ -57,7 +58,8 @@ async def chat_send(ctx: Context, params: ChatSend) -> ChatStarted | ChatAborted
             route=_route(ctx),
         )
     )
-    return ChatStarted(run.run_id, "started")
+    run = accepted.run
+    return ChatStarted(run.run_id, "started") if accepted.is_new else _known(run)
 
 
 @METHODS.method("chat.abort", scope=Scope.WRITE)
@@ -67,7 +69,7 @@ async def chat_abort(ctx: Context, params: ChatAbort) -> ChatAborted:
     key = services.sessions.key(params.session_key)
     run_id = RunId(params.run_id) if params.run_id is not None else None
     if run_id is not None:
-        run = await services.agent.find(run_id)
+        run = await services.agent.recent(run_id)
         if run is not None and run.outcome is None and run.session_key != key:
             raise Refused("runId does not match sessionKey")
     ended = await services.agent.abort(key, run_id)
@@ -83,7 +85,9 @@ async def chat_inject(ctx: Context, params: ChatInject) -> ChatInjected:
     return ChatInjected(ok=True, message_id=message_id)
 
 
-def _known(run_id: RunId, outcome: RunOutcome | None) -> ChatStarted:
+def _known(run: Run) -> ChatStarted:
+    """A key that was used before: how its run stands."""
+    run_id, outcome = run.run_id, run.outcome
     if outcome is None:
         return ChatStarted(run_id, "in_flight")
     if outcome.status == "error":

@@ -36,7 +36,7 @@ _MAX_WAIT_S: Final = 24 * 3600.0
 async def agent(ctx: Context, params: AgentParams) -> AgentFinal | AgentAccepted:
     """Run a message: answered `accepted` at once and again when the run has ended."""
     services = ctx.services
-    known = await services.agent.find(RunId(params.idempotency_key))
+    known = await services.agent.recent(RunId(params.idempotency_key))
     if known is not None:
         return _known(known)
     _check(ctx, params)
@@ -44,7 +44,7 @@ async def agent(ctx: Context, params: AgentParams) -> AgentFinal | AgentAccepted
     if target is None:
         return _without_target(ctx, params)
     key, shown = target
-    run = await services.agent.submit(
+    accepted = await services.agent.accept(
         Submission(
             run_id=RunId(params.idempotency_key),
             session_key=key,
@@ -58,6 +58,9 @@ async def agent(ctx: Context, params: AgentParams) -> AgentFinal | AgentAccepted
             lane=params.lane or "main",
         )
     )
+    run = accepted.run
+    if not accepted.is_new:
+        return _known(run)
     ctx.call.accept(AgentAccepted(run.run_id, "accepted", run.accepted_at_ms))
     outcome = await run.ended()
     services.health.changed()

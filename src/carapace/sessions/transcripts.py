@@ -6,7 +6,7 @@ the `seq` of the last message it stands for, so it sorts before all that came la
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -34,7 +34,7 @@ MAX_MESSAGES: Final = 100_000
 """More live messages than this are never read at once."""
 
 _TAIL_SIZES: Final = """
-SELECT seq, size_bytes FROM messages
+SELECT seq, message_id, size_bytes FROM messages
 WHERE session_id = ? AND archived_at_ms IS NULL
 ORDER BY seq DESC LIMIT ?
 """
@@ -68,15 +68,21 @@ class Excerpt:
 
 
 def tail(
-    tx: Tx, session_id: str, *, limit: int, max_bytes: int = MAX_HISTORY_BYTES
+    tx: Tx,
+    session_id: str,
+    *,
+    limit: int,
+    max_bytes: int = MAX_HISTORY_BYTES,
+    known: Container[str] = (),
 ) -> Sequence[Row]:
     """The newest live messages, oldest first: rows of `seq, message_id, role, body`.
 
     At most `limit` of them and `max_bytes` together; a single one over `max_bytes` is left
-    out. Bodies that are not returned are not read.
+    out. Bodies that are not returned are not read. Rows before the first message that is not
+    in `known` (ids) come without `role` and `body`.
     """
     left = max_bytes
-    from_seq: int | None = None
+    rows: list[Row] = []
     for row in tx.all(_TAIL_SIZES, (session_id, limit)):
         size = int(row["size_bytes"])
         if size > max_bytes:
@@ -84,10 +90,13 @@ def tail(
         left -= size
         if left < 0:
             break
-        from_seq = int(row["seq"])
-    if from_seq is None:
-        return ()
-    return tx.all(_TAIL, {"session_id": session_id, "from_seq": from_seq, "max_bytes": max_bytes})
+        rows.append(row)
+    rows.reverse()
+    held = next((at for at, row in enumerate(rows) if row["message_id"] not in known), len(rows))
+    if held == len(rows):
+        return rows
+    wanted = {"session_id": session_id, "from_seq": rows[held]["seq"], "max_bytes": max_bytes}
+    return [*rows[:held], *tx.all(_TAIL, wanted)]
 
 
 def messages_of(rows: Sequence[Row]) -> list[StoredMessage]:

@@ -8,6 +8,7 @@ import msgspec
 
 from carapace.agent.history import (
     DecodedHistory,
+    HistoryMessage,
     estimate_tokens,
     fit,
     in_turn_order,
@@ -26,33 +27,30 @@ from carapace.agent.types import RunSource
 from carapace.sessions.types import StoredMessage
 
 
-def user(run: str, text: str = "q") -> StoredMessage:
-    return StoredMessage(f"{run}/user", "user", ({"type": "text", "text": text},), 0)
+def message(message_id: str, role: Any, *content: dict[str, Any], **more: Any) -> HistoryMessage:
+    return HistoryMessage(StoredMessage(message_id, role, content, 0, **more))
 
 
-def said(run: str, text: str = "a", number: int = 1) -> StoredMessage:
-    content = ({"type": "text", "text": text},)
-    return StoredMessage(f"{run}/{number}", "assistant", content, 0)
+def user(run: str, text: str = "q") -> HistoryMessage:
+    return message(f"{run}/user", "user", {"type": "text", "text": text})
 
 
-def call(run: str, call_id: str = "c1", arguments: Any = None) -> StoredMessage:
+def said(run: str, text: str = "a", number: int = 1) -> HistoryMessage:
+    return message(f"{run}/{number}", "assistant", {"type": "text", "text": text})
+
+
+def call(run: str, call_id: str = "c1", arguments: Any = None) -> HistoryMessage:
     part = {"type": "toolCall", "id": call_id, "name": "t", "arguments": arguments}
-    return StoredMessage(f"{run}/1", "assistant", (part,), 0)
+    return message(f"{run}/1", "assistant", part)
 
 
-def result(run: str, call_id: str = "c1") -> StoredMessage:
-    return StoredMessage(
-        f"{run}/2",
-        "toolResult",
-        ({"type": "text", "text": "r"},),
-        0,
-        tool_call_id=call_id,
-        tool_name="t",
-    )
+def result(run: str, call_id: str = "c1") -> HistoryMessage:
+    text = {"type": "text", "text": "r"}
+    return message(f"{run}/2", "toolResult", text, tool_call_id=call_id, tool_name="t")
 
 
-def ids(messages: list[StoredMessage]) -> list[str]:
-    return [message.message_id for message in messages]
+def ids(messages: list[HistoryMessage]) -> list[str]:
+    return [one.stored.message_id for one in messages]
 
 
 def test_a_question_stands_before_its_answer_however_it_arrived():
@@ -66,7 +64,7 @@ def test_a_question_that_was_never_answered_keeps_its_place():
 
 
 def test_messages_that_no_run_made_stay():
-    note = StoredMessage("0cada181", "assistant", ({"type": "text", "text": "n"},), 0)
+    note = message("0cada181", "assistant", {"type": "text", "text": "n"})
     assert ids(in_turn_order([note, user("1")], "1", ())) == ["0cada181", "1/user"]
 
 
@@ -77,14 +75,14 @@ def test_a_run_that_answered_already_stays_whole():
 
 def test_calls_and_results_become_tool_messages():
     model = to_model([user("1"), call("1", arguments={"a": 1}), result("1"), said("1", number=3)])
-    assert [message.role for message in model] == ["user", "assistant", "tool", "assistant"]
+    assert [one.role for one in model] == ["user", "assistant", "tool", "assistant"]
     assert model[1].parts == (ToolCall("c1", "t", '{"a":1}'),)
     assert model[2].parts == (ToolResult("c1", "t", "r"),)
 
 
 def test_a_call_without_a_result_is_answered_and_a_stray_result_left_out():
     model = to_model([user("1"), call("1"), user("2"), result("2", "nobody")])
-    assert [message.role for message in model] == ["user", "assistant", "tool", "user"]
+    assert [one.role for one in model] == ["user", "assistant", "tool", "user"]
     interrupted = model[2].parts[0]
     assert isinstance(interrupted, ToolResult)
     assert interrupted.is_error
@@ -95,8 +93,8 @@ def test_broken_arguments_go_back_as_they_were():
 
 
 def test_an_empty_answer_is_left_out_and_a_summary_speaks_for_the_past():
-    failed = StoredMessage("1/1", "assistant", (), 0, stop_reason="error")
-    summary = StoredMessage("s", "system", ({"type": "text", "text": "tea"},), 0)
+    failed = message("1/1", "assistant", stop_reason="error")
+    summary = message("s", "system", {"type": "text", "text": "tea"})
     model = to_model([summary, failed])
     assert len(model) == 1
     assert model[0].role == "user"
@@ -107,7 +105,7 @@ def test_an_empty_answer_is_left_out_and_a_summary_speaks_for_the_past():
 
 def test_pictures_and_unknown_parts():
     content = ({"type": "image", "data": "QQ==", "mimeType": "image/png"}, {"type": "thinking"})
-    model = to_model([StoredMessage("1/user", "user", content, 0)])
+    model = to_model([message("1/user", "user", *content)])
     assert model[0].parts == (ImagePart("image/png", "QQ=="),)
 
 
@@ -140,8 +138,9 @@ def test_tokens_are_estimated_by_kind():
     assert estimate_tokens(messages) == 4 + 10 + 1_000 + 4 + 10
 
 
-def row(message: StoredMessage) -> Any:
-    return {"message_id": message.message_id, "body": message.encode().decode()}
+def row(found: HistoryMessage) -> Any:
+    stored = found.stored
+    return {"message_id": stored.message_id, "body": stored.encode().decode()}
 
 
 def test_a_message_is_decoded_once_until_its_session_is_forgotten_or_new():
@@ -154,4 +153,15 @@ def test_a_message_is_decoded_once_until_its_session_is_forgotten_or_new():
     decoded.forget("k")
     decoded.messages("a", "s", [row(user("1"))])
     decoded.messages("b", "s", [row(user("1"))])
-    assert list(decoded._known) == ["b"]
+    assert not decoded.known("a", "s")
+    assert list(decoded.known("b", "s")) == ["1/user"]
+
+
+def test_rows_of_known_messages_need_no_body_even_if_the_session_is_forgotten_meanwhile():
+    decoded = DecodedHistory()
+    first = decoded.messages("k", "s", [row(user("1"))])
+    known = decoded.known("k", "s")
+    decoded.forget("k")
+    bare: Any = {"message_id": "1/user"}
+    assert decoded.messages("k", "s", [bare, row(said("1"))], known)[0] is first[0]
+    assert not decoded.known("k", "other")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 
@@ -30,7 +30,7 @@ class Talk:
             lambda tx: [records.append_message(tx, self.session_id, one) for one in messages]
         )
 
-    async def read(self, fn: Callable[..., T], **options: int) -> T:
+    async def read(self, fn: Callable[..., T], **options: Any) -> T:
         return await self.database.read(lambda tx: fn(tx, self.session_id, **options))
 
     async def texts(self, **options: int) -> list[str]:
@@ -63,6 +63,15 @@ async def test_the_byte_cap_drops_the_oldest(talk: Talk):
 async def test_one_oversized_message_hides_only_itself(talk: Talk):
     await talk.add(said("a", "small"), said("b", "x" * 5000), said("c", "last"))
     assert await talk.texts(limit=99, max_bytes=1000) == ["small", "last"]
+
+
+async def test_bodies_of_known_messages_are_left_out(talk: Talk):
+    await talk.add(*(said(f"m{number}", f"{number}") for number in range(4)))
+    rows = await talk.read(transcripts.tail, limit=99, known={"m0", "m1", "m3"})
+    assert [row["message_id"] for row in rows] == ["m0", "m1", "m2", "m3"]
+    assert ["body" in row.keys() for row in rows] == [False, False, True, True]  # noqa: SIM118 - a row, no dict
+    rows = await talk.read(transcripts.tail, limit=2, known={"m2", "m3"})
+    assert [row["message_id"] for row in rows] == ["m2", "m3"]
 
 
 async def test_excerpts_skip_what_says_nothing(talk: Talk):
