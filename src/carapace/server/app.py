@@ -22,6 +22,7 @@ from carapace.errors import Failed
 from carapace.protocol.connect import Policy
 from carapace.protocol.events import Event
 from carapace.protocol.registry import Methods
+from carapace.server.bind import BACKLOG
 from carapace.server.client import Lobby
 from carapace.server.dispatch import ActiveCall, Dispatcher
 from carapace.server.headers import harden
@@ -43,8 +44,6 @@ __all__ = ["GatewayServer", "Routes", "ServerParts", "refuse_slow_parser"]
 _log = get_logger(__name__)
 _CONNECTS_PER_S: Final = 200.0
 _CONNECT_BURST: Final = 2_000
-# A thousand clients that come back at once after a restart must not be made to retry.
-_BACKLOG: Final = 2_048
 _MAX_LINE: Final = 8_190
 _MAX_HEADERS: Final = 100
 _LINGER_S: Final = 2.0
@@ -174,7 +173,7 @@ class GatewayServer:
         )
         await self._runner.setup()
         self._sites = [
-            web.SockSite(self._runner, opened, ssl_context=tls, backlog=_BACKLOG)
+            web.SockSite(self._runner, opened, ssl_context=tls, backlog=BACKLOG)
             for opened in sockets
         ]
         for site in self._sites:

@@ -19,9 +19,9 @@ from typing import Final
 from carapace.config.settings.gateway import GatewaySettings
 from carapace.errors import Failed, Refused
 
-__all__ = ["BindPlan", "listen", "plan", "port_owner", "tailnet_address"]
+__all__ = ["BACKLOG", "BindPlan", "listen", "plan", "port_owner", "tailnet_address"]
 
-_BACKLOG: Final = 1_024
+BACKLOG: Final = 1_024
 _LOOPBACK: Final = ("127.0.0.1", "::1")
 _EVERYWHERE: Final = ("0.0.0.0", "::")  # noqa: S104 - for `lan` alone, and with a credential
 _TAILNET: Final = ipaddress.ip_network("100.64.0.0/10")
@@ -170,7 +170,7 @@ def _open(host: str, port: int) -> socket.socket:
         if family == socket.AF_INET6:
             opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         opened.bind((host, port))
-        opened.listen(_BACKLOG)
+        opened.listen(BACKLOG)
         opened.setblocking(False)
     except OSError:
         opened.close()

@@ -18,6 +18,7 @@ from carapace.errors import Refused
 from carapace.server.client import Client, Lobby
 from carapace.server.http_errors import error_response
 from carapace.server.rate_limit import RateLimit, address_key
+from carapace.server.turns import Turns
 from carapace.server.upgrade import Detached, check_upgrade, take_over
 from carapace.server.ws_transport import WsTransport
 from carapace.telemetry.audit import Audit, AuditKind
@@ -92,6 +93,7 @@ class WsEndpoint:
         self._guard = guard
         self._rate = rate
         self._max_message_bytes = max_message_bytes
+        self._turns = Turns()
 
     async def open(self, request: web.Request, origin: Origin) -> web.StreamResponse:
         """Turn `request` into a client, or say why not."""
@@ -110,7 +112,7 @@ class WsEndpoint:
             self._lobby.caps.leave()
             return Detached()
         transport, early = taken
-        wire = WsTransport(transport, self._max_message_bytes)
+        wire = WsTransport(transport, self._max_message_bytes, self._turns)
         Client(self._lobby, wire, origin, address_key=key).open(early)
         return Detached()
 

@@ -6,8 +6,10 @@ no task, no request object and no timer, and a request that can be answered at o
 answered from inside `data_received`, without waking anybody.
 
 The transport's own buffer is the send queue. It is bounded by whoever sends (`buffered`), and
-while it is above its high-water mark nothing more is read: a client that does not take its
-answers cannot ask for more. One socket gives way to the others after `_BATCH` messages.
+while it is above its high-water mark nothing more is read or served, not even what was read
+already: a client that does not take its answers cannot ask for more. One socket gives way to
+the others after `_BATCH` messages, and after `_SLICE_BYTES` of frames to take apart: both small,
+for a hundred sockets may have that many each.
 """
 
 from __future__ import annotations
@@ -23,11 +25,13 @@ from aiohttp._websocket.reader import (  # isort: skip
     WebSocketDataQueue,
 )
 
+from carapace.server.turns import Turns
 from carapace.server.ws_frames import OP_PONG, OP_TEXT, close_frame, frame_head
 
 __all__ = ["Owner", "WsTransport"]
 
-_BATCH: Final = 64
+_BATCH: Final = 8
+_SLICE_BYTES: Final = 16_384
 _CLOSE_TIMEOUT_S: Final = 2.0
 _JOIN_BELOW: Final = 4_096
 _NORMAL: Final = 1000
@@ -63,6 +67,7 @@ class WsTransport(asyncio.Protocol):
     Args:
         transport: The socket, just upgraded.
         max_message_bytes: A longer message ends the connection with 1009.
+        turns: Shared by all sockets: where one asks to go on after a batch.
     """
 
     __slots__ = (
@@ -76,16 +81,22 @@ class WsTransport(asyncio.Protocol):
         "_stalled_since",
         "_timer",
         "_transport",
+        "_turns",
+        "_unread",
     )
 
-    def __init__(self, transport: asyncio.Transport, max_message_bytes: int) -> None:
+    def __init__(
+        self, transport: asyncio.Transport, max_message_bytes: int, turns: Turns
+    ) -> None:
         self._transport: asyncio.Transport | None = transport
+        self._turns = turns
         self._owner: Owner | None = None
         self._inbox = _Inbox(self)
         self._reader: WebSocketReader | None = WebSocketReader(
             self._inbox, max_message_bytes, compress=False, decode_text=False
         )
         self._timer: asyncio.TimerHandle | None = None
+        self._unread = b""
         self._closing = False
         self._is_held = False
         self._is_behind = False
@@ -140,9 +151,8 @@ class WsTransport(asyncio.Protocol):
     def release(self) -> None:
         """Deliver again, beginning with what came meanwhile."""
         self._is_held = False
+        self._go_on()
         self._settle_reading()
-        if self._inbox.messages:
-            asyncio.get_running_loop().call_soon(self._work)
 
     def close(self, code: int, reason: str) -> None:
         """Say goodbye and wait a moment for the answer; what is waiting still goes out."""
@@ -152,6 +162,7 @@ class WsTransport(asyncio.Protocol):
         self._is_held = self._is_behind = False
         self._inbox.messages.clear()
         self._transport.write(close_frame(code, reason))
+        self._go_on()
         self._settle_reading()
         self._timer = asyncio.get_running_loop().call_later(_CLOSE_TIMEOUT_S, self.abort)
 
@@ -166,6 +177,11 @@ class WsTransport(asyncio.Protocol):
         """Read frames, deliver messages."""
         if self._reader is None:
             return  # the stream is broken: bytes are taken until the other side stops
+        if self._unread:
+            self._unread += data
+            return
+        if len(data) > _SLICE_BYTES:
+            data, self._unread = data[:_SLICE_BYTES], data[_SLICE_BYTES:]
         self._reader.feed_data(data)
         if not self._is_behind:
             self._work()
@@ -179,14 +195,16 @@ class WsTransport(asyncio.Protocol):
         self._settle_reading()
 
     def resume_writing(self) -> None:
-        """The client caught up."""
+        """The client caught up: serve what waited, then read on."""
         self._stalled_since = 0.0
+        self._go_on()
         self._settle_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the loop's
         """Let go of everything; both sides' references end here."""
         self._transport = None
         self._reader = None
+        self._unread = b""
         self._inbox.messages.clear()
         if self._timer is not None:
             self._timer.cancel()
@@ -198,18 +216,31 @@ class WsTransport(asyncio.Protocol):
     def _work(self) -> None:
         """Deliver up to a batch; the rest waits its turn behind the other sockets."""
         messages, count = self._inbox.messages, 0
+        if self._unread and not messages and not self._waits() and self._reader is not None:
+            part, self._unread = self._unread[:_SLICE_BYTES], self._unread[_SLICE_BYTES:]
+            self._reader.feed_data(part)
         for message in messages:
-            if count == _BATCH or (self._is_held and message.type is not WSMsgType.CLOSE):
+            if count == _BATCH or (self._waits() and message.type is not WSMsgType.CLOSE):
                 break
             count += 1
             self._deliver(message)
         del messages[:count]
-        self._is_behind = bool(messages) and not self._is_held
-        if self._is_behind:
-            asyncio.get_running_loop().call_soon(self._work)
-        elif not messages:
+        self._is_behind = bool(messages or self._unread) and not self._waits()
+        if not messages:
             self._end_if_broken()
+        if self._is_behind:
+            self._turns.ask(self._work)
         self._settle_reading()
+
+    def _go_on(self) -> None:
+        """See soon to what waits, unless that is on its way or has to wait longer."""
+        if (self._inbox.messages or self._unread) and not self._is_behind and not self._waits():
+            self._is_behind = True
+            self._turns.ask(self._work)
+
+    def _waits(self) -> bool:
+        """Whether messages have to stay: a connect is being judged, or answers pile up."""
+        return self._is_held or (self._stalled_since > 0 and not self._closing)
 
     def _deliver(self, message: Any) -> None:
         kind = message.type
@@ -232,6 +263,8 @@ class WsTransport(asyncio.Protocol):
         if error is None or self._reader is None or self._transport is None:
             return
         self._reader = None
+        self._unread = b""
+        self._is_behind = False
         self.close(getattr(error, "code", _PROTOCOL_ERROR), "")
         if self._transport.can_write_eof():
             # No frame can be read any more, the client's close neither: it shall hang up.
@@ -239,7 +272,8 @@ class WsTransport(asyncio.Protocol):
 
     def _settle_reading(self) -> None:
         """Read only while somebody takes what is read and the client takes what is sent."""
-        is_full = self._is_behind or (self._is_held and bool(self._inbox.messages))
+        has_some = bool(self._inbox.messages or self._unread)
+        is_full = self._is_behind or (self._is_held and has_some)
         pause = not self._closing and (is_full or self._stalled_since > 0)
         if pause is self._is_paused or self._transport is None or self._transport.is_closing():
             return

@@ -8,6 +8,7 @@ import struct
 
 import pytest
 
+from carapace.server.turns import Turns
 from carapace.server.ws_transport import WsTransport
 from support.polling import until
 
@@ -53,7 +54,7 @@ class Stage:
         class Accept(asyncio.Protocol):
             def connection_made(self, transport: asyncio.BaseTransport) -> None:
                 assert isinstance(transport, asyncio.Transport)
-                stage.wire = WsTransport(transport, MAX)
+                stage.wire = WsTransport(transport, MAX, Turns())
                 stage.wire.start(stage.owner, early)
                 ready.set()
 
@@ -207,3 +208,40 @@ async def test_after_the_end_nothing_happens(stage):
     stage.wire.release()
     stage.wire.data_received(b"late")
     assert (stage.wire.buffered, stage.wire.is_open) == (0, False)
+
+
+async def test_who_does_not_take_its_answers_is_not_served_the_rest(stage):
+    answer = b"x" * 200_000
+    stage.owner.on_message = lambda _message: stage.wire.send(answer)
+    asked = 400
+    stage.writer.write(b"".join(masked(1, b"more") for _ in range(asked)))
+    await until(lambda: stage.wire.stalled_s > 0)
+    served = len(stage.owner.messages)
+    for _ in range(50):
+        await asyncio.sleep(0)
+    assert len(stage.owner.messages) == served < asked
+    size = len(answer) + 10
+    await stage.reader.readexactly(size * asked)
+    assert len(stage.owner.messages) == asked
+
+
+async def test_a_large_read_is_taken_apart_in_slices(stage):
+    """One socket's flood costs a pass of the loop little: others get in between."""
+    asked = 4_000
+    seen = []
+    stage.writer.write(b"".join(masked(1, b"%d" % n) for n in range(asked)))
+    while len(stage.owner.messages) < asked:
+        before = len(stage.owner.messages)
+        await asyncio.sleep(0)
+        seen.append(len(stage.owner.messages) - before)
+    assert stage.owner.messages == [b"%d" % n for n in range(asked)]
+    assert max(seen) <= 64
+
+
+async def test_a_goodbye_behind_a_flood_is_found(stage):
+    stage.writer.write(b"".join(masked(1, b"m" * 50) for _ in range(2_000)))
+    stage.writer.write(masked(8, struct.pack("!H", 1000)))
+    await until(lambda: stage.owner.messages)
+    stage.wire.close(1001, "bye")
+    async with asyncio.timeout(1.5):
+        await stage.owner.gone.wait()
