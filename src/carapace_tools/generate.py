@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from carapace.app.parts import METHODS
+from carapace.cli.help import document as help_texts
 from carapace.cli.reference import page as cli_page
 from carapace.config.reference import reference as config_page
 from carapace.config.schema import json_schema
@@ -42,6 +43,7 @@ def pages(root: Path) -> Iterator[tuple[str, str]]:
     yield "docs/reference/metrics.md", metrics_page()
     yield "docs/reference/audit.md", audit_page()
     yield "docs/reference/cli.md", cli_page()
+    yield "src/carapace/cli/help.json", help_texts()
     yield "docs/explain/architecture.md", _with_floors(root)
 
 

@@ -19,7 +19,7 @@ from carapace.telemetry.log_file import LogFile
 from carapace.telemetry.loop_lag import LoopLag
 from carapace.telemetry.metrics import Metrics
 from carapace.telemetry.redact import Redactor
-from carapace.telemetry.ring import LogTail, Ring
+from carapace.telemetry.ring import MAX_BYTES, LogTail, Ring
 
 __all__ = ["Observing"]
 
@@ -54,7 +54,7 @@ class Observing:
         redactor = Redactor()
         file = Path(settings.file).expanduser() if settings.file else _default_file(paths)
         log_file = LogFile(file, max_bytes=settings.max_file_bytes, max_files=settings.max_files)
-        ring = Ring(start=log_file.size)
+        ring = _filled_ring(log_file)
         metrics = Metrics(__version__)
         return cls(
             redactor=redactor,
@@ -90,6 +90,15 @@ class Observing:
         """Flush what is on its way to disk."""
         self.audit.close()
         self.log_file.close()
+
+
+def _filled_ring(log_file: LogFile) -> Ring:
+    """A ring with the file's last lines at the file's offsets: a client's cursor stays good."""
+    lines = log_file.last_lines(MAX_BYTES)
+    ring = Ring(start=log_file.size - sum(len(line) + 1 for line in lines))
+    for line in lines:
+        ring.append(line)
+    return ring
 
 
 def _default_file(paths: Paths) -> Path:

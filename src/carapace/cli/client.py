@@ -19,7 +19,7 @@ import msgspec
 from carapace import __version__
 from carapace.cli.target import Target
 from carapace.cli.trouble import Trouble
-from carapace.cli.websocket import Closed, WebSocket, WebSocketError
+from carapace.cli.websocket import Closed, TooFar, WebSocket, WebSocketError
 from carapace.ids import new_id
 from carapace.protocol.connect import ClientAuth, ClientInfo, ConnectParams
 
@@ -209,6 +209,13 @@ def _payload(method: str, answer: dict[str, Any]) -> Any:
 
 
 def _unreachable(url: str, error: WebSocketError) -> Trouble:
+    if isinstance(error, TooFar):
+        return Trouble(
+            "The gateway was not called.",
+            why=f"{error}, and ws:// would show the token to everyone on the way",
+            next_step="Use wss://, or a tunnel (ssh -L 18789:127.0.0.1:18789 HOST) and "
+            "ws://127.0.0.1:18789",
+        )
     return Trouble(
         f"No gateway answers at {url}.",
         why=str(error),

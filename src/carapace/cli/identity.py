@@ -11,7 +11,6 @@ import os
 from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from carapace.auth.device import device_id_of, signed_text
 from carapace.protocol.connect import ConnectParams, DeviceProof
@@ -37,7 +36,7 @@ class Identity:
 
     def __init__(self, seed: str) -> None:
         self._key = Ed25519PrivateKey.from_private_bytes(base64.b64decode(seed))
-        raw = self._key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+        raw = self._key.public_key().public_bytes_raw()
         self.id = device_id_of(raw)
         self.public_key = _base64url(raw)
 

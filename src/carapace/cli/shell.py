@@ -15,7 +15,7 @@ def new_app(name: str, *, help: str) -> App:  # noqa: A002 - the library's own w
         name=name,
         help=help,
         version=__version__,
-        help_format="plaintext",
+        help_format="markdown",
         exit_on_error=False,
         print_error=False,
         result_action="return_value",

@@ -1,6 +1,8 @@
 """Which gateway a command means, and with which credential.
 
-Order: flags, environment (all three generations of names), configuration file, vault.
+Order: flags, environment (all three generations of names), configuration file, vault. What
+file and vault hold belongs to one address and is sent to no other: the local credential to
+this machine's gateway, `gateway.remote`'s to the address that stands beside it.
 """
 
 from __future__ import annotations
@@ -10,13 +12,15 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 from carapace.auth.shared import VAULT_NAME as TOKEN_NAME
 from carapace.cli.identity import VAULT_NAME as DEVICE_NAME
 from carapace.cli.identity import Identity, new_seed
 from carapace.cli.options import Place, Remote
 from carapace.cli.trouble import CONFIGURATION, Trouble
+from carapace.config.environment import lookup
 from carapace.config.load import Loaded, Overrides, load
 from carapace.config.paths import PathFlags, Paths, resolve_paths
 from carapace.config.reader import DiskReader
@@ -28,6 +32,8 @@ if TYPE_CHECKING:
     from carapace.credentials.ports import Vault
 
 __all__ = ["Target", "find_target", "load_config", "open_vault", "paths_of", "vault_path"]
+
+_THIS_MACHINE: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +85,7 @@ def find_target(remote: Remote) -> Target:
     """Decide address and credential.
 
     Raises:
-        Trouble: If the configuration is broken and no address was given.
+        Trouble: If the configuration is broken or names no address, and none was given.
         Failed: If the vault cannot be opened.
     """
     paths = paths_of(remote)
@@ -93,24 +99,59 @@ def find_target(remote: Remote) -> Target:
             next_step="Run: cara doctor (or name the gateway with --url)",
             exit_code=CONFIGURATION,
         )
-    token, password = _configured(remote, settings)
+    settings = settings or Settings()
+    url = remote.url or _usual_url(settings)
+    token, password = _given(remote) or _configured(url, settings)
     kept_token, identity = asyncio.run(_from_vault(paths))
+    if token is None and password is None and _is_here(url, settings):
+        token = kept_token
     return Target(
-        url=remote.url or _local_url(settings or Settings()),
-        token=token or (None if password else kept_token),
+        url=url,
+        token=token,
         password=password,
         identity=identity,
         paths=paths,
     )
 
 
-def _configured(remote: Remote, settings: Settings | None) -> tuple[str | None, str | None]:
+def _usual_url(settings: Settings) -> str:
+    gateway = settings.gateway
+    if gateway.mode != "remote":
+        return _local_url(settings)
+    if not gateway.remote.url:
+        raise Trouble(
+            "There is no gateway to talk to.",
+            why="gateway.mode is remote, and gateway.remote.url is not set",
+            next_step="Set it: cara config set gateway.remote.url wss://HOST",
+            exit_code=CONFIGURATION,
+        )
+    return gateway.remote.url
+
+
+def _given(remote: Remote) -> tuple[str | None, str | None] | None:
+    """What a person handed over for this very call."""
     if remote.token or remote.password:
         return remote.token, remote.password
-    if settings is None:
-        return None, None
-    auth = settings.gateway.auth
-    return auth.token, auth.password
+    token, password = (lookup(os.environ, f"GATEWAY_{kind}")[0] for kind in ("TOKEN", "PASSWORD"))
+    return (token, password) if token or password else None
+
+
+def _configured(url: str, settings: Settings) -> tuple[str | None, str | None]:
+    """What the file holds for this address."""
+    gateway = settings.gateway
+    if url == gateway.remote.url:
+        return gateway.remote.token, gateway.remote.password
+    if _is_here(url, settings):
+        return gateway.auth.token, gateway.auth.password
+    return None, None
+
+
+def _is_here(url: str, settings: Settings) -> bool:
+    """Whether `url` is this machine's own gateway, not a tunnel to `gateway.remote`."""
+    host = urlsplit(url).hostname
+    return url != settings.gateway.remote.url and (
+        host in _THIS_MACHINE or host == urlsplit(_local_url(settings)).hostname
+    )
 
 
 async def _from_vault(paths: Paths) -> tuple[str | None, Identity]:

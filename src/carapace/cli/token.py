@@ -45,8 +45,8 @@ def show(*, place: Place = DEFAULT_PLACE) -> None:
 def rotate(*, place: Place = DEFAULT_PLACE) -> None:
     """Replace the token by a new one and print it.
 
-    The old one is worthless as soon as the gateway runs on the new one; a running gateway
-    takes it up when it is restarted. Paired devices keep their own tokens.
+    A running gateway takes it up within two seconds and disconnects the clients of the old
+    one. Paired devices keep their own tokens.
     """
     paths = paths_of(place)
     configured, origin = _configured(paths)

@@ -10,7 +10,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
-from cyclopts import Parameter
+from cyclopts import Parameter, validators
 
 from carapace.cli.options import Remote
 from carapace.cli.serving import GatewayThread, RunGateway, run_in_foreground
@@ -22,6 +22,13 @@ if TYPE_CHECKING:
 
 __all__ = ["up"]
 
+
+def _not_blank(_type: Any, value: str | None) -> None:
+    """An empty token, as of an unset variable, must not quietly mean the generated one."""
+    if value is not None and not value.strip():
+        raise ValueError("it is empty")
+
+
 Bind = Literal["loopback", "lan", "tailnet", "auto", "custom"]
 
 
@@ -29,9 +36,9 @@ def up(
     *,
     config: str | None = None,
     state_dir: str | None = None,
-    port: int | None = None,
+    port: Annotated[int | None, Parameter(validator=validators.Number(gte=1, lte=65_535))] = None,
     bind: Bind | None = None,
-    token: str | None = None,
+    token: Annotated[str | None, Parameter(validator=_not_blank)] = None,
     no_model: Annotated[bool, Parameter(negative="")] = False,
     no_chat: Annotated[bool, Parameter(negative="")] = False,
     json: Annotated[bool, Parameter(name="--json", negative="")] = False,
@@ -60,6 +67,7 @@ def up(
     json
         One JSON line on standard output when it listens; no chat.
     """
+    _need_file(config)
     with_chat = not (no_chat or json) and sys.stdin.isatty() and sys.stdout.isatty()
     if not no_model:
         _provide_model(config, state_dir)
@@ -90,6 +98,17 @@ def up(
             exit_code=CONFIGURATION,
         ) from refused
     return 0
+
+
+def _need_file(config: str | None) -> None:
+    """A file that is named must be there: a slip of the pen must not start on the defaults."""
+    if config is not None and not Path(config).expanduser().is_file():
+        raise Trouble(
+            "The gateway does not start.",
+            why=f"there is no configuration file {config}",
+            next_step="Correct --config, or leave it out to use the usual place: cara config path",
+            exit_code=CONFIGURATION,
+        )
 
 
 def _provide_model(config: str | None, state_dir: str | None) -> None:

@@ -15,10 +15,13 @@ import socket
 import ssl
 import struct
 import time
+from collections.abc import Callable
 from typing import Final
 from urllib.parse import urlsplit
 
-__all__ = ["Closed", "WebSocket", "WebSocketError"]
+from carapace.cli.plaintext import may_be_plain
+
+__all__ = ["Closed", "TooFar", "WebSocket", "WebSocketError"]
 
 _GUID: Final = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _MAX_HEAD_BYTES: Final = 16_384
@@ -30,6 +33,10 @@ _NO_STATUS: Final = 1005
 
 class WebSocketError(Exception):
     """The peer is not there, or does not speak WebSocket."""
+
+
+class TooFar(WebSocketError):  # noqa: N818 - an outcome that is told, not a defect
+    """The peer may only be spoken to with TLS; nothing was sent to it."""
 
 
 class Closed(WebSocketError):  # noqa: N818 - an end, not a defect
@@ -57,10 +64,19 @@ class WebSocket:
         self._is_closing = False
 
     @classmethod
-    def connect(cls, url: str, *, timeout_s: float) -> WebSocket:
+    def connect(
+        cls, url: str, *, timeout_s: float, plain_to: Callable[[str], bool] = may_be_plain
+    ) -> WebSocket:
         """Open `url` (ws or wss).
 
+        Args:
+            url: The address.
+            timeout_s: For connecting and the opening handshake.
+            plain_to: Whether a peer's numeric address may be spoken to without TLS. It is
+                asked about the address that was really reached, before a byte is sent.
+
         Raises:
+            TooFar: If the peer is too far away for ws.
             WebSocketError: If nobody listens, the answer is no upgrade, or time runs out.
         """
         parts = urlsplit(url)
@@ -69,6 +85,9 @@ class WebSocket:
         port = parts.port or (443 if parts.scheme == "wss" else 80)
         try:
             connection = socket.create_connection((parts.hostname, port), timeout=timeout_s)
+            if parts.scheme == "ws" and not plain_to(connection.getpeername()[0]):
+                connection.close()
+                raise TooFar(f"{parts.hostname} is outside this machine and private networks")
             if parts.scheme == "wss":
                 context = ssl.create_default_context()
                 connection = context.wrap_socket(connection, server_hostname=parts.hostname)

@@ -44,8 +44,9 @@ NODE_KEYS: Final[dict[tuple[str, ...], frozenset[str]]] = {
         }
     ),
     ("env",): frozenset({"shellEnv"}),
-    ("gateway",): frozenset({"nodes", "remote"}),
+    ("gateway",): frozenset({"nodes"}),
     ("gateway", "controlUi"): frozenset({"basePath", "dangerouslyDisableDeviceAuth", "enabled"}),
+    ("gateway", "remote"): frozenset({"sshIdentity", "sshTarget", "tlsFingerprint", "transport"}),
     ("gateway", "tailscale"): frozenset({"resetOnExit"}),
     ("gateway", "tls"): frozenset({"autoGenerate", "caPath"}),
     ("gateway", "http", "endpoints"): frozenset({"responses"}),

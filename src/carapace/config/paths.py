@@ -14,6 +14,7 @@ from typing import Final
 
 from carapace.config.environment import lookup
 from carapace.config.issue import Issue
+from carapace.errors import Refused
 
 __all__ = ["CONFIG_NAME", "STATE_NAME", "PathFlags", "Paths", "resolve_paths"]
 
@@ -48,8 +49,18 @@ class Paths:
         return self.state_dir / "workspace"
 
     def make_state_dir(self) -> None:
-        """Create the state folder, for its owner alone."""
-        self.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        """Create the state folder, for its owner alone.
+
+        Raises:
+            Refused: If there can be none.
+        """
+        try:
+            self.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise Refused(
+                f"the state folder {self.state_dir} cannot be made ({error.strerror}): choose "
+                "another with --state-dir or CARAPACE_STATE_DIR"
+            ) from error
 
 
 def resolve_paths(environment: Mapping[str, str], flags: PathFlags | None = None) -> Paths:

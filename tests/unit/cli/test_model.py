@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from carapace.agent.weights.library import Library
 from carapace.agent.weights.manifest import MANIFEST
 from support.command import Command
 
@@ -49,7 +50,7 @@ def test_without_a_name_the_one_that_fits_is_pulled(
     real = cara("model", "pull", str(mine))
     assert real.code == 0
 
-    def pull(_paths: object, name: str):
+    def pull(_paths: object, name: str, _folder: object):
         from carapace.cli.options import Place  # noqa: PLC0415 - beside its use
         from carapace.cli.pulling import library_of  # noqa: PLC0415
         from carapace.cli.target import paths_of  # noqa: PLC0415
@@ -71,3 +72,14 @@ def test_a_model_that_is_not_here_is_not_used(cara: Command):
     assert done.code == 1
     assert "cara model pull starter" in done.err
     assert "cara model list" in cara("model", "use", "nobody").err
+
+
+def test_a_model_is_kept_in_a_folder_of_its_own_when_asked(
+    cara: Command, mine: Path, tmp_path: Path
+):
+    folder = tmp_path / "models"
+    done = cara("model", "pull", str(mine), "--models-dir", str(folder))
+    assert done.code == 0, done.err
+    assert [model.name for model in Library(folder).installed()] == ["mine"]
+    rows = {row["name"] for row in cara("model", "list", "--json").json["models"]}
+    assert "mine" not in rows

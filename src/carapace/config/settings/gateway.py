@@ -19,6 +19,7 @@ __all__ = [
     "HttpSettings",
     "LimitSettings",
     "ReloadSettings",
+    "RemoteSettings",
     "TailscaleSettings",
     "TlsSettings",
 ]
@@ -161,6 +162,17 @@ class LimitSettings(Section, frozen=True):
     ] = 64
 
 
+class RemoteSettings(Section, frozen=True):
+    """The gateway on another machine that commands here talk to when `mode` is `remote`."""
+
+    url: Annotated[
+        str | None,
+        setting("Its address, as in wss://box.example:443. Plain ws:// only in a private network."),
+    ] = None
+    token: Annotated[str | None, setting("Its token.", secret=True)] = None
+    password: Annotated[str | None, setting("Its password.", secret=True)] = None
+
+
 class ReloadSettings(Section, frozen=True):
     """What happens when the configuration file changes."""
 
@@ -191,6 +203,9 @@ class GatewaySettings(Section, frozen=True):
     custom_bind_host: Annotated[
         str | None, setting("Address to listen on when `bind` is `custom`.")
     ] = None
+    remote: Annotated[RemoteSettings, setting("The gateway of mode `remote`.")] = msgspec.field(
+        default_factory=RemoteSettings
+    )
     auth: Annotated[AuthSettings, setting("Who may connect.")] = msgspec.field(
         default_factory=AuthSettings
     )
