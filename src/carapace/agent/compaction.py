@@ -6,7 +6,7 @@ The originals stay archived in the transcript; the summary takes their place for
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from typing import Final
 
@@ -25,10 +25,11 @@ from carapace.ids import SessionKey
 from carapace.sessions.service import Sessions
 from carapace.sessions.types import StoredMessage
 
-__all__ = ["DEFAULT_WINDOW", "KEPT_MESSAGES", "Compactor", "room_for", "summary_request"]
+__all__ = ["DEFAULT_WINDOW", "KEPT_MESSAGES", "Compactor", "OnUsage", "room_for", "summary_request"]
 
 DEFAULT_WINDOW: Final = 32_768
 KEPT_MESSAGES: Final = 8
+OnUsage = Callable[[ModelTarget, Usage], None]
 _CHARS_PER_TOKEN: Final = 4
 _MAX_MESSAGE_CHARS: Final = 4_000
 _SUMMARY_TOKENS: Final = 1_024
@@ -82,26 +83,36 @@ class Compactor:
         self._clock = clock
 
     async def compact(
-        self, key: SessionKey, targets: Sequence[ModelTarget], *, keep: int = KEPT_MESSAGES
-    ) -> tuple[bool, list[tuple[ModelTarget, Usage]]]:
-        """Compact the session; whether anything changed, and what the summary used.
+        self,
+        key: SessionKey,
+        targets: Sequence[ModelTarget],
+        on_usage: OnUsage,
+        *,
+        keep: int = KEPT_MESSAGES,
+    ) -> bool:
+        """Compact the session; whether anything changed.
+
+        Args:
+            key: Of the session.
+            targets: Who may write the summary.
+            on_usage: Told what a request used as soon as it is known, so that a compaction
+                which fails later is paid for all the same.
+            keep: How many of the newest messages stay.
 
         Raises:
             ProviderError: If no model would write the summary; nothing changed then.
         """
-        used: list[tuple[ModelTarget, Usage]] = []
 
         async def summarise(messages: Sequence[StoredMessage]) -> str:
-            return await self._summarise(messages, targets, used)
+            return await self._summarise(messages, targets, on_usage)
 
-        done = await self._sessions.compact(key, summarise, keep=keep)
-        return done is not None, used
+        return await self._sessions.compact(key, summarise, keep=keep) is not None
 
     async def _summarise(
         self,
         messages: Sequence[StoredMessage],
         targets: Sequence[ModelTarget],
-        used: list[tuple[ModelTarget, Usage]],
+        on_usage: OnUsage,
     ) -> str:
         request = summary_request(messages, targets[0].context_tokens)
         pieces: list[str] = []
@@ -110,7 +121,7 @@ class Compactor:
                 if isinstance(event, TextDelta):
                     pieces.append(event.text)
                 elif isinstance(event, Usage):
-                    used.append((target, event))
+                    on_usage(target, event)
         text = "".join(pieces).strip()
         if not text:
             raise ProviderError(ProviderFault.BROKEN, "the model wrote no summary")

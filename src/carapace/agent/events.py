@@ -62,9 +62,7 @@ def chat_final(
     message = _message(text, ts_ms, injected=injected) if text else None
     return Event(
         "chat",
-        ChatEvent(
-            run_id=run_id, session_key=shown_key, seq=seq, state="final", message=message
-        ),
+        ChatEvent(run_id=run_id, session_key=shown_key, seq=seq, state="final", message=message),
     )
 
 

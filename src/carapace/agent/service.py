@@ -126,6 +126,7 @@ class AgentService:
             budget=budget,
             publish=publish,
             clock=clock,
+            metrics=metrics,
             waiting=self._waiting,
         )
 
@@ -267,6 +268,22 @@ class AgentService:
                 raise Refused("runId does not match sessionKey")
         return tuple(run.run_id for run in runs if self._stop(run, reason))
 
+    async def quiet(self, session_key: SessionKey) -> None:
+        """End all runs of a session and wait until they are written down.
+
+        Raises:
+            Failed: If one does not end within `GRACE_S`.
+        """
+        runs = list(self._book.live(session_key))
+        await self.abort(session_key, reason=StopReason.STOP)
+        try:
+            async with asyncio.timeout(GRACE_S):
+                for run in runs:
+                    await run.ended()
+        except TimeoutError:
+            text = f"Session {session_key} is still active; try again in a moment."
+            raise Failed(text, retryable=True) from None
+
     def _stop(self, run: Run, reason: StopReason) -> bool:
         if not run.session_id or not run.stop(reason):
             return False
@@ -398,7 +415,7 @@ class AgentService:
         """End what runs, begin a new transcript, and say what its first message is."""
         if not submission.may_reset:
             raise Refused("missing scope: operator.admin")
-        await self.abort(submission.session_key, reason=StopReason.STOP)
+        await self.quiet(submission.session_key)
         await self._sessions.reset(submission.session_key)
         if command.rest:
             return replace(submission, message=command.rest)

@@ -55,6 +55,7 @@ from carapace.sessions.service import Sessions
 from carapace.sessions.types import SessionEntry, Touch
 from carapace.store.ports import Database, Row, Tx
 from carapace.telemetry.log import get_logger
+from carapace.telemetry.metrics import Metrics
 
 __all__ = ["CUT_TEXT", "MAX_ROUNDS", "ModelSource", "Turns"]
 
@@ -140,6 +141,7 @@ class Turns:
         budget: Hard caps, asked before each request.
         publish: Takes the run's events.
         clock: For every time in here.
+        metrics: Counts tokens.
         waiting: Run ids of a session that have not had their turn.
     """
 
@@ -155,6 +157,7 @@ class Turns:
         budget: Budget,
         publish: Publish,
         clock: Clock,
+        metrics: Metrics,
         waiting: Callable[[Run], frozenset[str]],
     ) -> None:
         self._database = database
@@ -166,6 +169,7 @@ class Turns:
         self._budget = budget
         self._publish = publish
         self._clock = clock
+        self._metrics = metrics
         self._waiting = waiting
         self._decoded = DecodedHistory()
         self._compactor = Compactor(sessions, clock)
@@ -298,9 +302,11 @@ class Turns:
         try:
             reserved = await self._reserve(run, talk, talk.messages)
             try:
-                is_done, used = await self._compactor.compact(run.session_key, talk.targets)
-                for target, usage in used:
-                    reserved.settle(usage, draft.used.add(target, usage))
+                is_done = await self._compactor.compact(
+                    run.session_key,
+                    talk.targets,
+                    lambda target, usage: reserved.settle(usage, draft.used.add(target, usage)),
+                )
             finally:
                 reserved.release()
         except ProviderError as error:
@@ -427,6 +433,7 @@ class Turns:
             if draft.text or end.refusal is not None:
                 stop = "error" if end.refusal or end.failure else "aborted"
                 draft.close_message(stop, now_ms, error=end.refusal or end.failure)
+            self._count(draft.used.total)
         outcome = self._outcome(run, draft, talk, end, now_ms)
         try:
             await self._database.write(lambda tx: self._store(tx, run, draft, outcome))
@@ -492,6 +499,13 @@ class Turns:
             if draft.last_usage != Usage():
                 touch = _touch(draft, is_aborted=bool(touch.aborted_last_run))
         session_records.touch(tx, run.session_key, touch, now_ms=now_ms)
+
+    def _count(self, used: Usage) -> None:
+        tokens = self._metrics.tokens
+        tokens.labels("input").inc(used.input)
+        tokens.labels("output").inc(used.output)
+        tokens.labels("cache_read").inc(used.cache_read)
+        tokens.labels("cache_write").inc(used.cache_write)
 
     def _tell(self, events: tuple[Event, ...]) -> None:
         for event in events:

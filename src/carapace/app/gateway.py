@@ -16,12 +16,14 @@ from typing import Final
 from carapace import __version__
 from carapace.app.observing import Observing
 from carapace.app.options import Ready, UpOptions
-from carapace.app.parts import Parts, build, vault_path
+from carapace.app.parts import Parts, build, provider_variables, vault_path
 from carapace.app.policy import tool_policy
 from carapace.app.vault_watch import watch_vault
 from carapace.clock import Clock, SystemClock
 from carapace.config.changes import Change
+from carapace.config.load import Overrides, load
 from carapace.config.paths import resolve_paths
+from carapace.config.reader import KeptReader
 from carapace.config.service import ConfigService
 from carapace.config.settings import Settings
 from carapace.errors import GatewayError, Refused
@@ -96,6 +98,7 @@ class Gateway:
             tell=voice.tell,
         )
         settings = config.settings
+        _need_sense(config, self._options.overrides(self._environment))
         _need_local(settings)
         observing = Observing.build(paths, settings.logging, self._clock)
         self._stack.callback(observing.close)
@@ -130,6 +133,7 @@ class Gateway:
             await listener.start()
             self._stack.push_async_callback(listener.stop)
         parts.profiles.prepare()
+        parts.meanings.start()
         parts.config.subscribe(lambda _old, new, found: self._apply(parts, new, found))
         for work, name in (
             (parts.config.watch(self._clock), "config watch"),
@@ -153,11 +157,14 @@ class Gateway:
     def _apply(self, parts: Parts, new: Settings, found: tuple[Change, ...]) -> None:
         """A live change of the configuration reaches every room that follows it."""
         parts.observing.apply(new.logging, is_quiet=not self._options.no_chat)
-        parts.providers.apply(new.models, new.agents)
+        parts.providers.apply(
+            new.models, new.agents, provider_variables(new.env, self._environment)
+        )
         parts.profiles.apply(new.agents)
         parts.budget.apply(new.agents)
         parts.agent.apply(max_concurrent=new.agents.defaults.max_concurrent)
         parts.tools.apply(tool_policy(new.tools))
+        parts.meanings.apply(new.memory.vectors)
         parts.policies.forget()
         parts.tasks.start(self._apply_auth(parts, new), name="apply auth")
         keys = ", ".join(change.key for change in found)
@@ -196,6 +203,16 @@ class Gateway:
         )
 
 
+def _need_sense(config: ConfigService, above: Overrides) -> None:
+    """A broken file starts on the defaults; a flag or variable without sense starts nothing.
+
+    Whoever passed it waits for a gateway that is not the one the defaults make.
+    """
+    alone = load(config.paths.config_path, KeptReader({}), above)
+    if alone.settings is None:
+        raise Refused("; ".join(issue.message for issue in alone.issues))
+
+
 def _need_local(settings: Settings) -> None:
     """As the Node gateway: a machine that is a client of another runs no gateway of its own."""
     if settings.gateway.mode == "remote":
@@ -213,6 +230,7 @@ def _add_checks(parts: Parts) -> None:
     checks.add("providers", parts.providers.check)
     checks.add("config", parts.config.trouble)
     checks.add("audit", parts.observing.audit.check)
+    checks.add("memory", parts.meanings.check, is_optional=True)
 
 
 class _Voice:

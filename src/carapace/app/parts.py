@@ -16,6 +16,8 @@ from carapace import __version__
 from carapace.agent.approval import Approvals, DenyAll
 from carapace.agent.budget import Budget
 from carapace.agent.events import cut_events
+from carapace.agent.memory.local import LocalEmbedder
+from carapace.agent.memory.meanings import Meanings
 from carapace.agent.profiles import Profiles
 from carapace.agent.providers.egress import provider_clients
 from carapace.agent.providers.local import LocalProvider
@@ -40,6 +42,7 @@ from carapace.clock import Clock
 from carapace.config.paths import Paths
 from carapace.config.schema import config_schema
 from carapace.config.service import ConfigService
+from carapace.config.settings.environment import EnvSettings
 from carapace.config.settings.models import EmbeddedSettings
 from carapace.credentials.keysource import KeySources, key_folder
 from carapace.credentials.ports import Vault
@@ -57,7 +60,7 @@ from carapace.store.sqlite import SqliteDatabase
 from carapace.tasks import Tasks
 from carapace.telemetry.log import get_logger
 
-__all__ = ["METHODS", "Parts", "build", "vault_path"]
+__all__ = ["METHODS", "Parts", "build", "provider_variables", "vault_path"]
 
 _log = get_logger(__name__)
 
@@ -89,6 +92,7 @@ class Parts:
     policies: SessionPolicies
     budget: Budget
     tools: ToolRunner
+    meanings: Meanings
     agent: AgentService
     health: HealthCache
     server: GatewayServer
@@ -176,7 +180,7 @@ async def build(
     providers = ProviderRegistry(
         models=settings.models,
         agents=settings.agents,
-        env=environment,
+        env=provider_variables(settings.env, environment),
         http_client=provider_clients(egress),
         clock=clock,
         embedded=_embedded(library, clock),
@@ -195,13 +199,15 @@ async def build(
         audit=observing.audit,
         metrics=observing.metrics,
     )
+    meanings = Meanings(database, LocalEmbedder(clock), clock, mode=settings.memory.vectors)
+    stack.push_async_callback(meanings.close)
     agent = AgentService(
         database=database,
         sessions=conversations,
         models=providers,
         profiles=profiles,
         tools=tools,
-        memory=MemoryStore(database, clock),
+        memory=MemoryStore(database, clock, meanings=meanings),
         budget=budget,
         publish=late.publish,
         clock=clock,
@@ -280,6 +286,7 @@ async def build(
         policies=policies,
         budget=budget,
         tools=tools,
+        meanings=meanings,
         agent=agent,
         health=cache,
         server=server,
@@ -302,6 +309,15 @@ def _cuts(agent: AgentService, clock: Clock) -> Iterator[Event]:
     now_ms = clock.now_ms()
     for cut in agent.cut_runs():
         yield from cut_events(cut, ts_ms=now_ms)
+
+
+def provider_variables(settings: EnvSettings, environment: Mapping[str, str]) -> dict[str, str]:
+    """Where providers look for keys: `env.vars`, under the real environment.
+
+    They are read by name and never enter the process's own environment, so that no file can
+    set `LD_PRELOAD` and the like (advisory H04).
+    """
+    return {**settings.vars, **{name: value for name, value in environment.items() if value}}
 
 
 def _embedded(library: Library, clock: Clock) -> Callable[[EmbeddedSettings], Any]:

@@ -15,9 +15,8 @@ from carapace.agent.providers.ports import ImagePart
 from carapace.errors import Refused
 from carapace.protocol.agent import Attachment
 
-__all__ = ["MAX_IMAGE_BYTES", "images_of"]
+__all__ = ["images_of"]
 
-MAX_IMAGE_BYTES: Final = 5_000_000
 _MAX_ATTACHMENTS: Final = 8
 _SIGNATURES: Final = (
     (b"\x89PNG\r\n\x1a\n", "image/png"),
@@ -27,18 +26,19 @@ _SIGNATURES: Final = (
 )
 
 
-def images_of(attachments: Sequence[Attachment]) -> tuple[ImagePart, ...]:
-    """The pictures of a message.
+def images_of(attachments: Sequence[Attachment], max_mb: float) -> tuple[ImagePart, ...]:
+    """The pictures of a message, each of at most `max_mb` million bytes.
 
     Raises:
         Refused: For the first attachment that is no base64, too large, or no picture.
     """
     if len(attachments) > _MAX_ATTACHMENTS:
         raise Refused(f"Error: too many attachments: at most {_MAX_ATTACHMENTS} in one message")
-    return tuple(_image(one, f"attachment-{n}") for n, one in enumerate(attachments, 1))
+    most = round(max_mb * 1_000_000)
+    return tuple(_image(one, f"attachment-{n}", most) for n, one in enumerate(attachments, 1))
 
 
-def _image(attachment: Attachment, fallback_name: str) -> ImagePart:
+def _image(attachment: Attachment, fallback_name: str, max_bytes: int) -> ImagePart:
     name = (attachment.file_name or attachment.type or fallback_name)[:100]
     text = attachment.content or ""
     if text.startswith("data:"):
@@ -49,9 +49,9 @@ def _image(attachment: Attachment, fallback_name: str) -> ImagePart:
         raise Refused(f"Error: attachment {name}: invalid base64 content") from None
     if not data:
         raise Refused(f"Error: attachment {name}: it is empty; send the file's content as base64")
-    if len(data) > MAX_IMAGE_BYTES:
+    if len(data) > max_bytes:
         raise Refused(
-            f"Error: attachment {name}: exceeds size limit ({len(data)} > {MAX_IMAGE_BYTES} bytes)"
+            f"Error: attachment {name}: exceeds size limit ({len(data)} > {max_bytes} bytes)"
         )
     mime_type = sniff(data)
     if mime_type is None:

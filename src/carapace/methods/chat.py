@@ -40,7 +40,8 @@ async def chat_send(ctx: Context, params: ChatSend) -> ChatStarted | ChatAborted
     known = await services.agent.recent(RunId(params.idempotency_key))
     if known is not None:
         return _known(known)
-    images = images_of(params.attachments)
+    defaults = services.config.settings.agents.defaults
+    images = images_of(params.attachments, defaults.media_max_mb)
     if not params.message.strip() and not images:
         raise Refused("message or attachment required")
     accepted = await services.agent.accept(

@@ -44,6 +44,7 @@ async def agent(ctx: Context, params: AgentParams) -> AgentFinal | AgentAccepted
     if target is None:
         return _without_target(ctx, params)
     key, shown = target
+    defaults = services.config.settings.agents.defaults
     accepted = await services.agent.accept(
         Submission(
             run_id=RunId(params.idempotency_key),
@@ -51,7 +52,7 @@ async def agent(ctx: Context, params: AgentParams) -> AgentFinal | AgentAccepted
             shown_key=shown,
             agent_id=agent_of(key, default=services.profiles.default_id),
             message=params.message,
-            images=images_of(params.attachments),
+            images=images_of(params.attachments, defaults.media_max_mb),
             thinking=level_of(params.thinking),
             timeout_s=float(params.timeout) if params.timeout else None,
             extra_system_prompt=params.extra_system_prompt,

@@ -49,18 +49,24 @@ async def sessions_patch(ctx: Context, params: SessionsPatch) -> SessionPatched:
 
 @METHODS.method("sessions.reset", scope=Scope.ADMIN)
 async def sessions_reset(ctx: Context, params: SessionsReset) -> SessionResetDone:
-    """Begin a new, empty transcript under the same key."""
+    """Begin a new, empty transcript under the same key; what runs there is ended first."""
+    key = ctx.services.sessions.key(params.key)
+    await ctx.services.agent.quiet(key)
     done = await ctx.services.sessions.reset(params.key)
+    ctx.services.agent.forget_history(key)
     ctx.services.health.changed()
     return done
 
 
 @METHODS.method("sessions.delete", scope=Scope.ADMIN)
 async def sessions_delete(ctx: Context, params: SessionsDelete) -> SessionDeleted:
-    """Take a session away; its transcript is archived."""
+    """Take a session away; its transcript is archived, what runs there is ended first."""
+    key = ctx.services.sessions.deletable(params.key)
+    await ctx.services.agent.quiet(key)
     done = await ctx.services.sessions.delete(
         params.key, delete_transcript=params.delete_transcript
     )
+    ctx.services.agent.forget_history(key)
     ctx.services.health.changed()
     return done
 
@@ -69,6 +75,7 @@ async def sessions_delete(ctx: Context, params: SessionsDelete) -> SessionDelete
 async def sessions_compact(ctx: Context, params: SessionsCompact) -> SessionCompacted:
     """Keep the newest messages of a transcript and archive the rest."""
     done = await ctx.services.sessions.truncate(params.key, params.max_lines)
+    ctx.services.agent.forget_history(done.key)
     ctx.services.health.changed()
     return done
 

@@ -192,15 +192,24 @@ class Sessions:
         entry = await self._database.write(reset_session)
         return SessionResetDone(ok=True, key=name, entry=state_of(entry))
 
+    def deletable(self, key: str) -> SessionKey:
+        """The canonical form of a key that `delete` would take.
+
+        Raises:
+            Refused: For the main session of the default agent.
+        """
+        name, policy = self.key(key), self._policy()
+        if name in (main_session(policy.agent_id, policy.main_key), "global"):
+            raise Refused(f"Cannot delete the main session ({name}).")
+        return name
+
     async def delete(self, key: str, *, delete_transcript: bool = True) -> SessionDeleted:
         """`sessions.delete`: take the session away; its transcript is ended and kept.
 
         Raises:
             Refused: For the main session of the default agent.
         """
-        name, policy, now_ms = self.key(key), self._policy(), self._clock.now_ms()
-        if name in (main_session(policy.agent_id, policy.main_key), "global"):
-            raise Refused(f"Cannot delete the main session ({name}).")
+        name, now_ms = self.deletable(key), self._clock.now_ms()
 
         def delete_session(tx: Tx) -> tuple[SessionEntry | None, bool]:
             found = records.remove(tx, name, now_ms=now_ms)

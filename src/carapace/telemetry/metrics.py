@@ -34,6 +34,7 @@ class Metrics:
     turns: Counter
     turn_seconds: Histogram
     turns_waiting: Gauge
+    tokens: Counter
     tool_calls: Counter
     ws_connections: Gauge
     ws_frames_in: Counter
@@ -121,6 +122,12 @@ class Metrics:
         self.turns_waiting = prometheus.Gauge(
             "carapace_turns_waiting",
             "Turns that wait for their lane.",
+            registry=registry,
+        )
+        self.tokens = prometheus.Counter(
+            "carapace_tokens",
+            "Tokens that turns used, by kind: input, output, cache_read or cache_write.",
+            ("kind",),
             registry=registry,
         )
         self.tool_calls = prometheus.Counter(

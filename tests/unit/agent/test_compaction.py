@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from carapace.agent.compaction import Compactor, room_for, summary_request
-from carapace.agent.providers.ports import ProviderError, Stop, TextPart
+from carapace.agent.providers.ports import ProviderError, Stop, TextPart, Usage
 from carapace.clock import SystemClock
 from carapace.sessions.types import StoredMessage
 from support.agent_house import MAIN, agent_house, ask
@@ -35,16 +35,22 @@ async def test_older_messages_are_archived_behind_the_summary():
         for name in ("a", "b"):
             await (await house.agent.submit(ask("x", name))).ended()
         compactor = Compactor(house.sessions, SystemClock())
-        changed, used = await compactor.compact(MAIN, house.models.targets, keep=1)
-        assert changed
-        assert used[0][1].output == 1
+        used: list[Usage] = []
+        assert await compactor.compact(
+            MAIN, house.models.targets, lambda _, usage: used.append(usage), keep=1
+        )
+        assert [usage.output for usage in used] == [1]
         assert [one.text for one in await house.sessions.history("main")] == ["notes", "ok"]
 
 
-async def test_an_empty_summary_changes_nothing():
-    async with agent_house(say("ok"), (Stop("stop"),)) as house:
+async def test_an_empty_summary_changes_nothing_but_is_paid_for():
+    async with agent_house(say("ok"), (Usage(9, 0), Stop("stop"))) as house:
         await (await house.agent.submit(ask("x"))).ended()
         compactor = Compactor(house.sessions, SystemClock())
+        used: list[Usage] = []
         with pytest.raises(ProviderError, match="no summary"):
-            await compactor.compact(MAIN, house.models.targets, keep=1)
+            await compactor.compact(
+                MAIN, house.models.targets, lambda _, usage: used.append(usage), keep=1
+            )
+        assert used == [Usage(9, 0)]
         assert len(await house.sessions.history("main")) == 2

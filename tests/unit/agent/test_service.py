@@ -147,6 +147,29 @@ async def test_aborting_a_session_ends_what_waits_too():
         assert (await house.agent.submit(ask("c", "c"))).run_id == "c"
 
 
+async def test_a_quiet_session_has_every_end_written_down():
+    async with agent_house((TextDelta("w0"), Hang())) as house:
+        first = await house.agent.submit(ask("x", "a"))
+        waiting = await house.agent.submit(ask("y", "b"))
+        await house.provider.hanging.wait()
+        await house.agent.quiet(MAIN)
+        assert first.outcome is not None
+        assert waiting.outcome is not None
+        assert [one.text for one in await house.sessions.history("main")] == ["x", "y", "w0"]
+        await house.agent.quiet(MAIN)
+
+
+async def test_a_run_id_tells_whether_it_is_new():
+    async with agent_house(say("ok")) as house:
+        first = await house.agent.accept(ask("x", "a"))
+        again = await house.agent.accept(ask("x", "a"))
+        assert (first.is_new, again.is_new) == (True, False)
+        assert again.run is first.run
+        await first.run.ended()
+        assert house.metrics.tokens.labels("input")._value.get() == 10
+        assert house.metrics.tokens.labels("output")._value.get() == 1
+
+
 async def test_aborting_before_the_first_step_leaves_the_lane_free():
     async with agent_house(echo) as house:
         run = await house.agent.submit(ask("x", "a"))

@@ -205,12 +205,14 @@ async def test_an_embedded_model_gets_a_short_prompt_and_few_tools():
         await done(house, "x")
         request = house.provider.requests[0]
         assert len(request.system) < 800
-        assert {tool.name for tool in request.tools} == {
+        assert [tool.name for tool in request.tools] == [
             "current_time",
-            "session_status",
-            "memory_write",
             "memory_search",
-        }
+            "memory_write",
+            "sessions_list",
+            "memory_forget",
+            "session_status",
+        ]
 
 
 async def test_a_long_conversation_is_summarised_once_and_goes_on():

@@ -32,14 +32,6 @@ class AnthropicProvider:
             clock=clock,
         )
 
-    async def warm(self) -> None:
-        """Import the SDK and make the client ahead of the first request.
-
-        Raises:
-            ProviderError: If the SDK is not installed, or there is no key.
-        """
-        await self._sdk.client()
-
     def stream(self, request: ModelRequest) -> AsyncGenerator[ModelEvent, None]:
         """See `Provider.stream`."""
         model = self._spec.model(request.model)

@@ -36,13 +36,15 @@ _RULES = """\
 You choose tools for an assistant. Answer with one JSON object and nothing else.
 Choose a tool only if it is made for what the user asks.
 Choose {"tool":"none"} for greetings, small talk, jokes, questions about yourself, general
-knowledge, maths, writing and opinions.
+knowledge, maths, translations, writing and opinions.
 
 Tools:
 """
 _NO_TOOL_EXAMPLES = """
 Examples:
 What is the capital of France? -> {"tool":"none"}
+Write a short poem about the sea. -> {"tool":"none"}
+Who painted the Mona Lisa? -> {"tool":"none"}
 Tell me something funny. -> {"tool":"none"}
 Who made you? -> {"tool":"none"}
 What is 12*12? -> {"tool":"none"}
@@ -56,7 +58,15 @@ _TOOL_EXAMPLES: tuple[tuple[str, str, dict[str, str]], ...] = (
         "Remember that I like tea.",
         {"name": "favourite drink", "text": "The user likes tea."},
     ),
+    (
+        "memory_write",
+        "Remember that Tom flies to Rome on Friday.",
+        {"name": "tom's flight", "text": "Tom flies to Rome on Friday."},
+    ),
     ("memory_search", "What do I like to drink?", {"query": "drink"}),
+    ("memory_search", "When does Tom fly?", {"query": "tom flight"}),
+    ("memory_forget", "Forget what I like to drink.", {"name": "favourite drink"}),
+    ("sessions_list", "What did we talk about lately?", {}),
 )
 _SMALL_TALK = frozenset(
     [

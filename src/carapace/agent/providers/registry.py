@@ -20,7 +20,7 @@ from carapace.agent.providers.google import GoogleProvider
 from carapace.agent.providers.leased import LeasedProvider
 from carapace.agent.providers.ollama import probe_ollama
 from carapace.agent.providers.openai import OpenAiProvider
-from carapace.agent.providers.ports import Provider, ProviderError
+from carapace.agent.providers.ports import Provider
 from carapace.agent.providers.spec import Api, HttpClientFactory, ModelSpec, ProviderSpec
 from carapace.clock import Clock
 from carapace.config.settings.agents import AgentsSettings, ModelChoice
@@ -44,7 +44,8 @@ class ProviderRegistry:
     Args:
         models: `models.*`.
         agents: `agents.*`, for who uses which model.
-        env: The process's environment; only names this file documents are read.
+        env: `env.vars` under the process's environment; only names this file documents
+            are read.
         http_client: Makes a guarded client for one provider.
         clock: For providers.
         embedded: Makes the provider that runs here; None where there is no such thing.
@@ -82,12 +83,19 @@ class ProviderRegistry:
 
     # ---- what there is ----
 
-    def apply(self, models: ModelsSettings, agents: AgentsSettings) -> None:
+    def apply(
+        self,
+        models: ModelsSettings,
+        agents: AgentsSettings,
+        env: Mapping[str, str] | None = None,
+    ) -> None:
         """Take new settings; what did not change keeps its connections and its rest.
 
-        Providers that are gone are closed after their last stream ends.
+        Providers that are gone are closed after their last stream ends. Without `env` the
+        variables stay.
         """
         self._models, self._agents = models, agents
+        self._env = self._env if env is None else env
         for name in unsupported(models):
             log.warning("provider skipped: its api is not spoken here", provider=name)
         specs = {spec.name: spec for spec in find_sources(models, self._env, self._catalogue)}
@@ -107,17 +115,6 @@ class ProviderRegistry:
             return
         self._ollama = await probe_ollama(self._env, self._http_client)
         self.apply(self._models, self._agents)
-
-    async def warm(self) -> None:
-        """Load what the default model's provider needs, ahead of its first request."""
-        try:
-            target = self.resolve(None, AgentId("main"))[0]
-            leased = target.provider
-            inner = leased.provider if isinstance(leased, LeasedProvider) else leased
-            if isinstance(inner, OpenAiProvider | AnthropicProvider | GoogleProvider):
-                await inner.warm()
-        except (ProviderError, Refused) as error:
-            log.warning("the default model is not usable", reason=error.message)
 
     def catalogue(self) -> list[ModelInfo]:
         """Every model of every source, by provider and name."""

@@ -1,8 +1,9 @@
 """A vendor's SDK behind one narrow door: import it late, post a body, read raw bytes.
 
-The SDK makes the request (addresses, headers, authentication); what comes back is read raw
-and parsed by our own decoders, which costs a tenth of the SDK's models a piece. Both SDKs
-of the same generator (`openai`, `anthropic`) have the same shape and share this file.
+The SDK makes the request (address, headers, authentication); what comes back is read raw
+and parsed by our own decoders, which costs a tenth of the SDK's models a piece. Only the body
+differs from one request to the next, so the head that the SDK made first is used again. Both
+SDKs of the same generator (`openai`, `anthropic`) have the same shape and share this file.
 """
 
 from __future__ import annotations
@@ -10,9 +11,12 @@ from __future__ import annotations
 import asyncio
 import importlib
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
 from urllib.parse import urlsplit
+
+import msgspec
 
 from carapace.agent.providers.faults import clean, error_from_status, parse_retry_after
 from carapace.agent.providers.ports import ProviderError, ProviderFault
@@ -24,6 +28,7 @@ __all__ = ["Sdk", "load_sdk", "require_key", "unreachable"]
 
 # Asks the SDK for the response as it arrives, unparsed (its `with_streaming_response`).
 _RAW = {"X-Stainless-Raw-Response": "stream"}
+_OF_BODY = frozenset({b"content-length", b"transfer-encoding"})
 
 
 async def load_sdk(name: str, extra: str) -> ModuleType:
@@ -69,6 +74,20 @@ def unreachable(
     return ProviderError(ProviderFault.UNREACHABLE, f"Cannot reach {where}: {said}")
 
 
+@dataclass(frozen=True, slots=True)
+class _Head:
+    """All of a request but its body, in the types of the HTTP library."""
+
+    url: Any
+    headers: list[tuple[bytes, bytes]] = field(repr=False)
+    extensions: Mapping[str, Any]
+
+
+def _head_of(request: Any) -> _Head:
+    kept = [(name, value) for name, value in request.headers.raw if name.lower() not in _OF_BODY]
+    return _Head(request.url, kept, request.extensions)
+
+
 class Sdk:
     """One client of one SDK, made at first use and kept for its connections.
 
@@ -85,6 +104,7 @@ class Sdk:
         "_build",
         "_clock",
         "_extra",
+        "_heads",
         "_http",
         "_http_client",
         "_lock",
@@ -114,6 +134,7 @@ class Sdk:
         self._module: ModuleType | None = None
         self._made: Any = None
         self._http: Any = None
+        self._heads: dict[tuple[str, ...], _Head] = {}
 
     async def client(self) -> Any:
         """The SDK's client.
@@ -138,9 +159,34 @@ class Sdk:
     ) -> Opened[bytes]:
         """Send `body` and return when the head of the answer is there."""
         client = await self.client()
-        options = {"headers": {**self._absent(), **headers, **_RAW}}
-        response = await client.post(path, cast_to=object, body=body, options=options)
-        return Opened(response.http_response.aiter_bytes(), response.http_response.aclose)
+        key = (path, *headers, *headers.values())
+        head = self._heads.get(key)
+        if head is not None:
+            response = await self._send(head, body)
+        else:
+            options = {"headers": {**self._absent(), **headers, **_RAW}}
+            raw = await client.post(path, cast_to=object, body=body, options=options)
+            response = raw.http_response
+            self._heads[key] = _head_of(response.request)
+        return Opened(response.aiter_bytes(), response.aclose)
+
+    async def _send(self, head: _Head, body: Mapping[str, Any]) -> Any:
+        """The request again with another body."""
+        request = self._http.build_request(
+            "POST",
+            head.url,
+            headers=head.headers,
+            content=msgspec.json.encode(body),
+            extensions=dict(head.extensions),
+        )
+        response = await self._http.send(request, stream=True)
+        if response.is_success:
+            return response
+        try:
+            content = await response.aread()
+        finally:
+            await response.aclose()
+        raise self._refusal(response, content)
 
     def _absent(self) -> dict[str, Any]:
         """Leaves out the credential of a server that wants none; the SDK insists on one."""
@@ -155,14 +201,17 @@ class Sdk:
         if self._module is not None and isinstance(error, self._module.APIStatusError):
             # The SDK's class is only known at run time; its fields are its documented surface.
             answer: Any = error
-            header = answer.response.headers.get("retry-after")
-            return error_from_status(
-                answer.status_code,
-                answer.response.content,
-                retry_after_s=parse_retry_after(header, now=self._clock.now()),
-                secrets=secrets,
-            )
+            return self._refusal(answer.response, answer.response.content)
         return unreachable(error, self._spec.base_url, secrets)
+
+    def _refusal(self, response: Any, content: bytes) -> ProviderError:
+        header = response.headers.get("retry-after")
+        return error_from_status(
+            response.status_code,
+            content,
+            retry_after_s=parse_retry_after(header, now=self._clock.now()),
+            secrets=self._spec.secrets(),
+        )
 
     async def aclose(self) -> None:
         """Close the connections; a later request would open new ones."""

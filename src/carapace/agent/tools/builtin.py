@@ -8,7 +8,16 @@ from carapace.agent.tools.registry import Tools
 __all__ = ["builtin_tools"]
 
 
+# The embedded model is offered the first six of these that are core, so the best come first.
+_FIRST = ("current_time", "memory_search", "memory_write", "sessions_list", "memory_forget")
+
+
 def builtin_tools(*, with_memory: bool = True) -> Tools:
-    """All built-in tools; `with_memory` is `memory.enabled`."""
-    tools = time.TOOLS.merge(sessions.TOOLS)
-    return tools.merge(memory.TOOLS) if with_memory else tools
+    """All built-in tools, the most useful first; `with_memory` is `memory.enabled`."""
+    found = time.TOOLS.merge(sessions.TOOLS)
+    if with_memory:
+        found = found.merge(memory.TOOLS)
+    ordered = Tools()
+    for name in sorted(found, key=lambda name: _FIRST.index(name) if name in _FIRST else 99):
+        ordered.add(found[name])
+    return ordered

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 from msgspec import Meta
@@ -14,6 +14,11 @@ from carapace.agent.tools.registry import ToolContext, Tools
 __all__ = ["TOOLS", "MemoryForget", "MemoryRead", "MemorySearch", "MemoryWrite"]
 
 TOOLS = Tools()
+_MAX_NAMES: Final = 5
+_NO_NAME: Final = "Nothing is remembered under that name."
+_NO_MATCH: Final = (
+    "Nothing remembered matches. Answer from what you know, or say that you were not told."
+)
 
 MemoryName = Annotated[
     str, Meta(min_length=1, max_length=200, description="Short name, such as birthday-of-anna.")
@@ -43,7 +48,7 @@ class MemorySearch(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """Arguments of `memory_search`."""
 
     query: Annotated[
-        str, Meta(max_length=500, description="Words to look for; blank for the newest entries.")
+        str, Meta(max_length=500, description="Words or a question; blank for the newest entries.")
     ]
     limit: Annotated[int, Meta(ge=1, le=20, description="How many entries at most.")] = 5
 
@@ -60,21 +65,24 @@ async def memory_write(ctx: ToolContext, params: MemoryWrite) -> str:
 async def memory_read(ctx: ToolContext, params: MemoryRead) -> str:
     """Read one thing you remembered, by its name."""
     found = await ctx.memory.read(ctx.agent_id, _plain(params.name))
-    return _shown(found) if found else "Nothing is remembered under that name."
+    return _shown(found) if found else _NO_NAME
 
 
 @TOOLS.tool("memory_search", risk=Risk.READ, is_core=True)
 async def memory_search(ctx: ToolContext, params: MemorySearch) -> str:
-    """Look through what you remembered; use it before saying that you do not know."""
+    """Look up what you were told about the user, their people, plans and tastes."""
     found = await ctx.memory.search(ctx.agent_id, params.query, limit=params.limit)
-    return "\n\n".join(_shown(one) for one in found) or "Nothing remembered matches."
+    return "\n\n".join(_shown(one) for one in found) or _NO_MATCH
 
 
-@TOOLS.tool("memory_forget", risk=Risk.WRITE)
+@TOOLS.tool("memory_forget", risk=Risk.WRITE, is_core=True)
 async def memory_forget(ctx: ToolContext, params: MemoryForget) -> str:
     """Forget one thing you remembered, by its name."""
-    was_there = await ctx.memory.forget(ctx.agent_id, _plain(params.name))
-    return "Forgotten." if was_there else "Nothing is remembered under that name."
+    if await ctx.memory.forget(ctx.agent_id, _plain(params.name)):
+        return "Forgotten."
+    close = await ctx.memory.search(ctx.agent_id, params.name, limit=_MAX_NAMES)
+    names = ", ".join(repr(one.name) for one in close)
+    return _NO_NAME + (f" These come close: {names}." if names else "")
 
 
 def _shown(memory: Memory) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from carapace.agent.memory import records as vectors
 from carapace.store.ports import Row, Tx
 
 __all__ = ["Memory", "count", "delete", "get", "recent", "search", "write"]
@@ -52,6 +53,7 @@ def write(tx: Tx, agent_id: str, *, name: str, text: str, run_id: str, now_ms: i
         raise LookupError("an upsert returned no row")
     tx.execute(_UNINDEX, (row["row_id"],))
     tx.execute(_INDEX, (row["row_id"], name, text))
+    vectors.drop(tx, row["row_id"])
 
 
 def get(tx: Tx, agent_id: str, name: str) -> Memory | None:

@@ -1,10 +1,12 @@
-"""What agents remember: named texts in the database, found again by their words."""
+"""What agents remember: named texts in the database, found again by words and by meaning."""
 
 from __future__ import annotations
 
 import re
 from typing import Final
 
+from carapace.agent.memory.fusion import fuse
+from carapace.agent.memory.meanings import Meanings
 from carapace.agent.tools import memory_records as records
 from carapace.agent.tools.memory_records import Memory
 from carapace.agent.tools.registry import ToolTrouble
@@ -15,6 +17,7 @@ __all__ = ["MAX_MEMORIES", "MemoryStore", "words_of"]
 
 MAX_MEMORIES: Final = 10_000
 _MAX_WORDS: Final = 16
+_POOL: Final = 50  # of each order, before they become one
 _WORD: Final = re.compile(r"\w+")
 
 
@@ -24,14 +27,21 @@ class MemoryStore:
     Args:
         database: Where it is kept.
         clock: For the time of each entry.
+        meanings: Search by meaning; None for words alone.
         max_memories: Entries of one agent.
     """
 
     def __init__(
-        self, database: Database, clock: Clock, *, max_memories: int = MAX_MEMORIES
+        self,
+        database: Database,
+        clock: Clock,
+        *,
+        meanings: Meanings | None = None,
+        max_memories: int = MAX_MEMORIES,
     ) -> None:
         self._database = database
         self._clock = clock
+        self._meanings = meanings
         self._max_memories = max_memories
 
     async def write(self, agent_id: str, *, name: str, text: str, run_id: str) -> None:
@@ -54,19 +64,30 @@ class MemoryStore:
                 f"the memory holds {self._max_memories} entries, which is its limit; "
                 "write to a name that exists, or ask the user what may go"
             )
+        if self._meanings is not None:
+            self._meanings.changed()
 
     async def read(self, agent_id: str, name: str) -> Memory | None:
         """What is kept under `name`."""
         return await self._database.read(lambda tx: records.get(tx, agent_id, name))
 
     async def search(self, agent_id: str, query: str, *, limit: int) -> list[Memory]:
-        """Entries with any word of `query`, best first; the newest ones for a blank query."""
+        """What fits `query` best, by its words and by its meaning; the newest if it is blank."""
         words = words_of(query)
         if not words:
             return await self._database.read(lambda tx: records.recent(tx, agent_id, limit))
-        return await self._database.read(
-            lambda tx: records.search(tx, agent_id, words=words, limit=limit)
-        )
+        by_meaning: list[str] = []
+        if self._meanings is not None:
+            by_meaning = await self._meanings.search(agent_id, query, limit=_POOL)
+
+        def work(tx: Tx) -> list[Memory]:
+            by_words = records.search(tx, agent_id, words=words, limit=_POOL)
+            known = {memory.name: memory for memory in by_words}
+            best = fuse(list(known), by_meaning)[:limit]
+            found = (known.get(name) or records.get(tx, agent_id, name) for name in best)
+            return [memory for memory in found if memory is not None]
+
+        return await self._database.read(work)
 
     async def forget(self, agent_id: str, name: str) -> bool:
         """Remove what is kept under `name`; False if there was nothing."""

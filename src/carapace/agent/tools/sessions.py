@@ -43,7 +43,7 @@ class SessionStatus(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """Arguments of `session_status`: none."""
 
 
-@TOOLS.tool("sessions_list", risk=Risk.READ)
+@TOOLS.tool("sessions_list", risk=Risk.READ, is_core=True)
 async def sessions_list(ctx: ToolContext, params: SessionsListing) -> str:
     """List your other conversations with the user, the most recent first."""
     page = await ctx.sessions.page(

@@ -14,6 +14,8 @@ from carapace.agent.tools.registry import ToolContext, Tools, ToolTrouble
 __all__ = ["TOOLS", "CurrentTime"]
 
 TOOLS = Tools()
+# What small models say instead of leaving the argument out.
+_HERE = frozenset({"", "local", "user"})
 
 
 class CurrentTime(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -27,7 +29,8 @@ class CurrentTime(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 @TOOLS.tool("current_time", risk=Risk.READ, is_core=True)
 async def current_time(ctx: ToolContext, params: CurrentTime) -> str:
     """Tell the current date and time, in the user's time zone or the one asked for."""
-    name = params.timezone or ctx.timezone or "UTC"
+    asked = params.timezone if params.timezone not in _HERE else None
+    name = asked or ctx.timezone or "UTC"
     try:
         zone = ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):

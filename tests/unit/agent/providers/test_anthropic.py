@@ -42,5 +42,5 @@ async def test_anthropic_itself_needs_a_key() -> None:
     made = ProviderSpec("anthropic", Api.ANTHROPIC_MESSAGES)
     source = AnthropicProvider(made, http_client=plain_client, clock=SystemClock())
     with pytest.raises(ProviderError) as caught:
-        await source.warm()
+        await collect(source, request("hi"))
     assert caught.value.fault is ProviderFault.AUTH

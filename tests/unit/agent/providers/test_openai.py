@@ -41,7 +41,7 @@ async def test_openai_itself_needs_a_key() -> None:
     made = ProviderSpec("openai", Api.OPENAI_RESPONSES)
     source = OpenAiProvider(made, http_client=plain_client, clock=SystemClock())
     with pytest.raises(ProviderError) as caught:
-        await source.warm()
+        await collect(source, request("hi"))
     assert caught.value.fault is ProviderFault.AUTH
 
 

@@ -216,16 +216,6 @@ async def test_ollama_is_not_asked_for_where_settings_say_so(server: FakeLlm) ->
     assert configured.knows("ollama/anything")
 
 
-async def test_warming_loads_the_default_model_and_never_fails(server: FakeLlm) -> None:
-    found = registry(models(server.url))
-    await found.warm()
-    await found.aclose()
-    keyless = msgspec.convert({"providers": {"openai": {}}}, ModelsSettings)
-    await registry(keyless).warm()
-    await registry().warm()
-    await registry(embedded=Embedded).warm()
-
-
 @pytest.fixture
 async def server() -> AsyncGenerator[FakeLlm]:
     async with fake_llm() as running:

@@ -129,6 +129,8 @@ async def test_the_built_in_tools_do_what_they_say():
         assert "green" in (await use(house, "memory_read", '{"name":" tea "}')).text
         assert "green" in (await use(house, "memory_search", '{"query":"gre\\" OR"}')).text
         assert "green" in (await use(house, "memory_search", '{"query":""}')).text
+        near = await use(house, "memory_forget", '{"name":"my tea"}')
+        assert near.text == "Nothing is remembered under that name. These come close: 'tea'."
         assert "Forgotten" in (await use(house, "memory_forget", '{"name":"tea"}')).text
         assert "Nothing" in (await use(house, "memory_read", '{"name":"tea"}')).text
         assert "new" in (await use(house, "session_status")).text
@@ -140,6 +142,7 @@ async def test_the_built_in_tools_do_what_they_say():
         other = await use(house, "sessions_history", '{"key":"agent:other:main"}')
         assert "another agent" in other.text
         assert "UTC" in (await use(house, "current_time")).text
+        assert "UTC" in (await use(house, "current_time", '{"timezone":"local"}')).text
         assert "no time zone" in (await use(house, "current_time", '{"timezone":"x/y"}')).text
 
 
