@@ -1,0 +1,120 @@
+"""A thousand connections, a quarter of them hostile: the others feel nothing, nothing stays."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import resource
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.gateway import ROOT, TOKEN, Started, model_server, running_gateway, settings
+from support.ws import peer, talk
+
+DEADLINE_S = 3
+STRANGERS = 50
+MB = 1024 * 1024
+
+
+def rss_bytes(gateway: Started) -> int:
+    """Resident memory of the gateway's process."""
+    fields = Path(f"/proc/{gateway.ready['pid']}/statm").read_text("ascii").split()
+    return int(fields[1]) * resource.getpagesize()
+
+
+def raise_file_limit() -> None:
+    """Both processes need a socket for each of a thousand connections."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 8_192 if hard == resource.RLIM_INFINITY else min(8_192, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+async def load(gateway: Started, seconds: float, **counts: int) -> dict[str, Any]:
+    """Run the crowd; its figures. The hostile one would have processors of its own: nice."""
+    script = str(ROOT / "tests" / "support" / "load_client.py")
+    words = [f"--{name}={count}" for name, count in counts.items()]
+    process = await asyncio.create_subprocess_exec(
+        *(() if "polite" in counts else ("nice", "-n", "10")),
+        sys.executable,
+        script,
+        f"--port={gateway.port}",
+        f"--token={TOKEN}",
+        f"--seconds={seconds}",
+        *words,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    async with asyncio.timeout(100):
+        out, _ = await process.communicate()
+    assert process.returncode == 0
+    figures: dict[str, Any] = json.loads(out)
+    return figures
+
+
+async def watch_rss(gateway: Started, seen: list[int]) -> None:
+    while True:
+        seen.append(rss_bytes(gateway))
+        await asyncio.sleep(0.2)  # a sample rate, nothing is waited for
+
+
+async def keep_talking(gateway: Started) -> None:
+    """Somebody chats meanwhile: every word goes to every connection."""
+    async with peer(gateway.url, scopes=("operator.read", "operator.write")) as person:
+        count = 0
+        while True:
+            count += 1
+            await talk(person, "main", "[[gap:100]][[tokens:8]]", f"load-{count}")
+
+
+async def crowded(gateway: Started, seconds: float) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A thousand connections while somebody chats; figures of the polite and the hostile.
+
+    Two processes, so that the noise costs the measuring one nothing.
+    """
+    talking = asyncio.create_task(keep_talking(gateway))
+    async with asyncio.TaskGroup() as group:
+        polite = group.create_task(load(gateway, seconds, polite=750))
+        hostile = group.create_task(
+            load(gateway, seconds, sleepers=100, vandals=100, strangers=STRANGERS)
+        )
+    talking.cancel()
+    await asyncio.wait([talking])
+    return polite.result(), hostile.result()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="reads memory from /proc")
+async def test_a_thousand_clients_some_hostile_disturb_nobody(tmp_path: Path):
+    raise_file_limit()
+    limits = {"handshakeTimeoutS": DEADLINE_S}
+    async with (
+        model_server(tmp_path) as model,
+        running_gateway(tmp_path / "gateway", settings(model.port, limits=limits)) as gateway,
+    ):
+        fresh, seen = rss_bytes(gateway), list[int]()
+        await crowded(gateway, 3)
+        once = rss_bytes(gateway)
+        watching = asyncio.create_task(watch_rss(gateway, seen))
+        polite, hostile = await crowded(gateway, 12)
+        watching.cancel()
+        await asyncio.wait([watching])
+        async with peer(gateway.url, scopes=("operator.read",)) as person:
+            assert (await person.call("h", "health", {}))["ok"] is True
+        twice = rss_bytes(gateway)
+        memory = [size // MB for size in (fresh, once, max(seen), twice)]
+        print(f"polite {polite}\nhostile {hostile}")
+        print(f"memory in MB: fresh {memory[0]}, after one crowd {memory[1]}, peak {memory[2]}, ")
+        print(f"after two {memory[3]}")
+        assert gateway.process.returncode is None
+    assert (polite["faults"], hostile["faults"]) == ([], [])
+    assert polite["open_at_once"] + hostile["open_at_once"] == 1_000
+    assert polite["requests"] > 5_000
+    assert hostile["vandal_visits"] > 200
+    assert polite["p99_ms"] < 50
+    assert hostile["strangers"] == STRANGERS
+    assert hostile["stranger_max_s"] < DEADLINE_S + 1.5
+    # What a crowd needed is there for the next one: a second does not add to it.
+    assert twice - once < 16 * MB
+    assert twice - fresh < 80 * MB
