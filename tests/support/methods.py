@@ -1,11 +1,12 @@
-"""Handlers with real rooms below them: sessions, agent, configuration, presence."""
+"""All services behind the methods, and calls as the dispatcher makes them."""
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -13,46 +14,46 @@ import msgspec
 from carapace.app.parts import METHODS
 from carapace.auth.presence import Presence
 from carapace.auth.types import Caller
-from carapace.clock import SystemClock
 from carapace.config.load import Overrides
-from carapace.config.paths import Paths
+from carapace.config.paths import PathFlags, resolve_paths
+from carapace.config.schema import config_schema
 from carapace.config.service import ConfigService
 from carapace.ids import ConnId
 from carapace.methods.context import Context, Services
 from carapace.methods.snapshot import AgentFacts, HealthCache, HealthFacts
 from carapace.protocol.connect import ClientInfo
 from carapace.protocol.models import ModelInfo
-from carapace.protocol.presence import PresenceEntry
 from carapace.protocol.validation import decode_params
-from carapace.sessions.types import ModelRef, SessionPolicy
+from carapace.sessions.types import SessionPolicy
 from carapace.tasks import Tasks
 from carapace.telemetry.ring import LogTail, Ring
 from support.agent_house import AgentHouse, agent_house
-from support.auth import caller
+from support.clock import FakeClock
+from support.server import make_caller, own_entry
 
-__all__ = ["Desk", "FakeCall", "desk"]
-
-CLIENT = ClientInfo(id="cli", version="1.0.0", platform="linux", mode="cli", display_name="golden")
-POLICY = SessionPolicy(model=ModelRef("fake", "fake-1"), context_tokens=128_000)
+__all__ = ["FakeCall", "MethodHouse", "method_house"]
 
 
 @dataclass
 class FakeCall:
-    """A request as the server hands it over; keeps first answers."""
+    """A request without a wire; remembers first answers."""
 
-    caller: Caller
-    client: ClientInfo | None = CLIENT
+    caller: Caller = field(default_factory=make_caller)
     accepted: list[Any] = field(default_factory=list[Any])
 
     @property
     def conn_id(self) -> ConnId:
         return self.caller.conn_id
 
+    @property
+    def client(self) -> ClientInfo | None:
+        return self.caller.client
+
     def accept(self, payload: Any) -> None:
-        self.accepted.append(payload)
+        self.accepted.append(plain(payload))
 
 
-class Models:
+class OneModel:
     """A catalogue of one."""
 
     def catalogue(self) -> list[ModelInfo]:
@@ -60,66 +61,65 @@ class Models:
 
 
 @dataclass
-class Desk:
-    """Answers requests the way the dispatcher would, without sockets."""
+class MethodHouse:
+    """The services, and a way to ask them."""
 
+    agent_house: AgentHouse
     services: Services
-    house: AgentHouse
+    clock: FakeClock
     ring: Ring
-    call: FakeCall
-    errors: list[BaseException]
+    tasks: Tasks
+    degraded: dict[str, str]
 
-    async def ask(self, method: str, params: Any = None, *, call: FakeCall | None = None) -> Any:
-        """The result as a client reads it."""
+    async def call(self, method: str, params: Any = None, call: FakeCall | None = None) -> Any:
+        """The answer as a client reads it; what the handler raises is raised."""
         row = METHODS[method]
-        raw = msgspec.Raw(msgspec.json.encode({} if params is None else params))
-        decoded = decode_params(row, raw)
-        context = Context(self.services, call or self.call)
-        result = row.handler(context, decoded)
-        if row.is_async:
-            result = await result
-        return msgspec.json.decode(msgspec.json.encode(result))
+        given = decode_params(row, msgspec.Raw(msgspec.json.encode(params or {})))
+        context = Context(self.services, call or FakeCall())
+        result = row.handler(context) if row.params is None else row.handler(context, given)
+        return plain(await result if inspect.isawaitable(result) else result)
 
-    def caller_with(self, *scopes: str) -> FakeCall:
-        """Somebody who may do just that."""
-        return FakeCall(caller(*scopes))
+
+def plain(value: Any) -> Any:
+    return msgspec.json.decode(msgspec.json.encode(value))
 
 
 @asynccontextmanager
-async def desk(folder: Path, *scripts: Any, config_text: str | None = None) -> AsyncGenerator[Desk]:
-    """A desk whose model plays `scripts`."""
-    errors: list[BaseException] = []
-    tasks = Tasks("test", lambda _name, error: errors.append(error))
-    clock = SystemClock()
-    paths = Paths(folder / "carapace.json", folder / "state")
-    if config_text is not None:
-        paths.config_path.write_text(config_text)
-    ring = Ring()
-    async with agent_house(*scripts) as house:
-        config = ConfigService(paths, Overrides({}))
-        health = HealthCache(
+async def method_house(*scripts: Any, **options: Any) -> AsyncGenerator[MethodHouse]:
+    """Real rooms below, a scripted provider, a clock that stands still."""
+    clock = FakeClock(datetime(2026, 1, 2, tzinfo=UTC))
+    async with agent_house(*scripts, clock=clock, **options) as house:
+        paths = resolve_paths({}, PathFlags(state_dir=str(house.folder / "state")))
+        paths.make_state_dir()
+        config = ConfigService(paths, Overrides({}, {}, {}))
+        tasks = Tasks("methods", lambda _name, _error: None)
+        ring, degraded = Ring(), dict[str, str]()
+        cache = HealthCache(
             lambda limit, agent_id: house.sessions.recent(limit, agent_id=agent_id),
-            lambda: HealthFacts([AgentFacts("main", is_default=True)], config.trouble(), {}),
+            lambda: HealthFacts(
+                [AgentFacts(one, one == house.profiles.default_id) for one in house.profiles.ids],
+                config.trouble(),
+                degraded,
+            ),
             path=house.sessions.path,
             clock=clock,
             tasks=tasks,
         )
-        await health.renew()
         services = Services(
             config=config,
-            config_schema=lambda: {"schema": {}, "uiHints": {}},
+            config_schema=lambda: config_schema("test", clock.now()),
             sessions=house.sessions,
             agent=house.agent,
             profiles=house.profiles,
-            policy=lambda: POLICY,
-            models=Models(),
-            presence=Presence(PresenceEntry(text="self", ts=1, mode="gateway")),
-            health=health,
-            logs=LogTail(ring, "/var/log/gateway.log"),
+            policy=SessionPolicy,
+            models=OneModel(),
+            presence=Presence(own_entry()),
+            health=cache,
+            logs=LogTail(ring, "/log"),
             publish=house.events.append,
             clock=clock,
         )
         try:
-            yield Desk(services, house, ring, FakeCall(caller("operator.admin")), errors)
+            yield MethodHouse(house, services, clock, ring, tasks, degraded)
         finally:
             await tasks.close()

@@ -1,19 +1,15 @@
+"""A handler sees the call's own caller."""
+
 from __future__ import annotations
 
-from pathlib import Path
-
 from carapace.methods.context import Call, Context
-from carapace.server.dispatch import ActiveCall
-from support.methods import FakeCall, desk
+from support.methods import FakeCall, method_house
+from support.server import make_caller
 
 
-async def test_the_context_tells_who_asks(tmp_path: Path) -> None:
-    async with desk(tmp_path) as at:
-        assert Context(at.services, at.call).caller is at.call.caller
-
-
-def test_the_servers_call_and_the_tests_call_fit_the_port() -> None:
-    """Held by the type checker: both lines would not pass otherwise."""
-    served: type[Call] = ActiveCall
-    faked: type[Call] = FakeCall
-    assert served is not faked
+async def test_the_caller_is_that_of_the_call():
+    call: Call = FakeCall(make_caller("c9"))
+    async with method_house() as house:
+        context = Context(house.services, call)
+        assert context.caller is call.caller
+        assert context.call.conn_id == "c9"

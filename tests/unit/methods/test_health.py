@@ -1,50 +1,56 @@
+"""How things are, from memory."""
+
 from __future__ import annotations
 
-from pathlib import Path
-
-from support.methods import desk
+from support.methods import method_house
 
 
-async def test_health_is_answered_from_memory_whatever_the_params(tmp_path: Path) -> None:
-    async with desk(tmp_path) as at:
-        first = await at.ask("health")
-        assert first["ok"] is True
-        assert first["agents"][0]["agentId"] == "main"
-        assert (await at.ask("health", {"surprise": True}))["ts"] == first["ts"]
-        assert (await at.ask("health", {"probe": "yes"}))["ts"] == first["ts"]
+async def test_health_is_answered_at_once_and_probe_renews_it():
+    async with method_house() as house:
+        await house.services.health.renew()
+        before = house.services.health.version
+        answer = await house.call("health", {"probe": True})
+        assert (answer["ok"], answer["defaultAgentId"]) == (True, "main")
+        assert await house.tasks.drain(5)
+        assert house.services.health.version == before + 1
 
 
-async def test_a_probe_starts_a_fresh_look(tmp_path: Path) -> None:
-    async with desk(tmp_path) as at:
-        before = at.services.health.version
-        await at.ask("health", {"probe": True})
-        while at.services.health.version == before:
-            await at.services.clock.sleep(0.001)
-        assert (await at.ask("health"))["sessions"]["count"] == 0
+async def test_health_takes_params_that_make_no_sense():
+    async with method_house() as house:
+        await house.services.health.renew()
+        assert (await house.call("health", {"probe": "maybe"}))["ok"]
 
 
-async def test_no_heartbeat_has_run(tmp_path: Path) -> None:
-    async with desk(tmp_path) as at:
-        assert await at.ask("last-heartbeat", {"any": "thing"}) is None
+async def test_a_failing_check_shows_in_health():
+    async with method_house() as house:
+        house.degraded["store"] = "the disk is full"
+        await house.services.health.renew()
+        answer = await house.call("health")
+    assert (answer["ok"], answer["degraded"]) == (False, {"store": "the disk is full"})
 
 
-async def test_presence_lists_the_gateway_first(tmp_path: Path) -> None:
-    async with desk(tmp_path) as at:
-        (own,) = await at.ask("system-presence")
-        assert own["mode"] == "gateway"
-        assert isinstance(own["ts"], int)
+async def test_status_lists_sessions_heartbeats_and_channels():
+    async with method_house() as house:
+        await house.services.sessions.ensure("main")
+        answer = await house.call("status", {"anything": 1})
+    assert answer["sessions"]["count"] == 1
+    assert answer["heartbeat"]["defaultAgentId"] == "main"
+    assert (answer["channelSummary"], answer["queuedSystemEvents"]) == ([], [])
 
 
-async def test_there_are_no_channels_and_every_map_says_so(tmp_path: Path) -> None:
-    async with desk(tmp_path) as at:
-        found = await at.ask("channels.status", {"probe": True, "timeoutMs": 10})
-        assert found.pop("ts") > 0
-        assert all(not value for value in found.values())
-        assert set(found) >= {"channelOrder", "channelLabels", "channels", "channelAccounts"}
+async def test_no_heartbeat_has_run():
+    async with method_house() as house:
+        assert await house.call("last-heartbeat") is None
 
 
-async def test_status_is_a_report(tmp_path: Path) -> None:
-    async with desk(tmp_path) as at:
-        found = await at.ask("status", {"surprise": True})
-        assert found["sessions"]["count"] == 0
-        assert found["heartbeat"]["agents"][0]["enabled"] is False
+async def test_presence_begins_with_the_gateway_itself():
+    async with method_house() as house:
+        entries = await house.call("system-presence")
+    assert [entry["reason"] for entry in entries] == ["self"]
+
+
+async def test_there_are_no_channels():
+    async with method_house() as house:
+        answer = await house.call("channels.status", {"probe": True})
+    assert (answer["channelOrder"], answer["channels"]) == ([], {})
+    assert answer["ts"] == house.clock.now_ms()

@@ -1,93 +1,99 @@
+"""Health is read from memory and renewed beside its readers."""
+
 from __future__ import annotations
 
-from typing import Any
+import asyncio
 
 import msgspec
 
-from carapace.ids import AgentId, SessionKey
 from carapace.methods.snapshot import AgentFacts, HealthCache, HealthFacts, heartbeat_off
 from carapace.sessions.types import SessionEntry
 from carapace.tasks import Tasks
 from support.clock import FakeClock
 
 
-def entry(key: str, updated_at_ms: int) -> SessionEntry:
-    return SessionEntry(SessionKey(key), key, AgentId("main"), 0, updated_at_ms)
+class House:
+    """A cache over facts that a test can change."""
 
-
-class Rig:
-    """A cache over sessions that a test sets."""
-
-    def __init__(self) -> None:
+    def __init__(self, *agents: str) -> None:
         self.clock = FakeClock()
-        self.entries: list[SessionEntry] = []
-        self.facts = HealthFacts([AgentFacts("main", is_default=True)], None, {})
-        self.reads: list[tuple[int, str | None]] = []
-        self.tasks = Tasks("test", lambda _name, error: self.died.append(error))
-        self.died: list[BaseException] = []
+        self.tasks = Tasks("test", lambda _name, _error: None)
+        self.degraded: dict[str, str] = {}
+        self.asked: list[str | None] = []
+        self.gate: asyncio.Event | None = None
+        self.agents = agents or ("main",)
         self.cache = HealthCache(
-            self.recent, lambda: self.facts, path="db", clock=self.clock, tasks=self.tasks
+            self.recent, self.facts, path="p", clock=self.clock, tasks=self.tasks
         )
 
     async def recent(self, limit: int, agent_id: str | None) -> tuple[int, list[SessionEntry]]:
-        self.reads.append((limit, agent_id))
-        return len(self.entries), self.entries[:limit]
+        assert limit == 5
+        self.asked.append(agent_id)
+        if self.gate is not None:
+            await self.gate.wait()
+        return 0, []
 
-    def shown(self) -> Any:
-        return msgspec.json.decode(self.cache.answer())
-
-
-async def test_a_young_answer_costs_no_read() -> None:
-    rig = Rig()
-    assert await rig.cache.renew() is True
-    rig.shown()
-    assert len(rig.reads) == 1
-    assert rig.cache.version == 1
+    def facts(self) -> HealthFacts:
+        agents = [AgentFacts(one, one == self.agents[0]) for one in self.agents]
+        return HealthFacts(agents, None, dict(self.degraded))
 
 
-async def test_an_old_answer_is_given_at_once_and_renewed_beside_it() -> None:
-    rig = Rig()
-    await rig.cache.renew()
-    await rig.clock.advance(2)
-    rig.entries.append(entry("agent:main:main", rig.clock.now_ms()))
-    assert rig.shown()["sessions"]["count"] == 0
-    await rig.clock.advance(0.1)
-    assert rig.shown()["sessions"]["count"] == 1
-    await rig.tasks.close()
+async def test_before_the_first_renewal_there_is_nothing():
+    house = House()
+    assert bytes(house.cache.answer()) == b"null"
+    assert await house.tasks.drain(5)
+    assert msgspec.json.decode(house.cache.answer())["ok"]
 
 
-async def test_many_changes_make_one_renewal_more() -> None:
-    rig = Rig()
-    for _ in range(100):
-        rig.cache.changed()
-    await rig.clock.advance(1)
-    assert 1 <= rig.cache.version <= 2
-    assert not rig.died
-    await rig.tasks.close()
+async def test_an_answer_over_a_second_old_starts_one_renewal_and_comes_at_once():
+    house = House()
+    await house.cache.renew()
+    house.cache.answer()
+    assert len(house.tasks) == 0
+    await house.clock.advance(1.5)
+    old = house.cache.answer()
+    assert house.cache.answer() is old
+    assert len(house.tasks) == 1
+    assert await house.tasks.drain(5)
+    assert house.cache.answer() is not old
 
 
-async def test_only_what_is_not_a_time_makes_a_difference() -> None:
-    rig = Rig()
-    rig.entries.append(entry("agent:main:main", 5))
-    assert await rig.cache.renew() is True
-    await rig.clock.advance(1)
-    assert await rig.cache.renew() is False
-    rig.facts = HealthFacts(rig.facts.agents, "the file is broken", {"store": "disk full"})
-    assert await rig.cache.renew() is True
-    shown = rig.shown()
-    assert (shown["ok"], shown["configIssue"]) == (False, "the file is broken")
-    assert shown["degraded"] == {"store": "disk full"}
+async def test_renewing_says_whether_more_than_times_has_changed():
+    house = House()
+    assert await house.cache.renew()
+    await house.clock.advance(5)
+    assert not await house.cache.renew()
+    house.degraded["store"] = "full"
+    assert await house.cache.renew()
+    assert house.cache.version == 3
 
 
-async def test_each_of_several_agents_is_counted_by_itself() -> None:
-    rig = Rig()
-    agents = [AgentFacts("main", is_default=True), AgentFacts("work", is_default=False)]
-    rig.facts = HealthFacts(agents, None, {})
-    await rig.cache.renew()
-    assert rig.reads == [(5, None), (5, "main"), (5, "work")]
-    assert [one["agentId"] for one in rig.shown()["agents"]] == ["main", "work"]
+async def test_many_changes_during_a_renewal_make_one_more():
+    house = House()
+    house.gate = asyncio.Event()
+    house.cache.changed()
+    await asyncio.sleep(0)
+    for _ in range(10):
+        house.cache.changed()
+    house.gate.set()
+    for _ in range(5):
+        await asyncio.sleep(0)
+    await house.clock.advance(1)
+    assert await house.tasks.drain(5)
+    assert house.cache.version == 2
 
 
-def test_a_heartbeat_that_is_off_looks_off() -> None:
+async def test_each_of_several_agents_is_counted_for_itself():
+    house = House("main", "work")
+    await house.cache.renew()
+    assert house.asked == [None, "main", "work"]
+    answer = msgspec.json.decode(house.cache.answer())
+    assert [(one["agentId"], one["isDefault"]) for one in answer["agents"]] == [
+        ("main", True),
+        ("work", False),
+    ]
+
+
+def test_a_heartbeat_that_is_off_says_so():
     off = heartbeat_off()
     assert (off.enabled, off.every, off.every_ms) == (False, "disabled", None)

@@ -1,46 +1,40 @@
+"""Rows of `status` as the stock command line prints them."""
+
 from __future__ import annotations
 
-from pathlib import Path
+from dataclasses import replace
 
-from carapace.ids import AgentId, SessionKey
-from carapace.methods.status import row_of
-from carapace.sessions.types import SessionEntry
-from support.methods import desk
-
-ENTRY = SessionEntry(
-    key=SessionKey("agent:main:main"),
-    session_id="s-1",
-    agent_id=AgentId("main"),
-    created_at_ms=1,
-    updated_at_ms=1_000,
-    thinking_level="low",
-    verbose_level="on",
-    system_sent=True,
-    aborted_last_run=True,
-    total_tokens=50,
-    model="fake-1",
-)
+from carapace.methods.status import report, row_of
+from support.methods import method_house
 
 
-def test_a_row_says_how_full_the_context_is() -> None:
-    row = row_of(ENTRY, 3_000, "default", 200)
-    assert (row["age"], row["remainingTokens"], row["percentUsed"]) == (2_000, 150, 25)
-    assert row["flags"] == ["think:low", "verbose:on", "system", "aborted", "id:s-1"]
+async def test_a_row_has_tokens_percent_and_flags():
+    async with method_house() as house:
+        entry = await house.services.sessions.ensure("main")
+    entry = replace(
+        entry, total_tokens=500, context_tokens=None, thinking_level="low", system_sent=True,
+        aborted_last_run=True,
+    )  # fmt: skip
+    row = row_of(entry, entry.updated_at_ms + 7, "m", 2000)
+    assert (row["age"], row["remainingTokens"], row["percentUsed"]) == (7, 1500, 25)
+    assert (row["model"], row["contextTokens"], row["kind"]) == ("m", 2000, "direct")
+    assert row["flags"] == ["think:low", "system", "aborted", f"id:{entry.session_id}"]
 
 
-def test_a_row_without_tokens_does_not_guess() -> None:
-    bare = SessionEntry(ENTRY.key, "s", ENTRY.agent_id, 1, 5_000)
-    row = row_of(bare, 1_000, "default", None)
-    assert (row["age"], row["remainingTokens"], row["percentUsed"]) == (0, None, None)
-    assert row["model"] == "default"
-    assert "thinkingLevel" not in row
+async def test_what_is_not_known_is_absent_or_null():
+    async with method_house() as house:
+        entry = await house.services.sessions.ensure("main")
+    row = row_of(replace(entry, total_tokens=None, context_tokens=None), 0, None, None)
+    assert (row["remainingTokens"], row["percentUsed"]) == (None, None)
+    assert not {"thinkingLevel", "model", "contextTokens"} & row.keys()
+    assert row["age"] == 0
 
 
-async def test_the_report_names_sessions_models_and_a_broken_file(tmp_path: Path) -> None:
-    async with desk(tmp_path, config_text="{ gateway: ") as at:
-        await at.services.sessions.ensure("main")
-        found = await at.ask("status")
-        assert found["sessions"]["defaults"] == {"model": "fake-1", "contextTokens": 128_000}
-        assert [row["key"] for row in found["sessions"]["recent"]] == ["agent:main:main"]
-        assert found["sessions"]["byAgent"][0]["count"] == 1
-        assert "broken" in found["configIssue"]
+async def test_sessions_are_counted_in_all_and_by_agent():
+    async with method_house() as house:
+        await house.services.sessions.ensure("main")
+        await house.services.sessions.ensure("side")
+        made = await report(house.services)
+    assert (made.sessions.count, len(made.sessions.recent)) == (2, 2)
+    assert [(one.agent_id, one.count) for one in made.sessions.by_agent] == [("main", 2)]
+    assert made.config_issue is None

@@ -1,0 +1,85 @@
+"""The object graph: complete, and news from below find the server once it is there."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+
+from carapace.app.observing import Observing
+from carapace.app.parts import METHODS, Parts, _Late, build, open_vault, vault_path
+from carapace.clock import SystemClock
+from carapace.config.load import Overrides
+from carapace.config.paths import PathFlags, resolve_paths
+from carapace.config.service import ConfigService
+from carapace.protocol.events import Event
+
+pytestmark = pytest.mark.slow
+
+
+async def built(folder: Path, stack: AsyncExitStack, text: str = "{}") -> Parts:
+    (folder / "c.json").write_text(text)
+    flags = PathFlags(config=str(folder / "c.json"), state_dir=str(folder / "state"))
+    paths = resolve_paths({}, flags)
+    paths.make_state_dir()
+    config = ConfigService(paths, Overrides({}, {}, {}))
+    observing = Observing.build(paths, config.settings.logging, SystemClock())
+    stack.callback(observing.close)
+    return await build(
+        config,
+        observing,
+        environment={"HOME": str(folder)},
+        clock=SystemClock(),
+        stack=stack,
+    )
+
+
+async def test_every_room_is_wired_and_closed_again(tmp_path: Path):
+    async with AsyncExitStack() as stack:
+        parts = await built(tmp_path, stack)
+        assert parts.profiles.default_id == "main"
+        await parts.health.renew()
+        assert b'"ok":' in bytes(parts.health.answer())
+        assert parts.database.check() is None
+    with pytest.raises(RuntimeError, match="closing"):
+        parts.tasks.start(parts.health.renew(), name="late")
+
+
+async def test_the_openai_endpoints_are_there_only_if_they_are_on(tmp_path: Path):
+    text = '{"gateway": {"http": {"endpoints": {"chatCompletions": {"enabled": %s}}}}}'
+    for flag in ("true", "false"):
+        folder = tmp_path / flag
+        folder.mkdir()
+        async with AsyncExitStack() as stack:
+            parts = await built(folder, stack, text % flag)
+            paths = {resource.canonical for resource in parts.server._app.router.resources()}
+        assert ("/v1/chat/completions" in paths) is (flag == "true")
+        assert {"/health", "/ready"} <= paths
+
+
+async def test_a_vault_is_the_same_when_it_is_opened_again(tmp_path: Path):
+    paths = resolve_paths({}, PathFlags(state_dir=str(tmp_path / "state")))
+    paths.make_state_dir()
+    environment = {"HOME": str(tmp_path)}
+    first = await open_vault(paths, environment)
+    await first.put("name", "value")
+    assert vault_path(paths).exists()
+    assert await (await open_vault(paths, environment)).get("name") == "value"
+
+
+def test_news_before_the_server_is_there_are_heard_by_nobody_and_harm_nothing():
+    late = _Late()
+    late.publish(Event("tick", {}))
+    late.close(lambda _caller: True, "revoked")
+    assert late.server is None
+
+
+def test_every_method_of_the_first_release_is_registered():
+    assert {
+        "agent", "agent.identity.get", "agent.wait", "agents.list", "channels.status",
+        "chat.abort", "chat.history", "chat.inject", "chat.send", "config.get", "config.schema",
+        "health", "last-heartbeat", "logs.tail", "models.list", "sessions.compact",
+        "sessions.delete", "sessions.list", "sessions.patch", "sessions.preview",
+        "sessions.reset", "status", "system-presence",
+    } <= set(METHODS)  # fmt: skip
