@@ -107,3 +107,19 @@ async def test_waiting_ends_with_the_run_or_with_the_time():
         assert done["startedAt"] <= done["endedAt"]
         late = await house.call("agent.wait", {"runId": "unknown", "timeoutMs": 0})
     assert late == {"runId": "unknown", "status": "timeout"}
+
+
+@pytest.mark.parametrize("channel", ["whatsapp", "Telegram", "gchat", "webchat", "last", " "])
+async def test_a_known_channel_is_only_a_hint_without_a_target(channel: str):
+    """The stock command line names one in every call."""
+    async with method_house(say("Hi")) as house:
+        final = await house.call("agent", asking(channel=channel, deliver=True))
+    assert final["status"] == "ok"
+
+
+@pytest.mark.parametrize("more", [{"channel": "telegram"}, {"replyChannel": "Telegram"}])
+async def test_an_answer_for_somebody_on_a_channel_that_is_off_fails(more: dict[str, Any]):
+    async with method_house() as house:
+        with pytest.raises(Failed, match="Outbound not configured for channel: telegram"):
+            await house.call("agent", asking(deliver=True, replyTo="5", **more))
+        assert house.agent_house.provider.requests == []
