@@ -1,13 +1,11 @@
 """What every worker of the embedded model does: the scripted one, and the real engine.
 
-The real one needs weights: a path in CARAPACE_TEST_MODEL, or a model in the state folder.
+The real one needs weights; `support.local_models` says where they are looked for.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
-from pathlib import Path
 
 import pytest
 
@@ -15,8 +13,8 @@ from carapace.agent.providers.local_process import COMMAND, WorkerFault, WorkerP
 from carapace.agent.providers.local_tools import read_route, route_messages, route_schema
 from carapace.agent.providers.local_wire import ChatMessage, Delta, Done, Generate, Start
 from carapace.agent.providers.ports import ToolSpec
-from carapace.agent.weights.library import Library
 from carapace.tasks import Tasks
+from support.local_models import smallest_model
 from support.local_worker import COMMAND as SCRIPTED
 
 pytestmark = pytest.mark.slow
@@ -27,21 +25,13 @@ CLOCK = ToolSpec(
 )
 
 
-def _weights() -> Path | None:
-    if named := os.environ.get("CARAPACE_TEST_MODEL"):
-        return Path(named)
-    state = Path(os.environ.get("CARAPACE_STATE_DIR", "~/.carapace")).expanduser()
-    models = Library(state / "models").installed()
-    return min(models, key=lambda model: model.size_bytes).path if models else None
-
-
 @pytest.fixture(params=["scripted", pytest.param("real", marks=pytest.mark.model)])
 async def worker(request, tmp_path):
     if request.param == "real":
         pytest.importorskip("xllamacpp")
-        path, command = _weights(), COMMAND
+        path, command = smallest_model(), COMMAND
         if path is None:
-            pytest.skip("no weights: set CARAPACE_TEST_MODEL or run cara model pull small")
+            pytest.skip("no weights: set CARAPACE_TEST_MODELS or run cara model pull small")
     else:
         path, command = tmp_path / "m.gguf", SCRIPTED
         path.write_bytes(b"GGUF")

@@ -209,9 +209,8 @@ class Meanings:
 
 
 def _said(memory: Pending) -> str:
-    """What stands for a memory; names are often words joined by marks."""
-    name = " ".join(memory.name.replace("-", " ").replace("_", " ").split())
-    return f"{name}: {memory.text}"[:MAX_TEXT_CHARS]
+    """What stands for a memory: its name often says what the text is about."""
+    return f"{memory.name}\n{memory.text}"[:MAX_TEXT_CHARS]
 
 
 def _report(name: str, error: BaseException) -> None:

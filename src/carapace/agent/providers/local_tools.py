@@ -53,20 +53,16 @@ What is 12*12? -> {"tool":"none"}
 # conversation has are shown in use. Each holds for a tool of that name that takes these arguments.
 _TOOL_EXAMPLES: tuple[tuple[str, str, dict[str, str]], ...] = (
     ("current_time", "What time is it now?", {}),
+    ("sessions_list", "What did we talk about lately?", {}),
+    ("session_status", "Which model are you, and how many tokens are used?", {}),
+    ("memory_forget", "Forget what I like to drink.", {"name": "favourite drink"}),
     (
         "memory_write",
         "Remember that I like tea.",
         {"name": "favourite drink", "text": "The user likes tea."},
     ),
-    (
-        "memory_write",
-        "Remember that Tom flies to Rome on Friday.",
-        {"name": "tom's flight", "text": "Tom flies to Rome on Friday."},
-    ),
     ("memory_search", "What do I like to drink?", {"query": "drink"}),
-    ("memory_search", "When does Tom fly?", {"query": "tom flight"}),
-    ("memory_forget", "Forget what I like to drink.", {"name": "favourite drink"}),
-    ("sessions_list", "What did we talk about lately?", {}),
+    ("memory_search", "When does my brother arrive?", {"query": "brother"}),
 )
 _SMALL_TALK = frozenset(
     [

@@ -17,7 +17,7 @@ __all__ = ["MAX_MEMORIES", "MemoryStore", "words_of"]
 
 MAX_MEMORIES: Final = 10_000
 _MAX_WORDS: Final = 16
-_POOL: Final = 50  # of each order, before they become one
+_MIN_PREFIX: Final = 3
 _WORD: Final = re.compile(r"\w+")
 
 
@@ -78,10 +78,10 @@ class MemoryStore:
             return await self._database.read(lambda tx: records.recent(tx, agent_id, limit))
         by_meaning: list[str] = []
         if self._meanings is not None:
-            by_meaning = await self._meanings.search(agent_id, query, limit=_POOL)
+            by_meaning = await self._meanings.search(agent_id, query, limit=limit)
 
         def work(tx: Tx) -> list[Memory]:
-            by_words = records.search(tx, agent_id, words=words, limit=_POOL)
+            by_words = records.search(tx, agent_id, words=words, limit=limit)
             known = {memory.name: memory for memory in by_words}
             best = fuse(list(known), by_meaning)[:limit]
             found = (known.get(name) or records.get(tx, agent_id, name) for name in best)
@@ -95,10 +95,15 @@ class MemoryStore:
 
 
 def words_of(query: str) -> str:
-    """An FTS5 expression: each word as a quoted prefix, joined with OR.
+    """An FTS5 expression: each word quoted, as a prefix unless it is tiny, joined with OR.
 
     A query is a model's text, so none of it may reach FTS5's own syntax: the
     pattern for a word lets no quote through.
     """
     words = _WORD.findall(query)[:_MAX_WORDS]
-    return " OR ".join(f'"{word}"*' for word in words)
+    return " OR ".join(f'"{word}"{"" if _is_tiny(word) else "*"}' for word in words)
+
+
+def _is_tiny(word: str) -> bool:
+    """Whether half the dictionary begins with it: `I`, `is`; not so where a sign is a word."""
+    return len(word) < _MIN_PREFIX and word.isascii() and word.isalpha()
