@@ -15,7 +15,7 @@ from carapace.auth.types import Caller, CredentialKind
 from carapace.config.secret import Secret
 from carapace.config.settings.gateway import AuthSettings
 from carapace.credentials.ports import Vault
-from carapace.errors import Failed, Refused
+from carapace.errors import Refused
 from carapace.ids import new_secret
 from carapace.telemetry.audit import Audit, AuditKind
 from carapace.telemetry.redact import Redactor
@@ -71,7 +71,8 @@ class SharedCredential:
         """Read, or make, the credential.
 
         Raises:
-            Failed: If password mode has no password, or the vault cannot be used. The
+            Refused: If password mode has no password.
+            Failed: If the vault cannot be used. The
                 gateway must then not start: it would serve without a credential.
         """
         holder = cls(vault, audit=audit, revocations=revocations, redactor=redactor)
@@ -105,7 +106,7 @@ class SharedCredential:
         """Follow a changed configuration; what the old credential opened is closed.
 
         Raises:
-            Failed: As `open`; the present credential then stays in force.
+            GatewayError: As `open`; the present credential then stays in force.
         """
         before = (self._kind, self._digest)
         await self._take(settings)
@@ -132,7 +133,7 @@ class SharedCredential:
     async def _take(self, settings: AuthSettings) -> None:
         if _wants_password(settings):
             if not settings.password:
-                raise Failed(
+                raise Refused(
                     "gateway.auth.mode is `password`, but no password is set: set "
                     "gateway.auth.password or CARAPACE_GATEWAY_PASSWORD, or use mode `token`"
                 )

@@ -9,7 +9,7 @@ import pytest
 
 from carapace.auth.shared import VAULT_NAME
 from carapace.auth.types import CredentialKind
-from carapace.errors import Failed, Refused
+from carapace.errors import Refused
 from support.auth import SHARED, Identity, connect_params, gateway, rig
 
 
@@ -53,7 +53,7 @@ async def test_the_mode_decides_and_only_its_secret_counts(
 
 
 async def test_password_mode_without_a_password_does_not_start():
-    with pytest.raises(Failed, match=r"gateway\.auth\.password"):
+    with pytest.raises(Refused, match=r"gateway\.auth\.password"):
         async with rig(gateway(auth={"mode": "password"})):
             pass
 
@@ -88,7 +88,7 @@ async def test_reload_changes_the_credential_only_if_it_can():
         await r.shared.apply(r.settings.auth)
         assert r.revocations.epoch == 0
         broken = msgspec.structs.replace(r.settings.auth, mode="password")
-        with pytest.raises(Failed):
+        with pytest.raises(Refused):
             await r.shared.apply(broken)
         assert r.shared.matches(SHARED, None)
         await r.shared.apply(msgspec.structs.replace(r.settings.auth, token=None))
