@@ -70,7 +70,8 @@ class HealthRoutes:
             "status": "ready" if report.is_ready else "not ready",
         }
         if await self._may_see_details(request):
-            payload["checks"] = {name: report.reasons.get(name, "ok") for name in report.checked}
+            said = {**report.reasons, **report.notes}
+            payload["checks"] = {name: said.get(name, "ok") for name in report.checked}
         return json_response(payload, 200 if report.is_ready else _UNAVAILABLE)
 
     async def _may_see_details(self, request: web.Request) -> bool:

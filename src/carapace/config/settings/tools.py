@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from carapace.config.settings.setting import Section, setting
 
@@ -22,3 +22,10 @@ class MemorySettings(Section, frozen=True):
     """What an agent remembers across sessions."""
 
     enabled: Annotated[bool, setting("Offer the memory tools.", live=True)] = True
+    vectors: Annotated[
+        Literal["auto", "off"],
+        setting(
+            "Find memories by meaning as well as by words: if the extra is installed, or never.",
+            live=True,
+        ),
+    ] = "auto"
