@@ -1,0 +1,146 @@
+"""Recorded exchanges asked again of a small server."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from carapace_tools.golden import replay
+from carapace_tools.golden.replay import Outcome, Replay
+from carapace_tools.golden.scenario import Scenario, Step
+from carapace_tools.golden.traces import Case
+from support.server import TOKEN, running_server, sample_methods
+
+HEALTH = {"ok": True, "ts": 1, "durationMs": 0, "sessions": {"path": "x"}}
+
+
+def request(method: str, request_id: str = "a", **params: Any) -> dict[str, Any]:
+    return {"type": "req", "id": request_id, "method": method, "params": params}
+
+
+def answer(payload: Any, request_id: str = "a") -> dict[str, Any]:
+    return {"type": "res", "id": request_id, "ok": True, "payload": payload}
+
+
+CASES: list[dict[str, Any]] = [
+    {"case": "ok", "request": request("health"), "responses": [answer(HEALTH)]},
+    {"case": "wrong", "request": request("health"), "responses": [answer({"ok": False})]},
+    {
+        "case": "twice",
+        "request": request("agent"),
+        "responses": [answer({"status": "accepted"}), answer({"status": "ok"})],
+    },
+    {
+        "case": "no frame",
+        "request": '{"type":"event"}',
+        "responses": [],
+        "close": {"code": 1008, "reason": "invalid request frame", "afterSeconds": 0},
+    },
+]
+
+
+def methods() -> Any:
+    made = sample_methods()
+    from carapace.protocol.scopes import Scope  # noqa: PLC0415 - only this row needs it
+
+    @made.method("last-heartbeat", scope=Scope.READ)
+    def last_heartbeat(ctx: object) -> None:
+        """What a replay settles with."""
+
+    return made
+
+
+async def outcomes(folder: Path, *steps: Step) -> dict[str, Outcome]:
+    (folder / "t.json").write_text(json.dumps({"name": "t", "method": "m", "cases": CASES}))
+    heard: list[Outcome] = []
+
+    class Devices(Replay):
+        """The small server gives no device token, which only some steps need."""
+
+    async with running_server(folder, methods=methods()) as running:
+        real = Devices(running.url, TOKEN, folder, Scenario(list(steps)), heard.append)
+        made = await real.run()
+    assert made == heard
+    return {outcome.case: outcome for outcome in made}
+
+
+@pytest.fixture(autouse=True)
+def device_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sign-in whose hello has a device token, as the real gateway's has."""
+    sign_in = replay.Connection.sign_in
+
+    async def with_token(self: Any, token: str, identity: Any) -> dict[str, Any]:
+        return {"auth": {"deviceToken": "d"}, **await sign_in(self, token, identity)}
+
+    monkeypatch.setattr(replay.Connection, "sign_in", with_token)
+
+
+async def test_what_is_equal_matches_and_what_is_not_differs(tmp_path: Path):
+    found = await outcomes(tmp_path, Step("t", "ok"), Step("t", "wrong"), Step("t", "twice"))
+    assert found["t: ok"].comparison.is_match
+    assert [d.path for d in found["t: wrong"].comparison.differences] == [
+        "$.responses.0.payload.ok"
+    ]
+    assert found["t: twice"].comparison.is_match
+
+
+async def test_a_fresh_and_a_raw_connection_are_possible(tmp_path: Path):
+    found = await outcomes(tmp_path, Step("t", "ok", on="fresh"), Step("t", "no frame", on="raw"))
+    assert found["t: ok"].comparison.is_match
+    differences = found["t: no frame"].comparison.differences
+    assert [d.path for d in differences] == ["$.responses.length"]  # the challenge is heard too
+
+
+async def test_a_step_that_cannot_be_asked_is_a_difference_not_the_end(tmp_path: Path):
+    preparing = Step("t", "ok", before=[replay.Preparation("unknown.method")])
+    found = await outcomes(tmp_path, preparing)
+    assert not found["t: ok"].comparison.is_match
+
+
+def test_a_rewrite_changes_one_value_and_may_repeat_a_text():
+    step = Step("t", "c", rewrite={"params.message": "@repeat:ab:3", "id": "z"}, why="size")
+    before = request("m", message="x")
+    assert replay._rewritten(before, step) == request("m", "z", message="ababab")
+    assert before == request("m", message="x")
+
+
+def test_of_a_stream_only_this_runs_events_and_the_first_delta_count():
+    def frame(name: str, **payload: Any) -> dict[str, Any]:
+        return {"event": name, "payload": payload}
+
+    frames = [
+        frame("tick", ts=1),
+        frame("chat", runId="r", state="delta", text="a"),
+        frame("chat", runId="r", state="delta", text="ab"),
+        frame("chat", runId="other", state="final"),
+        frame("chat", runId="r", state="final"),
+    ]
+    assert [one["payload"].get("state") for one in replay._stream(frames, "r")] == [
+        "delta",
+        "final",
+    ]
+    case = Case("c", None, events=frames)
+    assert replay._run_id(case) == "r"
+    injected = Case("c", None, events=[frame("chat", runId="inject-1", state="final")])
+    assert replay._run_id(injected) is None
+    assert replay._run_id(Case("c", None)) is None
+
+
+@pytest.mark.parametrize(
+    ("tamper", "field"), [("id", "id"), ("signature", "signature"), ("nonce", "nonce")]
+)
+def test_a_tampered_proof_differs_in_that_field(tamper: Any, field: str):
+    params = connect = {"client": {"id": "cli", "mode": "cli"}, "auth": {"token": "t"}}
+    good = replay._proof(params, replay.DeviceRecipe(), "n")
+    bad = replay._proof(connect, replay.DeviceRecipe(tamper=tamper), "n")
+    assert good[field] != bad[field]
+
+
+def test_an_old_proof_is_outside_the_window():
+    params = {"client": {"id": "cli", "mode": "cli"}}
+    good = replay._proof(params, replay.DeviceRecipe(), "n")
+    old = replay._proof(params, replay.DeviceRecipe(tamper="old"), "n")
+    assert good["signedAt"] - old["signedAt"] >= 10 * 60 * 1000
