@@ -109,6 +109,11 @@ class _Late:
         if self.server is not None:
             self.server.hub.publish(event)
 
+    def health_changed(self) -> None:
+        """Tell the clients about health soon."""
+        if self.server is not None:
+            self.server.announcer.health_changed()
+
     def close(self, matches: Callable[[Caller], bool], reason: str) -> None:
         """End live connections, if there are any yet."""
         if self.server is not None:
@@ -222,6 +227,7 @@ async def build(
         path=conversations.path,
         clock=clock,
         tasks=tasks,
+        on_change=late.health_changed,
     )
     source = Source(cache, presence, policy=policies, paths=paths, clock=clock)
     services = Services(

@@ -74,6 +74,7 @@ class HealthCache:
         path: Where sessions are kept, for display.
         clock: Dates the snapshot.
         tasks: Owns the renewals.
+        on_change: Called after a renewal that differs in more than its times.
     """
 
     def __init__(
@@ -84,12 +85,14 @@ class HealthCache:
         path: str,
         clock: Clock,
         tasks: Tasks,
+        on_change: Callable[[], None] = lambda: None,
     ) -> None:
         self._recent = recent
         self._facts = facts
         self._path = path
         self._clock = clock
         self._tasks = tasks
+        self._on_change = on_change
         self._renewing = False
         self._dirty = False
         self._made_at_ms = 0
@@ -130,7 +133,8 @@ class HealthCache:
         try:
             while True:
                 self._dirty = False
-                await self.renew()
+                if await self.renew():
+                    self._on_change()
                 if not self._dirty:
                     return
                 await self._clock.sleep(_SETTLE_S)

@@ -23,8 +23,14 @@ class House:
         self.gate: asyncio.Event | None = None
         self.agents = agents or ("main",)
         self.cache = HealthCache(
-            self.recent, self.facts, path="p", clock=self.clock, tasks=self.tasks
+            self.recent,
+            self.facts,
+            path="p",
+            clock=self.clock,
+            tasks=self.tasks,
+            on_change=lambda: self.told.append(self.clock.now_ms()),
         )
+        self.told: list[int] = []
 
     async def recent(self, limit: int, agent_id: str | None) -> tuple[int, list[SessionEntry]]:
         assert limit == 5
@@ -56,6 +62,20 @@ async def test_an_answer_over_a_second_old_starts_one_renewal_and_comes_at_once(
     assert len(house.tasks) == 1
     assert await house.tasks.drain(5)
     assert house.cache.answer() is not old
+
+
+async def test_a_renewal_that_differs_is_told_and_one_that_does_not_is_not():
+    house = House()
+    house.cache.changed()
+    assert await house.tasks.drain(5)
+    assert len(house.told) == 1
+    house.cache.changed()
+    assert await house.tasks.drain(5)
+    assert len(house.told) == 1
+    house.degraded["store"] = "full"
+    house.cache.changed()
+    assert await house.tasks.drain(5)
+    assert len(house.told) == 2
 
 
 async def test_renewing_says_whether_more_than_times_has_changed():
