@@ -68,13 +68,16 @@ class Conversation:
             "message": message,
             "idempotencyKey": run_id,
         }
-        started: dict[str, Any] = self._gateway.call("chat.send", params)
-        if "aborted" in started:  # a stop word: the gateway aborted what ran, and runs nothing
-            return Answer(run_id, "aborted", "")
         follower = _Follower(run_id, on_text)
         try:
+            started: dict[str, Any] = self._gateway.call("chat.send", params)
+            if "aborted" in started:  # a stop word: the gateway aborted what ran, and runs nothing
+                return Answer(run_id, "aborted", "")
             return self._follow(follower, _SILENCE_S)
         except KeyboardInterrupt:
+            # It may have struck before the gateway took the message; the same key starts no
+            # second run, and once that is answered there is a run that can be ended.
+            self._gateway.call("chat.send", params)
             self.abort(run_id)
             return self._follow(follower, _ABORT_S)
 

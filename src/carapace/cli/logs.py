@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from typing import Annotated, Any, Final
 
@@ -48,6 +49,7 @@ def logs(
 def _print(page: dict[str, Any], remote: Remote) -> int:
     for line in page.get("lines", []):
         show(line if remote.json else pretty(line))
+    sys.stdout.flush()  # whoever reads a pipe waits for these lines, not for a full buffer
     return int(page.get("cursor", 0))
 
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 from cyclopts import Parameter, validators
 
+from carapace.cli.leaving import leaving_on_sigterm
 from carapace.cli.options import Remote
 from carapace.cli.serving import GatewayThread, RunGateway, run_in_foreground
 from carapace.cli.trouble import CONFIGURATION, Trouble
@@ -135,30 +134,29 @@ def _provide_model(config: str | None, state_dir: str | None) -> None:
 
 
 def _with_chat(run: RunGateway, options: UpOptions) -> int:
+    gateway = GatewayThread(run)
+    with leaving_on_sigterm():
+        try:
+            return _serve_and_talk(gateway, options)
+        finally:
+            gateway.stop()
+
+
+def _serve_and_talk(gateway: GatewayThread, options: UpOptions) -> int:
     from carapace.cli.chat import talk  # noqa: PLC0415 - only for a chat
     from carapace.cli.client import GatewayClient  # noqa: PLC0415
     from carapace.cli.conversation import Conversation  # noqa: PLC0415
     from carapace.cli.target import find_target  # noqa: PLC0415
 
-    gateway = GatewayThread(run)
-    signal.signal(signal.SIGTERM, _leave)
-    try:
-        ready = gateway.start()
-        _announce(ready)
-        url = f"{'wss' if ready.get('tls') else 'ws'}://{_host(ready)}:{ready['port']}"
-        remote = Remote(
-            config=options.config, state_dir=options.state_dir, url=url, token=options.token
-        )
-        target = find_target(remote)
-        with GatewayClient(target) as client:
-            return talk(Conversation(client, "main"), target.paths.state_dir / "chat_history")
-    finally:
-        gateway.stop()
-
-
-def _leave(_number: int, _frame: FrameType | None) -> None:
-    """SIGTERM at the prompt: leave the chat, which stops the gateway."""
-    raise SystemExit(0)
+    ready = gateway.start()
+    _announce(ready)
+    url = f"{'wss' if ready.get('tls') else 'ws'}://{_host(ready)}:{ready['port']}"
+    remote = Remote(
+        config=options.config, state_dir=options.state_dir, url=url, token=options.token
+    )
+    target = find_target(remote)
+    with GatewayClient(target) as client:
+        return talk(Conversation(client, "main"), target.paths.state_dir / "chat_history")
 
 
 def _announce_json(ready: dict[str, Any]) -> None:

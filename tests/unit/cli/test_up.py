@@ -15,7 +15,6 @@ from typing import Any
 
 import pytest
 
-from carapace.cli import up as module
 from carapace.errors import Failed, Refused
 from support.command import Command
 from support.mini_gateway import TOKEN, MiniGateway
@@ -123,12 +122,6 @@ def test_on_a_terminal_a_chat_begins_and_its_end_stops_the_gateway(
     assert not app.options.no_chat
 
 
-def test_a_signal_at_the_prompt_leaves():
-    with pytest.raises(SystemExit) as caught:
-        module._leave(signal.SIGTERM, None)
-    assert caught.value.code == 0
-
-
 def test_the_model_is_fetched_first_and_its_lack_is_survived(
     cara: Command, app: App, monkeypatch: pytest.MonkeyPatch
 ):
@@ -152,3 +145,18 @@ def test_the_model_is_fetched_first_and_its_lack_is_survived(
     cara.write_config("{models: {embedded: {enabled: false}}}")
     assert "Fetching" not in cara("up").err
     assert len(asked) == 2
+
+
+@pytest.mark.parametrize(
+    "words", [("--port", "99999"), ("--port", "0"), ("--token", ""), ("--bind", "moon")]
+)
+def test_a_flag_without_sense_is_a_usage_error(cara: Command, words: tuple[str, str]):
+    done = cara("up", "--no-model", *words)
+    assert done.code == 2, done.err
+    assert words[0] in done.err
+
+
+def test_a_configuration_file_that_is_named_must_be_there(cara: Command):
+    done = cara("up", "--no-model", "--config", "/nowhere/x.json")
+    assert done.code == 78
+    assert "there is no configuration file /nowhere/x.json" in done.err
