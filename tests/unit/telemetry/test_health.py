@@ -43,3 +43,11 @@ def test_a_name_is_taken_once():
     readiness.add("store", lambda: None)
     with pytest.raises(ValueError, match="store is added twice"):
         readiness.add("store", lambda: None)
+
+
+def test_what_is_optional_is_a_note_and_not_in_the_way():
+    readiness = Readiness()
+    readiness.add("memory", lambda: "words alone", is_optional=True)
+    report = readiness.report()
+    assert report.is_ready
+    assert report.notes == {"memory": "words alone"}

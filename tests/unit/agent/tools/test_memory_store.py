@@ -6,10 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from carapace.agent.memory.meanings import Meanings
 from carapace.agent.tools.memory_store import MemoryStore, words_of
 from carapace.agent.tools.registry import ToolTrouble
 from support.clock import FakeClock
 from support.database import memory_database
+from support.embedder import WordEmbedder
 
 
 async def test_entries_are_found_by_any_word_whatever_its_accents():
@@ -54,3 +56,24 @@ def test_no_query_reaches_the_search_syntax(query: str):
     assert words.count('"') % 2 == 0
     outside = "".join(words.split('"')[::2])
     assert set(outside) <= set("* OR")
+
+
+def test_only_words_that_say_something_are_prefixes():
+    assert words_of("I am Grün 茶") == '"I" OR "am" OR "Grün"* OR "茶"*'
+
+
+async def test_words_and_meaning_become_one_order():
+    async with memory_database() as database:
+        clock = FakeClock()
+        meanings = Meanings(database, WordEmbedder(), clock)
+        store = MemoryStore(database, clock, meanings=meanings)
+        try:
+            meanings.start()
+            await store.write("main", name="tea", text="green tea green leaf", run_id="r")
+            await store.write("main", name="car", text="greenish", run_id="r")
+            await meanings.caught_up()
+            found = [one.name for one in await store.search("main", "green", limit=5)]
+            assert found == ["tea", "car"]
+            assert len(await store.search("main", "green", limit=1)) == 1
+        finally:
+            await meanings.close()
