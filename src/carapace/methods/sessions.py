@@ -75,7 +75,7 @@ async def sessions_delete(ctx: Context, params: SessionsDelete) -> SessionDelete
 async def sessions_compact(ctx: Context, params: SessionsCompact) -> SessionCompacted:
     """Keep the newest messages of a transcript and archive the rest."""
     done = await ctx.services.sessions.truncate(params.key, params.max_lines)
-    ctx.services.agent.forget_history(done.key)
+    ctx.services.agent.forget_history(ctx.services.sessions.key(params.key))
     ctx.services.health.changed()
     return done
 

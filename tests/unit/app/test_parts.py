@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 
 from carapace.app.observing import Observing
-from carapace.app.parts import METHODS, Parts, _Late, build, open_vault, vault_path
+from carapace.app.parts import (
+    METHODS,
+    Parts,
+    _Late,
+    build,
+    open_vault,
+    provider_variables,
+    vault_path,
+)
 from carapace.clock import SystemClock
 from carapace.config.load import Overrides
 from carapace.config.paths import PathFlags, resolve_paths
 from carapace.config.service import ConfigService
+from carapace.config.settings.environment import EnvSettings
 from carapace.protocol.events import Event
 
 pytestmark = pytest.mark.slow
@@ -73,6 +83,14 @@ def test_news_before_the_server_is_there_are_heard_by_nobody_and_harm_nothing():
     late.publish(Event("tick", {}))
     late.close(lambda _caller: True, "revoked")
     assert late.server is None
+
+
+def test_providers_find_keys_in_the_file_under_those_of_the_environment():
+    settings = EnvSettings(vars={"OPENAI_API_KEY": "file", "XAI_API_KEY": "file"})
+    before = dict(os.environ)
+    found = provider_variables(settings, {"OPENAI_API_KEY": "real", "XAI_API_KEY": ""})
+    assert found == {"OPENAI_API_KEY": "real", "XAI_API_KEY": "file"}
+    assert dict(os.environ) == before
 
 
 def test_every_method_of_the_first_release_is_registered():

@@ -216,6 +216,16 @@ async def test_ollama_is_not_asked_for_where_settings_say_so(server: FakeLlm) ->
     assert configured.knows("ollama/anything")
 
 
+async def test_a_key_that_comes_with_new_variables_brings_its_provider() -> None:
+    found = registry()
+    assert not found.knows("openai/gpt-5")
+    found.apply(models(), AgentsSettings(), {"OPENAI_API_KEY": "sk-from-the-file"})
+    assert any(row.provider == "openai" for row in found.catalogue())
+    found.apply(models(), AgentsSettings())
+    assert any(row.provider == "openai" for row in found.catalogue())
+    await found.aclose()
+
+
 @pytest.fixture
 async def server() -> AsyncGenerator[FakeLlm]:
     async with fake_llm() as running:
