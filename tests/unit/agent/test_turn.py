@@ -207,8 +207,8 @@ async def test_an_embedded_model_gets_a_short_prompt_and_few_tools():
         assert len(request.system) < 800
         assert [tool.name for tool in request.tools] == [
             "current_time",
-            "memory_search",
             "memory_write",
+            "memory_search",
             "sessions_list",
             "memory_forget",
             "session_status",

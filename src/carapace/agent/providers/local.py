@@ -153,7 +153,7 @@ class LocalProvider:
             MAX_ROUTE_TOKENS,
             temperature=0.0,
             lane=_ROUTE_LANE,
-            schema=route_schema(request.tools),
+            schema=route_schema(request.tools, asked),
         )
         text = ""
         used = Usage()

@@ -18,6 +18,7 @@ from carapace.agent.providers.ports import ToolCall, ToolSpec
 __all__ = [
     "MAX_ROUTE_TOKENS",
     "MAX_TOOLS",
+    "is_order_to_remember",
     "is_small_talk",
     "read_route",
     "route_messages",
@@ -96,6 +97,8 @@ _SMALL_TALK = frozenset(
         "grazie",
     ]
 )
+# The smallest model takes these for questions about what it should remember.
+_REMEMBER = ("remember that ", "remember my ", "please remember ", "merk dir")
 
 
 def is_small_talk(message: str) -> bool:
@@ -103,24 +106,37 @@ def is_small_talk(message: str) -> bool:
     return message.strip(" \t\n.,!?").lower() in _SMALL_TALK
 
 
-def route_schema(tools: tuple[ToolSpec, ...]) -> dict[str, Any]:
-    """JSON Schema of the choice: one object for each of the first six tools, or none."""
-    choices = [
-        {
-            "type": "object",
-            "properties": {"tool": {"const": tool.name}, "arguments": _bounded(tool.parameters)},
-            "required": ["tool", "arguments"],
-            "additionalProperties": False,
-        }
-        for tool in tools[:MAX_TOOLS]
-    ]
+def is_order_to_remember(message: str) -> bool:
+    """Whether a message plainly asks to keep something, so that there is nothing to choose."""
+    return message.strip().lower().startswith(_REMEMBER)
+
+
+def route_schema(tools: tuple[ToolSpec, ...], message: str = "") -> dict[str, Any]:
+    """JSON Schema of the choice: one object for each of the first six tools, or none.
+
+    A `message` that plainly says to remember something leaves the one tool for it.
+    """
+    offered = tools[:MAX_TOOLS]
+    if is_order_to_remember(message):
+        for tool in offered:
+            if tool.name == "memory_write":
+                return _choice(tool)
     none = {
         "type": "object",
         "properties": {"tool": {"const": "none"}},
         "required": ["tool"],
         "additionalProperties": False,
     }
-    return {"anyOf": [none, *choices]}
+    return {"anyOf": [none, *(_choice(tool) for tool in offered)]}
+
+
+def _choice(tool: ToolSpec) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": {"tool": {"const": tool.name}, "arguments": _bounded(tool.parameters)},
+        "required": ["tool", "arguments"],
+        "additionalProperties": False,
+    }
 
 
 def _bounded(schema: dict[str, Any]) -> dict[str, Any]:

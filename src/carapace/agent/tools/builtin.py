@@ -9,7 +9,7 @@ __all__ = ["builtin_tools"]
 
 
 # The embedded model is offered the first six of these that are core, so the best come first.
-_FIRST = ("current_time", "memory_search", "memory_write", "sessions_list", "memory_forget")
+_FIRST = ("current_time", "memory_write", "memory_search", "sessions_list", "memory_forget")
 
 
 def builtin_tools(*, with_memory: bool = True) -> Tools:

@@ -55,7 +55,7 @@ class MemorySearch(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 @TOOLS.tool("memory_write", risk=Risk.WRITE, is_core=True)
 async def memory_write(ctx: ToolContext, params: MemoryWrite) -> str:
-    """Remember something across conversations, in place of what was kept under that name."""
+    """Remember what the user tells you to, for later; replaces what the name held before."""
     name = _plain(params.name)
     await ctx.memory.write(ctx.agent_id, name=name, text=params.text, run_id=ctx.run_id)
     return f"Remembered under {name!r}."
@@ -70,7 +70,7 @@ async def memory_read(ctx: ToolContext, params: MemoryRead) -> str:
 
 @TOOLS.tool("memory_search", risk=Risk.READ, is_core=True)
 async def memory_search(ctx: ToolContext, params: MemorySearch) -> str:
-    """Look up what you were told about the user, their people, plans and tastes."""
+    """Look up what was remembered, to answer a question about the user or their people."""
     found = await ctx.memory.search(ctx.agent_id, params.query, limit=params.limit)
     return "\n\n".join(_shown(one) for one in found) or _NO_MATCH
 

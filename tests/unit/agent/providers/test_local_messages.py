@@ -24,8 +24,24 @@ def test_pictures_become_words_calls_vanish_and_results_are_told_by_the_user():
     assert chat_messages(request(USER, CALL, RESULT)) == (
         ChatMessage("system", "be brief"),
         ChatMessage("user", "look\n[a picture, which this model cannot see]"),
-        ChatMessage("user", "(From current_time: noon)\nAnswer my message with this."),
+        ChatMessage(
+            "user",
+            "(current_time says: noon)\nWith this, answer in one sentence: "
+            "look\n[a picture, which this model cannot see]",
+        ),
     )
+
+
+def test_results_of_earlier_questions_are_left_out():
+    said = ModelMessage("assistant", (TextPart("It is noon."),))
+    told = chat_messages(request(USER, CALL, RESULT, said, USER, system=""))
+    assert [message.role for message in told] == ["user", "assistant", "user"]
+
+
+def test_the_id_of_a_chat_message_is_no_part_of_the_question():
+    asked = ModelMessage("user", (TextPart("Hello [x]\n[message_id: r-1]"),))
+    assert question(request(asked)) == "Hello [x]"
+    assert chat_messages(request(asked, system="")) == (ChatMessage("user", "Hello [x]"),)
 
 
 def test_failed_tools_are_told_as_such():

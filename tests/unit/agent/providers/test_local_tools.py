@@ -28,6 +28,16 @@ def test_the_schema_offers_none_and_the_first_six():
     assert len(names) == MAX_TOOLS + 1
 
 
+def test_an_order_to_remember_leaves_one_choice():
+    tools = (*MANY[:2], tool("memory_write"))
+    only = route_schema(tools, " Remember that I like tea.")
+    assert only["properties"]["tool"] == {"const": "memory_write"}
+    assert len(route_schema(tools, "Do you remember my name?")["anyOf"]) == 4
+    assert len(route_schema(MANY[:2], "Please remember this.")["anyOf"]) == 3
+    alone = (tool("memory_write"),)
+    assert route_schema(alone, "remember that x") == route_schema(alone)["anyOf"][1]
+
+
 def test_every_text_and_list_gets_an_end():
     schema = {
         "type": "object",

@@ -14,7 +14,7 @@ def test_memory_can_be_left_out():
 
 def test_the_embedded_model_can_be_offered_every_core_tool():
     core = [name for name, row in builtin_tools().items() if row.is_core]
-    assert core[:3] == ["current_time", "memory_search", "memory_write"]
+    assert core[:3] == ["current_time", "memory_write", "memory_search"]
     assert len(core) <= MAX_TOOLS
 
 
