@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from carapace_tools.golden.connection import Connection
 
+from carapace_tools.golden.connection import Connection
 from support.gateway import Started, model_server, running_gateway, settings
 from support.ws import chat_events, peer, talk
 
@@ -76,8 +76,13 @@ async def test_the_challenge_has_no_number_and_a_client_without_read_sees_no_gap
 
 async def test_tick_health_and_presence_have_their_shapes(gateway):
     async with peer(gateway.url, scopes=READ_WRITE) as watcher:
-        ui = {"client_id": "clawdbot-macos", "mode": "ui", "scopes": ("operator.read",)}
-        async with peer(gateway.url, device="a mac", **ui):
+        async with peer(
+            gateway.url,
+            device="a mac",
+            scopes=("operator.read",),
+            client_id="clawdbot-macos",
+            mode="ui",
+        ):
             await watcher.until(lambda: watcher.events("presence"), "presence")
         path = gateway.home / "carapace.json"
         config = json.loads(path.read_text())

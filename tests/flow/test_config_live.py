@@ -1,5 +1,7 @@
 """The configuration file, edited and broken while the gateway runs, and written while it dies."""
 
+# ruff: noqa: S311 - seeded noise, so that a run can be repeated
+# ruff: noqa: ASYNC110 - polls another process, with a deadline around it
 from __future__ import annotations
 
 import asyncio
@@ -10,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from carapace_tools.golden.connection import Connection
 
+from carapace_tools.golden.connection import Connection
 from support.gateway import (
     Started,
     ended,
@@ -162,7 +164,7 @@ async def test_an_unknown_key_warns_and_a_node_config_is_taken(tmp_path):
     """Keys of the Node gateway that mean nothing here do not stop the start."""
     async with model_server(tmp_path) as model:
         config = settings(model.port) | {"canvasHost": {"enabled": True}, "cron": {"enabled": True}}
-        config["gateway"]["portt"] = 1
+        config["gateway"] |= {"portt": 1}
         started = await start_gateway(tmp_path / "gateway", config)
         try:
             assert "portt" in started.log()

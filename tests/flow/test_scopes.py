@@ -1,4 +1,4 @@
-"""Every method, asked by devices that hold one scope each: as recorded, and as the registry says."""
+"""Every method, asked by devices of one scope each: as recorded, and as the registry says."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ async def test_one_scope_opens_what_was_recorded_and_nothing_else(tmp_path: Path
                     unknown = f"unknown method: {name}", "missing scope: operator.admin"
                     assert answer["error"]["message"] in unknown
     assert differences == []
-    assert set(recorded) <= set(SCOPES)
+    assert set(SCOPES) <= set(recorded)
 
 
 @pytest.mark.slow

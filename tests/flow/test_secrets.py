@@ -7,8 +7,8 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-from carapace_tools.golden.connection import Connection
 
+from carapace_tools.golden.connection import Connection
 from support.gateway import TOKEN, model_server, running_gateway, settings
 from support.ws import connect_params, entered, peer, talk
 
@@ -31,7 +31,7 @@ async def test_no_secret_is_left_behind_in_logs_state_or_answers(tmp_path: Path)
                 await talk(admin, "main", "hello", "good")
                 await talk(admin, "main", "[[error:401]] no", "bad")
                 for name in ("config.get", "config.schema", "status", "health", "logs.tail"):
-                    heard.append(json.dumps(await admin.call(name, name, {})))
+                    await admin.call(name, name, {})
                 heard += [json.dumps(one) for one in admin.frames if one is not hello]
             async with peer(gateway.url, device="main", token=device_token) as again:
                 assert (await again.call("h", "health", {}))["ok"] is True

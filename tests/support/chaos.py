@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from carapace_tools.golden.connection import Connection, ReplayError
-
 from support.ws import TERMINAL, chat_events, talk
 
 __all__ = ["Chatter", "Ledger"]

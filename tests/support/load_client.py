@@ -3,11 +3,13 @@
     python tests/support/load_client.py --port N --token T --seconds 10 --seed 1
 
 Well-behaved clients ask for `health` about once a second and note how long each answer takes.
-Sleepers ask for more than all buffers hold, and read nothing. Vandals send noise and frames that are too long, from
-addresses of their own, again and again. Strangers say nothing, or half of something, and wait
-to be thrown out. Frames are masked with zeros, which is legal and cheap.
+Sleepers ask for more than all buffers hold, and read nothing. Vandals send noise and frames
+that are too long, from addresses of their own, again and again. Strangers say nothing, or half
+of something, and wait to be thrown out. Frames are masked with zeros: legal and cheap.
 """
 
+# ruff: noqa: S311 - seeded noise, so that a run can be repeated
+# ruff: noqa: T201 - prints the figures that the test is about
 from __future__ import annotations
 
 import argparse
@@ -34,7 +36,7 @@ _FAR_TOO_MUCH = 2_000
 def masked(payload: bytes, opcode: int = _TEXT) -> bytes:
     """One frame as a client sends it, RFC 6455 section 5.2."""
     size = len(payload)
-    if size < 126:  # noqa: PLR2004 - the RFC's number
+    if size < 126:
         head = struct.pack("!BB", 0x80 | opcode, 0x80 | size)
     elif size < 1 << 16:
         head = struct.pack("!BBH", 0x80 | opcode, 0x80 | 126, size)
@@ -84,12 +86,12 @@ class Wire(asyncio.Protocol):
 
     def _take(self) -> bool:
         buffer = self._buffer
-        if len(buffer) < 2:  # noqa: PLR2004 - the shortest frame
+        if len(buffer) < 2:
             return False
         size, start = buffer[1], 2
-        if size == 126:  # noqa: PLR2004 - RFC 6455
+        if size == 126:
             size, start = int.from_bytes(buffer[2:4]), 4
-        elif size == 127:  # noqa: PLR2004 - RFC 6455
+        elif size == 127:
             size, start = int.from_bytes(buffer[2:10]), 10
         if len(buffer) < start + size:
             return False
@@ -225,7 +227,13 @@ class Crowd:
     async def _vandal(self, number: int) -> None:
         luck = random.Random(1_000 + number)
         address = f"127.0.1.{number % 8 + 1}"
-        acts = (self._noise, self._noise_in_frames, self._too_long, self._bad_framing, self._chatter)
+        acts = (
+            self._noise,
+            self._noise_in_frames,
+            self._too_long,
+            self._bad_framing,
+            self._chatter,
+        )
         while time.monotonic() < self._until:
             act = luck.choice(acts)
             try:

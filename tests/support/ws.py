@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
+
 from carapace_tools.golden.connection import Connection
 from carapace_tools.golden.identity import Identity
-
 from support.gateway import TOKEN
 
 __all__ = ["ALL_SCOPES", "TERMINAL", "chat_events", "connect_params", "entered", "peer", "talk"]
@@ -59,7 +59,7 @@ async def entered(
 @asynccontextmanager
 async def peer(
     url: str, *, device: str | None = None, headers: dict[str, str] | None = None, **params: Any
-) -> AsyncIterator[Connection]:
+) -> AsyncGenerator[Connection]:
     """A signed-in connection; `params` go to `connect_params`."""
     async with (
         aiohttp.ClientSession() as session,
@@ -74,9 +74,7 @@ def chat_events(connection: Connection, run_id: str, *states: str) -> list[dict[
     """Payloads of a run's `chat` events in these states, all of them without any."""
     payloads = (frame["payload"] for frame in connection.events("chat"))
     return [
-        one
-        for one in payloads
-        if one["runId"] == run_id and (not states or one["state"] in states)
+        one for one in payloads if one["runId"] == run_id and (not states or one["state"] in states)
     ]
 
 

@@ -224,7 +224,8 @@ async def build(
     cache = HealthCache(
         lambda limit, agent_id: conversations.recent(limit, agent_id=agent_id),
         lambda: _facts(profiles, config, observing),
-        path=conversations.path,
+        # The name alone: every reader sees it in hello-ok, and paths are not for all (A16).
+        path=database.path.name,
         clock=clock,
         tasks=tasks,
         on_change=late.health_changed,

@@ -85,9 +85,7 @@ class WsTransport(asyncio.Protocol):
         "_unread",
     )
 
-    def __init__(
-        self, transport: asyncio.Transport, max_message_bytes: int, turns: Turns
-    ) -> None:
+    def __init__(self, transport: asyncio.Transport, max_message_bytes: int, turns: Turns) -> None:
         self._transport: asyncio.Transport | None = transport
         self._turns = turns
         self._owner: Owner | None = None

@@ -1,5 +1,6 @@
 """A flood shares a small budget for each pass of the loop."""
 
+# ruff: noqa: ASYNC110 - counts passes of the loop
 from __future__ import annotations
 
 import asyncio
