@@ -1,6 +1,5 @@
 """The configuration file, edited and broken while the gateway runs, and written while it dies."""
 
-# ruff: noqa: S311 - seeded noise, so that a run can be repeated
 # ruff: noqa: ASYNC110 - polls another process, with a deadline around it
 from __future__ import annotations
 

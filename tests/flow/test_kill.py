@@ -1,7 +1,5 @@
 """kill -9 at fifty random moments while twenty sessions chat: nothing that was promised is lost."""
 
-# ruff: noqa: S311 - seeded noise, so that a run can be repeated
-# ruff: noqa: T201 - prints the figures that the test is about
 from __future__ import annotations
 
 import asyncio

@@ -1,6 +1,5 @@
 """A thousand connections, a quarter of them hostile: the others feel nothing, nothing stays."""
 
-# ruff: noqa: T201 - prints the figures that the test is about
 from __future__ import annotations
 
 import asyncio

@@ -8,8 +8,6 @@ that are too long, from addresses of their own, again and again. Strangers say n
 of something, and wait to be thrown out. Frames are masked with zeros: legal and cheap.
 """
 
-# ruff: noqa: S311 - seeded noise, so that a run can be repeated
-# ruff: noqa: T201 - prints the figures that the test is about
 from __future__ import annotations
 
 import argparse
