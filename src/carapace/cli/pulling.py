@@ -85,7 +85,9 @@ def _progress(name: str) -> Generator[Report]:
 
         def take(now: Progress) -> None:
             if now.note:
-                bar.console.print(strip_controls(now.note), markup=False, highlight=False)
+                bar.console.print(
+                    strip_controls(now.note), markup=False, highlight=False, soft_wrap=True
+                )
             bar.update(
                 task,
                 completed=now.done_bytes,

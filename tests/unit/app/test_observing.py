@@ -72,3 +72,19 @@ def test_a_file_of_the_settings_is_used(tmp_path: Path):
     observing = Observing.build(paths, settings, SystemClock())
     assert observing.tail.tail().file == str(tmp_path / "own.log")
     observing.close()
+
+
+def test_the_log_of_the_last_run_is_there_and_a_cursor_stays_good(made: Observing, tmp_path: Path):
+    made.apply(LoggingSettings(console_level="silent"), is_quiet=False)
+    _log.info("one")
+    _log.info("two")
+    before = made.tail.tail()
+    made.close()
+    paths = resolve_paths({}, PathFlags(state_dir=str(tmp_path / "state")))
+    again = Observing.build(paths, LoggingSettings(), SystemClock())
+    after = again.tail.tail()
+    assert (after.cursor, after.lines) == (before.cursor, before.lines)
+    assert after.cursor == again.log_file.size
+    since = again.tail.tail(cursor=before.cursor)
+    assert (since.lines, since.reset) == ([], False)
+    again.close()
