@@ -135,3 +135,17 @@ async def test_a_port_that_is_taken_ends_the_start_and_closes_what_was_opened(tm
 async def test_stopping_what_never_started_is_quiet(tmp_path: Path):
     await Gateway(options(tmp_path, {}), environment={}).stop()
     assert not (tmp_path / "state").exists()
+
+
+async def test_a_variable_without_sense_starts_nothing(tmp_path: Path):
+    given = options(tmp_path, {}, port=None)
+    gateway = Gateway(given, environment={"HOME": str(tmp_path), "CARAPACE_GATEWAY_PORT": "99999"})
+    with pytest.raises(GatewayError, match="CARAPACE_GATEWAY_PORT"):
+        await gateway.start()
+
+
+async def test_a_client_of_another_gateway_runs_none(tmp_path: Path):
+    config = {"gateway": {"mode": "remote", "remote": {"url": "wss://box.example"}}}
+    gateway = Gateway(options(tmp_path, config), environment={"HOME": str(tmp_path)})
+    with pytest.raises(GatewayError, match=r"wss://box\.example"):
+        await gateway.start()
