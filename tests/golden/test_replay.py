@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from support.gateway import TOKEN, model_server, running_gateway, settings
 
 from carapace_tools.golden.replay import Replay
 from carapace_tools.golden.report import as_text, is_clean
 from carapace_tools.golden.scenario import load_scenario
+from support.gateway import TOKEN, model_server, running_gateway, settings
 
 TRACES = Path(__file__).parent / "node-2026.1"
 

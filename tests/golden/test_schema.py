@@ -36,7 +36,7 @@ def answers() -> Iterator[tuple[str, str, Any]]:
     for trace in traces():
         for case in trace["cases"]:
             request = case.get("request")
-            method = request.get("method") if isinstance(request, dict) else None
+            method = str(request.get("method")) if isinstance(request, dict) else ""
             for n, response in enumerate(case.get("responses", ())):
                 if method in SCHEMA["methods"] and response.get("ok"):
                     name = f"{trace['name']}: {case['case']} #{n}"

@@ -115,7 +115,11 @@ def build_house(
         audit=audit,
         metrics=metrics,
     )
-    values: dict[str, Any] = {"context_tokens": 128_000, "api": "openai-completions", **(target or {})}
+    values: dict[str, Any] = {
+        "context_tokens": 128_000,
+        "api": "openai-completions",
+        **(target or {}),
+    }
     models = FixedModels([ModelTarget("fake", "fake-1", provider, **values)])
     agent = AgentService(
         database=database,

@@ -89,7 +89,9 @@ def test_a_key_like_nothing_known_gets_no_suggestion():
 
 
 def test_keys_of_the_node_gateway_warn_once_and_never_fail():
-    text = "{hooks: {token: 5, anything: []}, gateway: {nodes: {browser: 1}}, session: {dmScope: 'x'}}"
+    text = (
+        "{hooks: {token: 5, anything: []}, gateway: {nodes: {browser: 1}}, session: {dmScope: 'x'}}"
+    )
     assert problems(text) == []
     assert warnings(text) == [
         "hooks is known to the Node gateway and has no effect here yet",

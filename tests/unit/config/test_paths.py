@@ -6,9 +6,9 @@ from carapace.config.paths import PathFlags, resolve_paths
 
 
 def test_the_default_is_one_folder_in_the_home():
-    paths = resolve_paths({"HOME": "/home/a"})
-    assert paths.config_path == Path("/home/a/.carapace/carapace.json")
-    assert paths.state_dir == Path("/home/a/.carapace")
+    paths = resolve_paths({"HOME": "/home/me"})
+    assert paths.config_path == Path("/home/me/.carapace/carapace.json")
+    assert paths.state_dir == Path("/home/me/.carapace")
     assert paths.last_good.parent == paths.workspace.parent == paths.state_dir
 
 

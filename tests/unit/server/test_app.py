@@ -99,7 +99,7 @@ async def test_stopping_does_not_wait_beyond_the_deadline(tmp_path):
         """Never answer."""
         return await asyncio.Event().wait()
 
-    async with running_server(tmp_path, methods=methods) as running:
+    async with running_server(tmp_path, methods=methods) as running:  # noqa: SIM117 - reads in order
         async with ws_client(running.url, autoclose=True) as client:
             await client.frame()
             await client.connect()

@@ -55,7 +55,7 @@ async def test_a_token_is_asked_for_if_there_is_one():
         assert (await get(f"{url}/metrics", SECRET))[0] == 200
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "metrics.example"])
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "metrics.example"])  # noqa: S104 - refused
 def test_other_machines_are_not_let_in_without_a_token(host: str):
     with pytest.raises(Refused, match=r"set metrics\.token"):
         MetricsListener(MetricsSettings(enabled=True, host=host), metrics())
