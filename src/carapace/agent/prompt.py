@@ -91,10 +91,11 @@ def build_prompt(facts: PromptFacts) -> Prompt:
 
 
 def _short_head(facts: PromptFacts) -> str:
+    name = _plain(facts.name)
     return (
-        f"You are {_plain(facts.name)}, the user's private assistant. You run on the user's own "
-        "machine, inside Carapace. If asked who made you or what you are, say exactly that and "
-        "name no company. Answer briefly and honestly; say so when you do not know."
+        f"You are {name}, the user's private assistant. Answer briefly and honestly; say so when "
+        "you do not know. If asked who you are or who made you, answer only: "
+        f'"I am {name}, your private assistant. I run on your own machine with Carapace."'
     )
 
 

@@ -54,7 +54,12 @@ def _text(message: ModelMessage, asked: str) -> str:
 def _result(result: ToolResult, asked: str) -> str:
     if result.is_error:
         return f"({result.name} failed: {result.text})\nTell me so in one sentence."
-    return f"({result.name} says: {result.text})\nWith this, answer in one sentence: {asked}"
+    told = f"({result.name} says: {result.text})\n"
+    # An order that is repeated comes back as it was.
+    is_question = asked.rstrip().endswith("?")
+    return told + (
+        f"With this, answer: {asked}" if is_question else "Tell me that, in a short answer."
+    )
 
 
 def question(request: ModelRequest) -> str | None:

@@ -26,9 +26,15 @@ def test_pictures_become_words_calls_vanish_and_results_are_told_by_the_user():
         ChatMessage("user", "look\n[a picture, which this model cannot see]"),
         ChatMessage(
             "user",
-            "(current_time says: noon)\nWith this, answer in one sentence: "
-            "look\n[a picture, which this model cannot see]",
+            "(current_time says: noon)\nTell me that, in a short answer.",
         ),
+    )
+
+
+def test_a_question_is_repeated_beside_what_a_tool_says():
+    asked = ModelMessage("user", (TextPart("What time is it?"),))
+    assert chat_messages(request(asked, CALL, RESULT))[-1].content == (
+        "(current_time says: noon)\nWith this, answer: What time is it?"
     )
 
 
