@@ -22,7 +22,7 @@ from carapace.cli.client import GatewayClient
 from carapace.cli.options import Remote
 from carapace.cli.port_owner import port_owner
 from carapace.cli.pulling import CLI_AUDIT, library_of
-from carapace.cli.target import Target, find_target, load_config, open_vault
+from carapace.cli.target import Target, find_target, is_this_machine, load_config, open_vault
 from carapace.cli.trouble import Trouble
 from carapace.clock import SystemClock
 from carapace.config.files import replace_file
@@ -323,7 +323,8 @@ def _not_reached(target: Target, trouble: Trouble) -> Finding:
             f"its port is taken by {owner.text}",
             "Stop that, or choose another: cara config set gateway.port 18800",
         )
-    if trouble.next_step and "token" in trouble.next_step:
+    is_elsewhere = not is_this_machine(target.url)
+    if is_elsewhere or (trouble.next_step and "token" in trouble.next_step):
         return Finding("gateway", "bad", trouble.why or trouble.what, trouble.next_step)
     return Finding("gateway", "warn", "does not run", "Start it: cara up")
 

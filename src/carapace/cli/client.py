@@ -17,7 +17,7 @@ from typing import Any, Final, Self
 import msgspec
 
 from carapace import __version__
-from carapace.cli.target import Target
+from carapace.cli.target import Target, is_this_machine
 from carapace.cli.trouble import Trouble
 from carapace.cli.websocket import Closed, TooFar, WebSocket, WebSocketError
 from carapace.ids import new_id
@@ -216,11 +216,10 @@ def _unreachable(url: str, error: WebSocketError) -> Trouble:
             next_step="Use wss://, or a tunnel (ssh -L 18789:127.0.0.1:18789 HOST) and "
             "ws://127.0.0.1:18789",
         )
-    return Trouble(
-        f"No gateway answers at {url}.",
-        why=str(error),
-        next_step="Start one: cara up; or look for the cause: cara doctor",
-    )
+    step = "Start one: cara up; or look for the cause: cara doctor"
+    if not is_this_machine(url):
+        step = "Check the address, and on that machine: cara status"
+    return Trouble(f"No gateway answers at {url}.", why=str(error), next_step=step)
 
 
 def _ended(error: WebSocketError) -> Trouble:

@@ -31,7 +31,15 @@ from carapace.credentials.sealed import SealedVault
 if TYPE_CHECKING:
     from carapace.credentials.ports import Vault
 
-__all__ = ["Target", "find_target", "load_config", "open_vault", "paths_of", "vault_path"]
+__all__ = [
+    "Target",
+    "find_target",
+    "is_this_machine",
+    "load_config",
+    "open_vault",
+    "paths_of",
+    "vault_path",
+]
 
 _THIS_MACHINE: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
@@ -146,11 +154,15 @@ def _configured(url: str, settings: Settings) -> tuple[str | None, str | None]:
     return None, None
 
 
+def is_this_machine(url: str) -> bool:
+    """Whether `url` leads to a loopback address by its looks."""
+    return urlsplit(url).hostname in _THIS_MACHINE
+
+
 def _is_here(url: str, settings: Settings) -> bool:
     """Whether `url` is this machine's own gateway, not a tunnel to `gateway.remote`."""
-    host = urlsplit(url).hostname
     return url != settings.gateway.remote.url and (
-        host in _THIS_MACHINE or host == urlsplit(_local_url(settings)).hostname
+        is_this_machine(url) or urlsplit(url).hostname == urlsplit(_local_url(settings)).hostname
     )
 
 

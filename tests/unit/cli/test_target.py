@@ -129,3 +129,14 @@ def test_adv_a18_the_refusal_says_what_to_do(cara: Command, monkeypatch: pytest.
     assert done.code == 1
     assert "wss://" in done.err
     assert "ssh -L" in done.err
+
+
+def test_a_remote_gateway_that_does_not_answer_is_looked_for_there(cara: Command):
+    cara.write_config("{gateway: {mode: 'remote', remote: {url: 'ws://nobody.invalid:1'}}}")
+    done = cara("status")
+    assert done.code == 1
+    assert "on that machine" in done.err
+    assert "cara up" not in done.err
+    rows = {row["name"]: row for row in cara("doctor", "--json").json["findings"]}
+    assert rows["gateway"]["state"] == "bad"
+    assert "cara up" not in rows["gateway"]["next"]
