@@ -642,7 +642,7 @@ async def _serve(host: str, port: int) -> None:
     async with fake_llm(port, host) as server:
         port = int(server.url.rpartition(":")[2])
         ready = {"event": "ready", "port": port, "url": server.url}
-        print(json.dumps(ready), flush=True)  # noqa: T201 - the ready line
+        print(json.dumps(ready), flush=True)
         await stop.wait()
 
 
