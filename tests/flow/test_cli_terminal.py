@@ -58,8 +58,8 @@ async def test_an_answer_is_streamed_and_quit_ends_the_gateway(tmp_path: Path):
 
 async def test_ctrl_c_ends_the_answer_first_and_the_gateway_then(tmp_path: Path):
     async with chatting(tmp_path) as screen:
-        screen.type("[[hang]] please")
-        await screen.shows("hang]] please\n")
+        screen.type("[[tokens:200]] [[gap:100]]")
+        await screen.shows("w2")
         screen.interrupt()
         assert "(aborted)" in await screen.shows("you> ")
         screen.type("still there?")
