@@ -210,7 +210,6 @@ async def test_an_embedded_model_gets_a_short_prompt_and_few_tools():
             "memory_write",
             "memory_search",
             "sessions_list",
-            "memory_forget",
             "session_status",
         ]
 

@@ -56,7 +56,6 @@ _TOOL_EXAMPLES: tuple[tuple[str, str, dict[str, str]], ...] = (
     ("current_time", "What time is it now?", {}),
     ("sessions_list", "What did we talk about lately?", {}),
     ("session_status", "Which model are you, and how many tokens are used?", {}),
-    ("memory_forget", "Forget what I like to drink.", {"name": "favourite drink"}),
     (
         "memory_write",
         "Remember that I like tea.",

@@ -9,7 +9,8 @@ __all__ = ["builtin_tools"]
 
 
 # The embedded model is offered the first six of these that are core, so the best come first.
-_FIRST = ("current_time", "memory_write", "memory_search", "sessions_list", "memory_forget")
+# Forgetting is not core: small models choose it wrongly, and what it removes is gone.
+_FIRST = ("current_time", "memory_write", "memory_search", "sessions_list")
 
 
 def builtin_tools(*, with_memory: bool = True) -> Tools:

@@ -75,7 +75,7 @@ async def memory_search(ctx: ToolContext, params: MemorySearch) -> str:
     return "\n\n".join(_shown(one) for one in found) or _NO_MATCH
 
 
-@TOOLS.tool("memory_forget", risk=Risk.WRITE, is_core=True)
+@TOOLS.tool("memory_forget", risk=Risk.WRITE)
 async def memory_forget(ctx: ToolContext, params: MemoryForget) -> str:
     """Forget one thing you remembered, by its name."""
     if await ctx.memory.forget(ctx.agent_id, _plain(params.name)):
