@@ -11,7 +11,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,7 +104,7 @@ async def _end(started: Started) -> None:
 
 
 @asynccontextmanager
-async def model_server(home: Path) -> AsyncIterator[Started]:
+async def model_server(home: Path) -> AsyncGenerator[Started]:
     """`tests/support/fake_llm.py` on a free port."""
     script = str(ROOT / "tests" / "support" / "fake_llm.py")
     command = (sys.executable, script, "--port", "0")
@@ -193,7 +193,7 @@ async def restart(old: Started) -> Started:
 @asynccontextmanager
 async def running_gateway(
     home: Path, config: dict[str, Any], *arguments: str
-) -> AsyncIterator[Started]:
+) -> AsyncGenerator[Started]:
     """A gateway that is ended with the block."""
     started = await start_gateway(home, config, *arguments)
     try:

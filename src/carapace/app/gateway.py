@@ -16,7 +16,7 @@ from typing import Final
 from carapace import __version__
 from carapace.app.observing import Observing
 from carapace.app.options import Ready, UpOptions
-from carapace.app.parts import Parts, build, provider_variables, vault_path
+from carapace.app.parts import Parts, build, provider_variables
 from carapace.app.policy import tool_policy
 from carapace.app.vault_watch import watch_vault
 from carapace.clock import Clock, SystemClock
@@ -26,6 +26,7 @@ from carapace.config.paths import resolve_paths
 from carapace.config.reader import KeptReader
 from carapace.config.service import ConfigService
 from carapace.config.settings import Settings
+from carapace.credentials.opening import vault_path
 from carapace.errors import GatewayError, Refused
 from carapace.server.bind import listen, plan, tailnet_address
 from carapace.server.http_metrics import MetricsListener
@@ -176,7 +177,7 @@ class Gateway:
     async def _watch_vault(self, parts: Parts) -> None:
         """A token rotated by the command line counts at once; clients of the old one are cut."""
         await watch_vault(
-            vault_path(parts.config.paths),
+            vault_path(parts.config.paths.state_dir),
             self._clock,
             lambda: self._apply_auth(parts, parts.config.settings),
         )

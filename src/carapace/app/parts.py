@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from carapace import __version__
@@ -39,14 +38,11 @@ from carapace.auth.tailscale import SOCKET_PATH, TailscaleWhois
 from carapace.auth.tokens import DeviceTokens
 from carapace.auth.types import Caller
 from carapace.clock import Clock
-from carapace.config.paths import Paths
 from carapace.config.schema import config_schema
 from carapace.config.service import ConfigService
 from carapace.config.settings.environment import EnvSettings
 from carapace.config.settings.models import EmbeddedSettings
-from carapace.credentials.keysource import KeySources, key_folder
-from carapace.credentials.ports import Vault
-from carapace.credentials.sealed import SealedVault
+from carapace.credentials.opening import open_vault
 from carapace.methods import agents, chat, config, health, logs, models, runs, sessions
 from carapace.methods.context import Context, Services
 from carapace.methods.snapshot import AgentFacts, HealthCache, HealthFacts
@@ -60,7 +56,7 @@ from carapace.store.sqlite import SqliteDatabase
 from carapace.tasks import Tasks
 from carapace.telemetry.log import get_logger
 
-__all__ = ["METHODS", "Parts", "build", "provider_variables", "vault_path"]
+__all__ = ["METHODS", "Parts", "build", "provider_variables"]
 
 _log = get_logger(__name__)
 
@@ -120,22 +116,6 @@ class _Late:
             self.server.hub.close(matches, reason)
 
 
-def vault_path(paths: Paths) -> Path:
-    """Where the sealed vault of a state folder is."""
-    return paths.state_dir / "credentials" / "vault.json"
-
-
-async def open_vault(paths: Paths, environment: Mapping[str, str]) -> Vault:
-    """The vault of a state folder; made if it is not there.
-
-    Raises:
-        Failed: If it cannot be opened.
-    """
-    home = Path(environment.get("HOME") or Path.home())
-    sources = KeySources(environment, key_folder(environment, home))
-    return await SealedVault.open(vault_path(paths), sources)
-
-
 async def build(
     config: ConfigService,
     observing: Observing,
@@ -154,7 +134,7 @@ async def build(
     egress = Egress(observing.audit)
     database = await SqliteDatabase.open(paths.state_dir / "carapace.db", clock=clock)
     stack.push_async_callback(database.close)
-    vault = await open_vault(paths, environment)
+    vault = await open_vault(paths.state_dir, environment)
 
     # who is calling
     revocations = Revocations(late.close)

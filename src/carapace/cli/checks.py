@@ -22,7 +22,7 @@ from carapace.cli.client import GatewayClient
 from carapace.cli.options import Remote
 from carapace.cli.port_owner import port_owner
 from carapace.cli.pulling import CLI_AUDIT, library_of
-from carapace.cli.target import Target, find_target, is_this_machine, load_config, open_vault
+from carapace.cli.target import Target, find_target, is_this_machine, load_config
 from carapace.cli.trouble import Trouble
 from carapace.clock import SystemClock
 from carapace.config.files import replace_file
@@ -30,6 +30,7 @@ from carapace.config.last_good import recall
 from carapace.config.load import Loaded
 from carapace.config.paths import Paths
 from carapace.config.reader import DiskReader
+from carapace.credentials.opening import open_vault
 from carapace.errors import GatewayError
 from carapace.store.integrity import integrity_problems
 from carapace.telemetry.audit import verify
@@ -227,7 +228,7 @@ def _vault(patient: Patient) -> Iterator[Finding]:
 
 
 async def _names(paths: Paths) -> list[str]:
-    return await (await open_vault(paths, os.environ)).names()
+    return await (await open_vault(paths.state_dir, os.environ)).names()
 
 
 def _models(patient: Patient) -> Iterator[Finding]:

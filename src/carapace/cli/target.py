@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from urllib.parse import urlsplit
 
 from carapace.auth.shared import VAULT_NAME as TOKEN_NAME
@@ -25,20 +23,14 @@ from carapace.config.load import Loaded, Overrides, load
 from carapace.config.paths import PathFlags, Paths, resolve_paths
 from carapace.config.reader import DiskReader
 from carapace.config.settings import Settings
-from carapace.credentials.keysource import KeySources, key_folder
-from carapace.credentials.sealed import SealedVault
-
-if TYPE_CHECKING:
-    from carapace.credentials.ports import Vault
+from carapace.credentials.opening import open_vault
 
 __all__ = [
     "Target",
     "find_target",
     "is_this_machine",
     "load_config",
-    "open_vault",
     "paths_of",
-    "vault_path",
 ]
 
 _THIS_MACHINE: Final = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -71,22 +63,6 @@ def paths_of(place: Place) -> Paths:
 def load_config(paths: Paths) -> Loaded:
     """The configuration as it stands, with the environment laid over."""
     return load(paths.config_path, DiskReader(), Overrides(os.environ))
-
-
-def vault_path(paths: Paths) -> Path:
-    """Where the sealed vault of a state folder is."""
-    return paths.state_dir / "credentials" / "vault.json"
-
-
-async def open_vault(paths: Paths, environment: Mapping[str, str]) -> Vault:
-    """The vault of a state folder; made if it is not there.
-
-    Raises:
-        Failed: If it cannot be opened.
-    """
-    home = Path(environment.get("HOME") or Path.home())
-    sources = KeySources(environment, key_folder(environment, home))
-    return await SealedVault.open(vault_path(paths), sources)
 
 
 def find_target(remote: Remote) -> Target:
@@ -167,7 +143,7 @@ def _is_here(url: str, settings: Settings) -> bool:
 
 
 async def _from_vault(paths: Paths) -> tuple[str | None, Identity]:
-    vault = await open_vault(paths, os.environ)
+    vault = await open_vault(paths.state_dir, os.environ)
     seed = await vault.get_or_put(DEVICE_NAME, new_seed)
     return await vault.get(TOKEN_NAME), Identity(seed)
 

@@ -10,10 +10,11 @@ from carapace.auth.shared import VAULT_NAME
 from carapace.cli.options import DEFAULT_PLACE, Place
 from carapace.cli.output import as_json
 from carapace.cli.shell import new_app
-from carapace.cli.target import load_config, open_vault, paths_of
+from carapace.cli.target import load_config, paths_of
 from carapace.cli.trouble import CONFIGURATION, Trouble
 from carapace.config.located import key_text
 from carapace.config.paths import Paths
+from carapace.credentials.opening import open_vault
 from carapace.ids import new_secret
 
 __all__ = ["app"]
@@ -74,8 +75,8 @@ def _configured(paths: Paths) -> tuple[str | None, str]:
 
 
 async def _kept(paths: Paths) -> str | None:
-    return await (await open_vault(paths, os.environ)).get(VAULT_NAME)
+    return await (await open_vault(paths.state_dir, os.environ)).get(VAULT_NAME)
 
 
 async def _keep(paths: Paths, token: str) -> None:
-    await (await open_vault(paths, os.environ)).put(VAULT_NAME, token)
+    await (await open_vault(paths.state_dir, os.environ)).put(VAULT_NAME, token)

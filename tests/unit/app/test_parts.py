@@ -14,9 +14,7 @@ from carapace.app.parts import (
     Parts,
     _Late,
     build,
-    open_vault,
     provider_variables,
-    vault_path,
 )
 from carapace.clock import SystemClock
 from carapace.config.load import Overrides
@@ -66,16 +64,6 @@ async def test_the_openai_endpoints_are_there_only_if_they_are_on(tmp_path: Path
             paths = {resource.canonical for resource in parts.server._app.router.resources()}
         assert ("/v1/chat/completions" in paths) is (flag == "true")
         assert {"/health", "/ready"} <= paths
-
-
-async def test_a_vault_is_the_same_when_it_is_opened_again(tmp_path: Path):
-    paths = resolve_paths({}, PathFlags(state_dir=str(tmp_path / "state")))
-    paths.make_state_dir()
-    environment = {"HOME": str(tmp_path)}
-    first = await open_vault(paths, environment)
-    await first.put("name", "value")
-    assert vault_path(paths).exists()
-    assert await (await open_vault(paths, environment)).get("name") == "value"
 
 
 def test_news_before_the_server_is_there_are_heard_by_nobody_and_harm_nothing():

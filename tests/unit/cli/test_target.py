@@ -8,9 +8,10 @@ import pytest
 
 from carapace.cli.options import Remote
 from carapace.cli.plaintext import may_be_plain
-from carapace.cli.target import find_target, vault_path
+from carapace.cli.target import find_target
 from carapace.cli.trouble import Trouble
 from carapace.cli.websocket import TooFar, WebSocket
+from carapace.credentials.opening import vault_path
 from support.command import Command
 
 
@@ -47,7 +48,7 @@ def test_the_vault_has_the_last_word_and_keeps_the_device(cara: Command):
     assert first.identity is not None
     assert second.identity is not None
     assert first.identity.id == second.identity.id
-    assert vault_path(first.paths).exists()
+    assert vault_path(first.paths.state_dir).exists()
 
 
 def test_a_broken_file_does_not_matter_when_the_address_is_given(cara: Command):
