@@ -21,7 +21,7 @@ class ToolsSettings(Section, frozen=True):
 class MemorySettings(Section, frozen=True):
     """What an agent remembers across sessions."""
 
-    enabled: Annotated[bool, setting("Offer the memory tools.", live=True)] = True
+    enabled: Annotated[bool, setting("Offer the memory tools.")] = True
     vectors: Annotated[
         Literal["auto", "off"],
         setting(
