@@ -118,6 +118,8 @@ class Chatter:
         try:
             status = await self._ask(connection, message)
         except (ReplayError, ConnectionError):
+            # Sending fails at once and without a pause; the reader must get to see the close.
+            await connection.until(lambda: connection.closed, "the close after the kill", _QUICK_S)
             return
         self._expect(status == "started", f"{message.run_id} was answered {status}")
         self._acknowledge(message)
