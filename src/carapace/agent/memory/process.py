@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Mapping, Sequence
@@ -155,7 +156,8 @@ class EmbedProcess:
         """End it now; whoever waits for an answer hears that it died."""
         if self.is_alive:
             with suppress(ProcessLookupError):
-                self._process.kill()
+                # `Process.kill` would first reap a child that just died: its signal is lost then.
+                os.kill(self._process.pid, signal.SIGKILL)
 
     async def close(self) -> None:
         """End the process: by the end of its input, by force if that takes over two seconds."""

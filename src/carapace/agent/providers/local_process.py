@@ -239,7 +239,8 @@ class WorkerProcess:
     def _kill(self) -> None:
         if self.is_alive:
             with suppress(ProcessLookupError):
-                self._process.kill()
+                # `Process.kill` would first reap a child that just died: its signal is lost then.
+                os.kill(self._process.pid, signal.SIGKILL)
 
     async def close(self) -> None:
         """End the process: by the end of its input, by force if that takes over two seconds."""
