@@ -86,7 +86,7 @@ def test_the_choice_goes_message_agent_defaults_and_then_what_is_there() -> None
 def test_without_a_choice_configured_goes_before_found_before_embedded() -> None:
     env = {"ANTHROPIC_API_KEY": "sk-env-1234"}
     assert refs(registry(models(), env=env, embedded=Embedded)) == ["fake/fake-1"]
-    assert refs(registry(env=env, embedded=Embedded)) == ["anthropic/claude-sonnet-5-5"]
+    assert refs(registry(env=env, embedded=Embedded)) == ["anthropic/claude-opus-4-5"]
     assert refs(registry(embedded=Embedded)) == ["embedded/starter"]
 
 
