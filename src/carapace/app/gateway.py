@@ -18,6 +18,7 @@ from carapace.app.observing import Observing
 from carapace.app.options import Ready, UpOptions
 from carapace.app.parts import Parts, build, provider_variables
 from carapace.app.policy import tool_policy
+from carapace.app.spare_memory import watch_crowds
 from carapace.app.vault_watch import watch_vault
 from carapace.clock import Clock, SystemClock
 from carapace.config.changes import Change
@@ -142,6 +143,7 @@ class Gateway:
             (parts.observing.audit.keep_synced(), "audit sync"),
             (self._find_models(parts), "models"),
             (self._watch_vault(parts), "vault watch"),
+            (watch_crowds(lambda: len(parts.server.hub), self._clock), "spare memory"),
         ):
             parts.tasks.start(work, name=name)
         parts.observing.audit.record(

@@ -1,0 +1,88 @@
+"""Memory goes back to the system when a crowd has left, and only then."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import sys
+from pathlib import Path
+
+import pytest
+
+from carapace.app.spare_memory import CROWD, give_back, is_over, watch_crowds
+from support.clock import FakeClock
+
+MB = 1024 * 1024
+
+
+def rss_bytes() -> int:
+    return int(Path("/proc/self/statm").read_text("ascii").split()[1]) * 4096
+
+
+@pytest.mark.parametrize(
+    ("peak", "now", "wanted"),
+    [
+        (0, 0, False),
+        (CROWD - 1, 0, False),
+        (CROWD, 0, True),
+        (1_000, 499, True),
+        (1_000, 500, False),
+        (150, 60, False),
+    ],
+)
+def test_a_crowd_is_over_when_many_left_and_few_stayed(peak: int, now: int, *, wanted: bool):
+    assert is_over(peak, now) is wanted
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc has the call; reads /proc")
+def test_freed_memory_goes_back_to_the_system():
+    if not hasattr(ctypes.CDLL(None), "malloc_trim"):
+        assert give_back() is False
+        return
+    libc = ctypes.CDLL(None)
+    libc.malloc.restype = ctypes.c_void_p
+    libc.free.argtypes = [ctypes.c_void_p]
+    blocks = [libc.malloc(60_000) for _ in range(2_000)]
+    last = libc.malloc(60_000)
+    for block in (*blocks, last):
+        ctypes.memset(block, 1, 60_000)
+    held = rss_bytes()
+    for block in blocks:
+        libc.free(block)
+    assert give_back() is True
+    freed = held - rss_bytes()
+    libc.free(last)
+    assert freed > 80 * MB
+
+
+def test_other_systems_are_left_alone(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert give_back() is False
+
+
+async def test_it_is_called_once_after_each_crowd():
+    clock, counts, called = FakeClock(), [0], asyncio.Event()
+    loop, calls = asyncio.get_running_loop(), list[int]()
+
+    def release() -> None:
+        calls.append(counts[0])
+        loop.call_soon_threadsafe(called.set)
+
+    watching = asyncio.create_task(watch_crowds(lambda: counts[0], clock, release))
+    for count, is_due in (
+        (0, False),
+        (300, False),
+        (280, False),
+        (10, True),
+        (5, False),
+        (200, False),
+        (0, True),
+    ):
+        counts[0] = count
+        called.clear()
+        await clock.advance(2)
+        if is_due:
+            async with asyncio.timeout(5):
+                await called.wait()
+    watching.cancel()
+    assert calls == [10, 0]
