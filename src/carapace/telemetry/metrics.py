@@ -46,6 +46,8 @@ class Metrics:
     handshake_failures: Counter
     auth_failures: Counter
     budget_stops: Counter
+    hook_calls: Counter
+    understanding: Counter
 
     def __init__(self, version: str, *, with_process: bool = True) -> None:
         import prometheus_client as prometheus  # noqa: PLC0415 - costs tens of milliseconds
@@ -146,5 +148,17 @@ class Metrics:
             "carapace_budget_stops",
             "Requests to a model that a daily cap stopped, by the cap: tokens or usd.",
             ("cap",),
+            registry=registry,
+        )
+        self.hook_calls = prometheus.Counter(
+            "carapace_hook_calls",
+            "Calls of hook handlers, by point and how they ended.",
+            ("point", "outcome"),
+            registry=registry,
+        )
+        self.understanding = prometheus.Counter(
+            "carapace_understanding",
+            "Files and links of messages made readable for a model, by kind and outcome.",
+            ("kind", "outcome"),
             registry=registry,
         )
