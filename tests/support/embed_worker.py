@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from carapace.agent.memory.engine import DIMS
 from carapace.agent.memory.worker import serve
-from carapace.agent.providers.local_confine import confine
+from carapace.confine import confine
 
 __all__ = ["COMMAND", "WordEngine", "command"]
 

@@ -14,7 +14,7 @@ import sys
 import time
 from pathlib import Path
 
-from carapace.agent.providers.local_confine import confine
+from carapace.confine import confine
 from carapace.agent.providers.local_wire import Done, Fault, Generate, Start
 from carapace.agent.providers.local_worker import serve
 

@@ -29,7 +29,7 @@ from carapace.agent.memory.wire import (
     decode_to_worker,
     encode,
 )
-from carapace.agent.providers.local_confine import confine
+from carapace.confine import confine
 
 __all__ = ["main", "serve"]
 

@@ -17,7 +17,7 @@ from typing import BinaryIO
 
 import msgspec
 
-from carapace.agent.providers.local_confine import confine
+from carapace.confine import confine
 from carapace.agent.providers.local_engine import Engine, LlamaEngine
 from carapace.agent.providers.local_wire import (
     MAX_LINE_BYTES,

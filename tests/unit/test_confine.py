@@ -9,8 +9,8 @@ import pytest
 
 PROBE = """
 import json, os, resource, sys
-from carapace.agent.providers.local_confine import confine
-confine(int(sys.argv[1]))
+from carapace.confine import confine
+confine(int(sys.argv[1]), max_memory_bytes=2**31, max_cpu_s=7)
 status = dict(line.split(":", 1) for line in open("/proc/self/status"))
 try:
     with open(sys.argv[2], "w") as file: file.write("x")
@@ -21,6 +21,8 @@ print(json.dumps({
     "privs": status["NoNewPrivs"].strip(),
     "core": resource.getrlimit(resource.RLIMIT_CORE),
     "files": resource.getrlimit(resource.RLIMIT_NOFILE)[0],
+    "memory": resource.getrlimit(resource.RLIMIT_AS),
+    "cpu": resource.getrlimit(resource.RLIMIT_CPU),
     "nice": os.nice(0), "wrote": wrote}))
 """
 
@@ -44,6 +46,8 @@ def test_a_confined_process_has_little_left(tmp_path):
     assert seen["files"] <= 256
     assert seen["nice"] >= 5
     assert not seen["wrote"]
+    assert seen["memory"] == [2**31, 2**31]
+    assert seen["cpu"] == [7, 7]
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""What the process with the embedded model gives up before it reads a byte of a model file.
+"""What a child process gives up before it reads a byte of somebody else's file.
 
 Native code that parses files has bugs; a bug there should find no privileges to gain, no
 files to write and no gateway left to outlive.
@@ -18,10 +18,12 @@ __all__ = ["confine"]
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NO_NEW_PRIVS = 38
 _MAX_OPEN_FILES = 256
-_NICE = 5  # generation uses all cores; the gateway's own loop comes first
+_NICE = 5  # such work uses all cores; the gateway's own loop comes first
 
 
-def confine(parent_pid: int) -> None:
+def confine(
+    parent_pid: int, *, max_memory_bytes: int | None = None, max_cpu_s: int | None = None
+) -> None:
     """Narrow this process.
 
     Everywhere: lower priority. POSIX: no core dumps (they hold conversations), few open files,
@@ -30,6 +32,8 @@ def confine(parent_pid: int) -> None:
 
     Args:
         parent_pid: The process that started this one.
+        max_memory_bytes: Cap of the address space; macOS does not enforce it.
+        max_cpu_s: Seconds of CPU time after which the kernel ends the process.
 
     Raises:
         OSError: If the kernel refuses, or the parent is gone already.
@@ -41,15 +45,26 @@ def confine(parent_pid: int) -> None:
     os.nice(_NICE)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    most = _MAX_OPEN_FILES if hard == resource.RLIM_INFINITY else min(_MAX_OPEN_FILES, hard)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    _cap(resource.RLIMIT_NOFILE, _MAX_OPEN_FILES)
+    if max_memory_bytes is not None:
+        _cap(resource.RLIMIT_AS, max_memory_bytes)
+    if max_cpu_s is not None:
+        _cap(resource.RLIMIT_CPU, max_cpu_s)
     if sys.platform == "linux":
         libc = ctypes.CDLL(None, use_errno=True)
         _prctl(libc, _PR_SET_NO_NEW_PRIVS, 1)
         _prctl(libc, _PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent_pid:  # it died before the kernel was told
         raise ProcessLookupError("the gateway is gone")
+
+
+def _cap(limit: int, most: int) -> None:
+    """Lower one limit, for good; one that is lower already stays."""
+    import resource  # noqa: PLC0415 - exists on POSIX only
+
+    _, hard = resource.getrlimit(limit)
+    allowed = most if hard == resource.RLIM_INFINITY else min(most, hard)
+    resource.setrlimit(limit, (allowed, allowed))
 
 
 def _prctl(libc: ctypes.CDLL, option: int, value: int) -> None:
