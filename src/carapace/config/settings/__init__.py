@@ -8,8 +8,11 @@ from these structs; there is no second list.
 from __future__ import annotations
 
 from carapace.config.settings.agents import AgentDefaults, AgentEntry, AgentsSettings
+from carapace.config.settings.channels import ChannelSettings, ChannelsSettings
+from carapace.config.settings.commands import CommandsSettings
 from carapace.config.settings.gateway import AuthSettings, GatewaySettings, LimitSettings
 from carapace.config.settings.logging import LoggingSettings
+from carapace.config.settings.messages import MessagesSettings
 from carapace.config.settings.metrics import MetricsSettings
 from carapace.config.settings.models import ModelSettings, ModelsSettings, ProviderSettings
 from carapace.config.settings.root import Settings
@@ -21,10 +24,14 @@ __all__ = [
     "AgentEntry",
     "AgentsSettings",
     "AuthSettings",
+    "ChannelSettings",
+    "ChannelsSettings",
+    "CommandsSettings",
     "GatewaySettings",
     "LimitSettings",
     "LoggingSettings",
     "MemorySettings",
+    "MessagesSettings",
     "MetricsSettings",
     "ModelSettings",
     "ModelsSettings",

@@ -7,9 +7,12 @@ from typing import Annotated
 import msgspec
 
 from carapace.config.settings.agents import AgentsSettings
+from carapace.config.settings.channels import ChannelsSettings
+from carapace.config.settings.commands import CommandsSettings
 from carapace.config.settings.environment import EnvSettings
 from carapace.config.settings.gateway import GatewaySettings
 from carapace.config.settings.logging import LoggingSettings
+from carapace.config.settings.messages import MessagesSettings
 from carapace.config.settings.metrics import MetricsSettings
 from carapace.config.settings.models import ModelsSettings
 from carapace.config.settings.session import SessionSettings
@@ -39,6 +42,15 @@ class Settings(Section, frozen=True):
     )
     memory: Annotated[MemorySettings, setting("What agents remember.")] = msgspec.field(
         default_factory=MemorySettings
+    )
+    channels: Annotated[ChannelsSettings, setting("The chat services.")] = msgspec.field(
+        default_factory=ChannelsSettings
+    )
+    messages: Annotated[MessagesSettings, setting("Messages of every chat service.")] = (
+        msgspec.field(default_factory=MessagesSettings)
+    )
+    commands: Annotated[CommandsSettings, setting("Commands typed in chats.")] = msgspec.field(
+        default_factory=CommandsSettings
     )
     logging: Annotated[LoggingSettings, setting("The gateway's own log.")] = msgspec.field(
         default_factory=LoggingSettings

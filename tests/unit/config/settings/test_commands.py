@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from carapace.config.settings.commands import CommandsSettings
+
+
+def test_commands_are_on_and_only_for_people_who_were_let_in():
+    settings = CommandsSettings()
+    assert (settings.text, settings.use_access_groups, settings.owner_allow_from) == (
+        True,
+        True,
+        (),
+    )
+
+
+@pytest.mark.parametrize("entry", ["*", "alice", "webhook:", ":alice", "Web Hook:alice", ""])
+def test_an_owner_is_named_with_the_channel(entry: str):
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert({"ownerAllowFrom": [entry]}, CommandsSettings)
+
+
+def test_an_id_may_hold_colons():
+    settings = msgspec.convert({"ownerAllowFrom": ["matrix:@a:b.example"]}, CommandsSettings)
+    assert settings.owner_allow_from == ("matrix:@a:b.example",)
