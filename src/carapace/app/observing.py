@@ -61,7 +61,7 @@ class Observing:
             audit=Audit(paths.state_dir / "audit", clock=clock, redactor=redactor),
             metrics=metrics,
             readiness=Readiness(),
-            loop_lag=LoopLag(clock, metrics.loop_lag.observe),
+            loop_lag=LoopLag(clock, metrics.loop_lag.observe, tasks=metrics.loop_tasks.set),
             log_file=log_file,
             ring=ring,
             tail=LogTail(ring, str(file)),

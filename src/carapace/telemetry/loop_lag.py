@@ -1,10 +1,12 @@
 """How late the event loop is: the one number that shows blocking code.
 
-A task sleeps for a fixed time and measures how much longer it took to wake up.
+A task sleeps for a fixed time and measures how much longer it took to wake up. It also counts
+the loop's tasks: a number that only grows is a leak.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from collections.abc import Callable
 from typing import Final
@@ -23,16 +25,23 @@ class LoopLag:
     Args:
         clock: Whose sleep is measured.
         observe: Called with each lag in seconds (a histogram's `observe`).
+        tasks: Told how many tasks the loop has, at each sample (a gauge's `set`).
         max_lag_s: Above it, in most of the last ten samples, the gateway is not ready.
     """
 
-    __slots__ = ("_clock", "_max_lag_s", "_observe", "_recent")
+    __slots__ = ("_clock", "_max_lag_s", "_observe", "_recent", "_tasks")
 
     def __init__(
-        self, clock: Clock, observe: Callable[[float], None], *, max_lag_s: float = 0.25
+        self,
+        clock: Clock,
+        observe: Callable[[float], None],
+        *,
+        tasks: Callable[[int], None] | None = None,
+        max_lag_s: float = 0.25,
     ) -> None:
         self._clock = clock
         self._observe = observe
+        self._tasks = tasks
         self._max_lag_s = max_lag_s
         self._recent: deque[float] = deque(maxlen=_SAMPLES)
 
@@ -49,6 +58,8 @@ class LoopLag:
             lag_s = max(0.0, self._clock.monotonic() - due)
             self._recent.append(lag_s)
             self._observe(lag_s)
+            if self._tasks is not None:
+                self._tasks(len(asyncio.all_tasks()))
 
     def check(self) -> str | None:
         """For readiness: that the loop is persistently late, or None."""

@@ -31,6 +31,7 @@ class Metrics:
     registry: CollectorRegistry
     build_info: Gauge
     loop_lag: Histogram
+    loop_tasks: Gauge
     turns: Counter
     turn_seconds: Histogram
     turns_waiting: Gauge
@@ -67,6 +68,11 @@ class Metrics:
             "carapace_event_loop_lag_seconds",
             "How late the event loop woke a sleeper.",
             buckets=_LAG_BUCKETS_S,
+            registry=registry,
+        )
+        self.loop_tasks = prometheus.Gauge(
+            "carapace_event_loop_tasks",
+            "Tasks of the event loop; a number that only grows is a leak.",
             registry=registry,
         )
         self.ws_connections = prometheus.Gauge(

@@ -52,3 +52,16 @@ async def test_a_late_loop_is_measured_and_persistent_lateness_is_not_ready(meas
     await clock.advance(4)
     assert lag.check() is None
     assert max(seen) == pytest.approx(0.5)
+
+
+async def test_the_loops_tasks_are_counted():
+    clock, counts = FakeClock(), list[int]()
+    lag = LoopLag(clock, lambda _: None, tasks=counts.append)
+    watching = asyncio.create_task(lag.run())
+    await clock.advance(0.5)
+    forever = [asyncio.create_task(asyncio.Event().wait()) for _ in range(3)]
+    await clock.advance(0.5)
+    assert counts[1] - counts[0] == 3
+    for task in (watching, *forever):
+        task.cancel()
+    await asyncio.wait([watching, *forever])
