@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import Annotated, Any, Final
 
 from cyclopts import Parameter
 
+from carapace.cli.connect import connect
 from carapace.cli.options import DEFAULT_REMOTE, Remote
 from carapace.cli.output import age, as_json, show, table
 from carapace.cli.shell import new_app
 from carapace.cli.trouble import USAGE, Trouble
-
-if TYPE_CHECKING:
-    from carapace.cli.client import GatewayClient
 
 __all__ = ["app"]
 
@@ -38,7 +36,7 @@ def list_sessions(
     params: dict[str, Any] = {"limit": limit, "includeDerivedTitles": True}
     if search:
         params["search"] = search
-    with _connect(remote) as gateway:
+    with connect(remote) as gateway:
         page: dict[str, Any] = gateway.call("sessions.list", params)
     if remote.json:
         as_json(page)
@@ -75,7 +73,7 @@ def show_messages(key: str, /, *, limit: int = 200, remote: Remote = DEFAULT_REM
     limit
         The newest so many.
     """
-    with _connect(remote) as gateway:
+    with connect(remote) as gateway:
         page: dict[str, Any] = gateway.call("chat.history", {"sessionKey": key, "limit": limit})
     if remote.json:
         as_json(page)
@@ -111,7 +109,7 @@ def delete(
     if not yes and not _agrees(key):
         raise Trouble("Nothing was deleted.", next_step="Confirm with --yes", exit_code=USAGE)
     params = {"key": key, "deleteTranscript": not keep_transcript}
-    with _connect(remote) as gateway:
+    with connect(remote) as gateway:
         done: dict[str, Any] = gateway.call("sessions.delete", params)
     if remote.json:
         as_json(done)
@@ -128,13 +126,6 @@ def text_of(message: dict[str, Any]) -> str:
         return content
     parts: list[dict[str, Any]] = content or []
     return "\n".join(str(part.get("text", "")) for part in parts if part.get("type") == "text")
-
-
-def _connect(remote: Remote) -> GatewayClient:
-    from carapace.cli.client import GatewayClient  # noqa: PLC0415 - help needs none of it
-    from carapace.cli.target import find_target  # noqa: PLC0415
-
-    return GatewayClient(find_target(remote), timeout_s=remote.timeout_s)
 
 
 def _agrees(key: str) -> bool:

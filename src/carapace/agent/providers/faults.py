@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -164,10 +165,8 @@ def parse_retry_after(value: str | None, *, now: datetime) -> float | None:
     """
     if not value:
         return None
-    try:
+    with suppress(ValueError):
         return _whole(float(value))
-    except ValueError:
-        pass
     try:
         when = parsedate_to_datetime(value)
     except ValueError:
