@@ -23,6 +23,7 @@ from carapace.agent.tools.runner import ToolRunner
 from carapace.agent.types import Submission
 from carapace.clock import Clock, SystemClock
 from carapace.config.settings.agents import AgentDefaults, AgentsSettings
+from carapace.hooks.bus import HookBus
 from carapace.ids import AgentId, RunId, SessionKey
 from carapace.protocol.events import Event
 from carapace.sessions.service import Sessions
@@ -100,13 +101,16 @@ def build_house(
     tools: Tools | None = None,
     target: dict[str, Any] | None = None,
     max_concurrent: int = 4,
+    hooks: HookBus | None = None,
 ) -> AgentHouse:
     """Wire the agent as the app does."""
     settings = settings or AgentsSettings(defaults=AgentDefaults(skip_bootstrap=True))
     events: list[Event] = []
     metrics = Metrics("0", with_process=False)
     audit = Audit(folder / "audit", clock=clock, redactor=Redactor())
-    sessions = Sessions(database, clock, policy=SessionPolicy, path=folder / "sessions")
+    sessions = Sessions(
+        database, clock, policy=SessionPolicy, path=folder / "sessions", hooks=hooks
+    )
     profiles = Profiles(settings, state_dir=folder)
     memory = MemoryStore(database, clock)
     runner = ToolRunner(
@@ -114,6 +118,7 @@ def build_house(
         Approvals(approver or DenyAll()),
         audit=audit,
         metrics=metrics,
+        hooks=hooks,
     )
     values: dict[str, Any] = {
         "context_tokens": 128_000,
@@ -133,6 +138,7 @@ def build_house(
         clock=clock,
         metrics=metrics,
         max_concurrent=max_concurrent,
+        hooks=hooks,
     )
     return AgentHouse(
         agent, provider, models, sessions, database, profiles, memory, metrics, folder, events

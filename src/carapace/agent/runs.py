@@ -34,6 +34,7 @@ class Run:
     Attributes:
         submission: What was asked.
         accepted_at_ms: When the message was on disk.
+        begins_session: Its message is the first of a transcript.
         is_closing: Its outcome is being written; it can no longer be stopped.
         is_replayed: True if this object stands for a run that ended before a restart or
             longer ago than the book remembers.
@@ -50,6 +51,7 @@ class Run:
         "_settled",
         "_text",
         "accepted_at_ms",
+        "begins_session",
         "is_closing",
         "is_replayed",
         "outcome",
@@ -64,6 +66,7 @@ class Run:
     def __init__(self, submission: Submission, *, accepted_at_ms: int) -> None:
         self.submission = submission
         self.accepted_at_ms = accepted_at_ms
+        self.begins_session = False
         self.is_closing = False
         self.is_replayed = False
         self.session_id = ""

@@ -37,6 +37,7 @@ from carapace.agent.types import (
 )
 from carapace.clock import Clock
 from carapace.errors import Failed, GatewayError, Refused
+from carapace.hooks.bus import HookBus
 from carapace.ids import RunId, SessionKey
 from carapace.protocol.agent import AgentMeta, AgentPayload, AgentResult, ResultMeta, TokenUsage
 from carapace.protocol.events import Publish
@@ -86,6 +87,7 @@ class AgentService:
         clock: For all times and deadlines.
         metrics: Counts turns.
         max_concurrent: Turns at once, `agents.defaults.maxConcurrent`.
+        hooks: For the life of turns.
     """
 
     def __init__(
@@ -102,6 +104,7 @@ class AgentService:
         clock: Clock,
         metrics: Metrics,
         max_concurrent: int,
+        hooks: HookBus | None = None,
     ) -> None:
         self._database = database
         self._sessions = sessions
@@ -128,6 +131,7 @@ class AgentService:
             clock=clock,
             metrics=metrics,
             waiting=self._waiting,
+            hooks=hooks,
         )
 
     @property
@@ -376,10 +380,15 @@ class AgentService:
             return Accepted(self._replay(row, key), is_new=False)
         run.session_id = row.session_id
         run.settle()
+        self._begun(run)
         self._lanes.enqueue(key, run.run_id)
         self._announce()
         self._pump()
         return Accepted(run, is_new=True)
+
+    def _begun(self, run: Run) -> None:
+        if run.begins_session:
+            self._sessions.life.started(run.session_key, run.session_id, run.submission.agent_id)
 
     def _accept(self, tx: Tx, run: Run) -> TurnRow:
         """Write down message and turn; what is there already is left as it is."""
@@ -392,7 +401,7 @@ class AgentService:
         )
         message_id = user_message_id(asked.run_id, as_chat=asked.as_chat, source=asked.source)
         message = user_message(message_id, asked.message, asked.images, now_ms)
-        session_records.append_message(tx, entry.session_id, message)
+        run.begins_session = session_records.append_message(tx, entry.session_id, message) == 1
         session_records.touch(tx, asked.session_key, Touch(), now_ms=now_ms)
         if asked.route is not None:
             session_records.set_route(tx, asked.session_key, asked.route)
@@ -435,6 +444,7 @@ class AgentService:
             self._book.forget(run)
             run.settle()
             raise
+        self._begun(run)
         outcome = _reply_outcome(run, text)
         run.say(text)
         self._publish(
@@ -458,7 +468,7 @@ class AgentService:
             usage=MessageUsage(input=0, output=0, total_tokens=0),
             stop_reason="injected",
         )
-        session_records.append_message(tx, entry.session_id, message)
+        run.begins_session = session_records.append_message(tx, entry.session_id, message) == 1
         records.accept(tx, asked, session_id=entry.session_id, now_ms=now_ms)
         run.session_id = entry.session_id
         records.finish(tx, asked.run_id, _reply_outcome(run, text))

@@ -42,10 +42,17 @@ from carapace.agent.records_usage import insert_usage
 from carapace.agent.runs import Run
 from carapace.agent.tools.memory_store import MemoryStore
 from carapace.agent.tools.registry import ToolContext
-from carapace.agent.tools.runner import ToolRunner, arguments_of
-from carapace.agent.types import RunOutcome, RunState, StopReason
+from carapace.agent.tools.runner import ToolReport, ToolRunner, arguments_of
+from carapace.agent.types import RunOutcome, RunState, StopReason, provenance_of
 from carapace.clock import Clock
 from carapace.errors import GatewayError
+from carapace.hooks.bus import HookBus
+from carapace.hooks.points import (
+    BEFORE_AGENT_START,
+    TOOL_RESULT_PERSIST,
+    BeforeAgentStart,
+    ToolResultPersist,
+)
 from carapace.ids import AgentId, SessionKey
 from carapace.protocol.agent import AgentMeta, AgentPayload, AgentResult, PromptReport, ResultMeta
 from carapace.protocol.events import Event, Publish
@@ -143,6 +150,7 @@ class Turns:
         clock: For every time in here.
         metrics: Counts tokens.
         waiting: Run ids of a session that have not had their turn.
+        hooks: May add to the prompt, and change what is kept of a tool's result.
     """
 
     def __init__(
@@ -159,6 +167,7 @@ class Turns:
         clock: Clock,
         metrics: Metrics,
         waiting: Callable[[Run], frozenset[str]],
+        hooks: HookBus | None = None,
     ) -> None:
         self._database = database
         self._sessions = sessions
@@ -171,6 +180,7 @@ class Turns:
         self._clock = clock
         self._metrics = metrics
         self._waiting = waiting
+        self._hooks = hooks
         self._decoded = DecodedHistory()
         self._compactor = Compactor(sessions, clock)
 
@@ -216,7 +226,7 @@ class Turns:
             raise GatewayError("the session was deleted before its turn came; send it again")
         targets = self._targets(run, entry)
         work.draft = Draft(run.run_id, targets[0])
-        talk = self._talk(run, entry, targets)
+        talk = self._talk(run, entry, targets, await self._addition(run))
         talk.messages = messages
         await self._fit(run, work.draft, talk)
         work.talk = talk
@@ -253,7 +263,23 @@ class Turns:
         if not target.takes_images and any(map(_has_images, talk.messages)):
             talk.messages = [_without_images(message) for message in talk.messages]
 
-    def _talk(self, run: Run, entry: SessionEntry, targets: Sequence[ModelTarget]) -> _Talk:
+    async def _addition(self, run: Run) -> str:
+        """What hooks add to the prompt."""
+        if self._hooks is None or BEFORE_AGENT_START not in self._hooks.heard:
+            return ""
+        asked = run.submission
+        payload = BeforeAgentStart(
+            run_id=run.run_id,
+            session_key=run.session_key,
+            agent_id=asked.agent_id,
+            message=asked.message,
+            provenance=provenance_of(asked),
+        )
+        return (await self._hooks.change(BEFORE_AGENT_START, payload)).prompt_addition
+
+    def _talk(
+        self, run: Run, entry: SessionEntry, targets: Sequence[ModelTarget], addition: str
+    ) -> _Talk:
         asked, target = run.submission, targets[0]
         profile = self._profiles.get(asked.agent_id)
         style = style_for(target.context_tokens or DEFAULT_WINDOW)
@@ -269,7 +295,7 @@ class Turns:
             timezone=profile.timezone,
             session_key=run.session_key,
             model=target.ref,
-            extra=_extra(run, target),
+            extra=_extra(run, target, addition),
         )
         prompt = build_prompt(facts)
         return _Talk(
@@ -403,17 +429,35 @@ class Turns:
             session_key=run.session_key,
             agent_id=asked.agent_id,
             source=asked.source,
+            provenance=provenance_of(asked),
             timezone=talk.profile.timezone,
             clock=self._clock,
             sessions=self._sessions,
             memory=self._memory,
         )
         told = await self._tools.run(call, context)
-        draft.add_result(call, told, self._clock.now_ms())
+        kept = await self._kept(run, call, told)
+        draft.add_result(call, kept, self._clock.now_ms())
         content = [{"type": "text", "text": told.text}]
         data = {"phase": "result", "isError": told.is_error, "result": {"content": content}}
         self._tell_tool(run, talk, data, call)
         return ToolResult(call.id, call.name, told.text, is_error=told.is_error)
+
+    async def _kept(self, run: Run, call: ToolCall, told: ToolReport) -> ToolReport:
+        """What the transcript keeps of a tool's result."""
+        if self._hooks is None or TOOL_RESULT_PERSIST not in self._hooks.heard:
+            return told
+        payload = ToolResultPersist(
+            run_id=run.run_id,
+            session_key=run.session_key,
+            agent_id=run.submission.agent_id,
+            tool=call.name,
+            tool_call_id=call.id,
+            is_error=told.is_error,
+            text=told.text,
+        )
+        changed = await self._hooks.change(TOOL_RESULT_PERSIST, payload)
+        return ToolReport(changed.text, is_error=told.is_error)
 
     def _tell_tool(self, run: Run, talk: _Talk, data: dict[str, Any], call: ToolCall) -> None:
         shown = {"name": call.name, "toolCallId": call.id, **data}
@@ -558,10 +602,10 @@ def _is_verbose(level: str | None, *, default: bool) -> bool:
     return default if level is None else level != "off"
 
 
-def _extra(run: Run, target: ModelTarget) -> str | None:
-    """The caller's addition, and a word about pictures that this model cannot see."""
+def _extra(run: Run, target: ModelTarget, addition: str) -> str | None:
+    """The caller's addition, that of hooks, and a word about pictures nobody can see here."""
     asked = run.submission
-    parts = [asked.extra_system_prompt or ""]
+    parts = [asked.extra_system_prompt or "", addition]
     if asked.images and not target.takes_images:
         parts.append(
             f"The user attached {len(asked.images)} picture(s) that you cannot see; say so."

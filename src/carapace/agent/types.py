@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
 from carapace.agent.providers.ports import ImagePart, ThinkingLevel
 from carapace.ids import AgentId, RunId, SessionKey
 from carapace.protocol.agent import AgentResult
+from carapace.provenance import OWNER, Authority, Origin, Provenance
 from carapace.sessions.types import Route
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "StopReason",
     "Submission",
     "TextUpdate",
+    "provenance_of",
 ]
 
 
@@ -91,6 +93,18 @@ class Submission:
     as_chat: bool = False
     may_reset: bool = False
     route: Route | None = None
+
+
+_PROVENANCE: Final[dict[RunSource, Provenance]] = {
+    RunSource.OPERATOR: OWNER,
+    RunSource.HTTP: Provenance(origin=Origin.HTTP, authority=Authority.OWNER),
+    RunSource.OUTSIDE: Provenance(origin=Origin.OUTSIDE, authority=Authority.OUTSIDE),
+}
+
+
+def provenance_of(submission: Submission) -> Provenance:
+    """Whose words a run follows."""
+    return _PROVENANCE[submission.source]
 
 
 class RunOutcome(msgspec.Struct, frozen=True, omit_defaults=True):

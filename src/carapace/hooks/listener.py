@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from enum import StrEnum
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 
@@ -14,11 +14,13 @@ from carapace.hooks.points import HookPoint, Payload
 from carapace.hooks.quarantine import Quarantine
 from carapace.telemetry.log import get_logger
 
-__all__ = ["CallOutcome", "Handler", "Listener", "accepted"]
+__all__ = ["MAX_CHARS", "CallOutcome", "Handler", "Listener", "accepted"]
 
 P = TypeVar("P", bound=Payload)
 Handler = Callable[[P], Awaitable[P | None]]
 """Gets the payload; gives it back changed, or None to leave it. Watchers give None."""
+MAX_CHARS: Final = 100_000
+"""Longest text that a handler may put in the place of another."""
 _log = get_logger(__name__)
 
 
@@ -137,10 +139,23 @@ def accepted(point: HookPoint[P], before: P, answer: P | None) -> P:
         if field not in point.changes and getattr(given, field) != getattr(before, field):
             raise _Improper(f"it changed {field}, which is fixed")
     try:
-        changes = {name: getattr(given, name) for name in point.changes}
-        changed = msgspec.structs.replace(before, **changes)
-        plain = msgspec.to_builtins(changed)
-        msgspec.convert(plain, point.payload)
+        changed = msgspec.structs.replace(before, **_changes(point, before, given))
+        msgspec.convert(msgspec.to_builtins(changed), point.payload)
     except (msgspec.ValidationError, TypeError, UnicodeEncodeError) as error:
         raise _Improper(str(error)) from error
     return changed
+
+
+def _changes(point: HookPoint[Any], before: Payload, given: Payload) -> dict[str, Any]:
+    """What is new. Texts that came long, from a model or a tool, may stay so."""
+    found: dict[str, Any] = {}
+    for name in point.changes:
+        value = getattr(given, name)
+        if value == getattr(before, name):
+            continue
+        if isinstance(value, str):
+            value.encode()  # refuses lone surrogates, which no channel and no disk can take
+            if len(value) > MAX_CHARS:
+                raise _Improper(f"its {name} is longer than {MAX_CHARS} characters")
+        found[name] = value
+    return found

@@ -45,9 +45,7 @@ __all__ = [
 
 _MAX_PROMPT_CHARS: Final = 8_000
 _MAX_REASON_CHARS: Final = 500
-_MAX_TEXT_CHARS: Final = 100_000
 _Reason = Annotated[str, msgspec.Meta(min_length=1, max_length=_MAX_REASON_CHARS)]
-_Text = Annotated[str, msgspec.Meta(max_length=_MAX_TEXT_CHARS)]
 
 
 class Payload(msgspec.Struct, frozen=True, rename="camel"):
@@ -119,7 +117,7 @@ class BeforeToolCall(Payload, frozen=True):
     agent_id: str
     provenance: Provenance
     tool: str
-    arguments: _Text
+    arguments: str
     blocked: _Reason | None = None
 
 
@@ -168,7 +166,7 @@ class ToolResultPersist(Payload, frozen=True):
     tool: str
     tool_call_id: str
     is_error: bool
-    text: _Text
+    text: str
 
 
 class MessageReceived(Payload, frozen=True):
@@ -210,7 +208,7 @@ class MessageSending(Payload, frozen=True):
     channel: str
     account: str
     conversation: str
-    text: _Text
+    text: str
     attempt: int
     cancelled: _Reason | None = None
 
@@ -238,7 +236,7 @@ class MessageSent(Payload, frozen=True):
 
 
 class SessionStart(Payload, frozen=True):
-    """A session got a new, empty transcript.
+    """The first message of a transcript is on disk.
 
     Attributes:
         session_key: Its name.
@@ -325,7 +323,7 @@ TOOL_RESULT_PERSIST: Final = HookPoint(
     changes=frozenset({"text"}),
 )
 SESSION_START: Final = HookPoint(
-    "session_start", SessionStart, "A session got a new, empty transcript."
+    "session_start", SessionStart, "The first message of a transcript is on disk."
 )
 SESSION_END: Final = HookPoint("session_end", SessionEnd, "A session was reset or deleted.")
 GATEWAY_START: Final = HookPoint("gateway_start", GatewayStart, "The gateway listens.")

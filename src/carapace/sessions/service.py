@@ -15,6 +15,7 @@ from typing import Final
 
 from carapace.clock import Clock
 from carapace.errors import Refused
+from carapace.hooks.bus import HookBus
 from carapace.ids import SessionKey, new_id
 from carapace.protocol.sessions import (
     ChatHistoryPage,
@@ -33,6 +34,7 @@ from carapace.protocol.sessions import (
 from carapace.sessions import records, transcripts
 from carapace.sessions.compaction import Cut, cut_after
 from carapace.sessions.keys import canonical, main_session
+from carapace.sessions.life import SessionLife
 from carapace.sessions.listing import list_rows, recent
 from carapace.sessions.patching import ResolveModel, changes_of, split_model
 from carapace.sessions.types import (
@@ -76,6 +78,10 @@ class Sessions:
         resolve_model: Turns a model's name into a model, or refuses it. By default any
             `provider/model` is taken, as the Node gateway does without an allow-list.
         path: Shown to clients as the place where sessions are kept.
+        hooks: Told when sessions begin and end.
+
+    Attributes:
+        life: For those who write messages without going through here.
     """
 
     def __init__(
@@ -86,7 +92,9 @@ class Sessions:
         policy: Callable[[], SessionPolicy],
         path: Path,
         resolve_model: ResolveModel | None = None,
+        hooks: HookBus | None = None,
     ) -> None:
+        self.life = SessionLife(hooks)
         self._database = database
         self._clock = clock
         self._policy = policy
@@ -186,10 +194,12 @@ class Sessions:
         """`sessions.reset`: a new, empty transcript under the same settings."""
         name, agent, now_ms = self.key(key), self._policy().agent_id, self._clock.now_ms()
 
-        def reset_session(tx: Tx) -> SessionEntry:
-            return records.renew(tx, name, now_ms=now_ms, default_agent=agent)
+        def reset_session(tx: Tx) -> tuple[SessionEntry | None, SessionEntry]:
+            before = records.find(tx, name)
+            return before, records.renew(tx, name, now_ms=now_ms, default_agent=agent)
 
-        entry = await self._database.write(reset_session)
+        before, entry = await self._database.write(reset_session)
+        self.life.ended(before, "reset")
         return SessionResetDone(ok=True, key=name, entry=state_of(entry))
 
     def deletable(self, key: str) -> SessionKey:
@@ -216,6 +226,7 @@ class Sessions:
             return found, found is not None and transcripts.has_messages(tx, found.session_id)
 
         found, had_messages = await self._database.write(delete_session)
+        self.life.ended(found, "delete")
         archived: list[str] = []
         if found is not None and had_messages and delete_transcript:
             archived.append(self._archive_name(found.session_id, "deleted", now_ms))

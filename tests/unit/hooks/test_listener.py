@@ -73,6 +73,7 @@ async def test_a_veto_is_told_apart():
         msgspec.structs.replace(CALL, agent_id="other", arguments="[]"),
         msgspec.structs.replace(CALL, arguments=7),
         msgspec.structs.replace(CALL, arguments="x" * 100_001),
+        msgspec.structs.replace(CALL, arguments="\ud800"),
         msgspec.structs.replace(CALL, blocked=""),
         msgspec.structs.replace(CALL, blocked="x" * 501),
         msgspec.structs.replace(CALL, arguments=object()),
@@ -82,6 +83,14 @@ async def test_a_veto_is_told_apart():
 )
 async def test_an_answer_that_oversteps_is_not_taken_at_all(answer: Any):
     assert await listener(giving(answer)).call(CALL) == (CALL, CallOutcome.REFUSED)
+
+
+async def test_what_came_long_may_stay_long_and_still_be_stopped():
+    long = msgspec.structs.replace(CALL, arguments="x" * 200_000)
+    handler = giving(lambda call: msgspec.structs.replace(call, blocked="too much"))
+    taken, outcome = await listener(handler).call(long)
+    assert outcome is CallOutcome.VETOED
+    assert taken.arguments == long.arguments
 
 
 async def test_a_handler_that_raises_changes_nothing():

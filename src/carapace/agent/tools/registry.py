@@ -14,6 +14,7 @@ from carapace.agent.providers.ports import ToolSpec
 from carapace.agent.types import RunSource
 from carapace.clock import Clock
 from carapace.ids import AgentId, RunId, SessionKey
+from carapace.provenance import Provenance
 
 if TYPE_CHECKING:
     from carapace.agent.tools.memory_store import MemoryStore
@@ -34,7 +35,8 @@ class ToolContext:
         run_id: The turn it acts for.
         session_key: The turn's session.
         agent_id: Bounds everything a tool may see.
-        source: Whose words started the turn.
+        source: Through which door the words came that started the turn.
+        provenance: Whose words those were.
         timezone: IANA name, or None for UTC.
         clock: For what depends on time.
         sessions: The conversations.
@@ -45,6 +47,7 @@ class ToolContext:
     session_key: SessionKey
     agent_id: AgentId
     source: RunSource
+    provenance: Provenance
     timezone: str | None
     clock: Clock
     sessions: Sessions

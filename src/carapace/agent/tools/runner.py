@@ -1,4 +1,4 @@
-"""Runs one tool call: policy first, then arguments, then the handler under its deadline.
+"""Runs one tool call: hooks, policy, arguments, then the handler under its deadline.
 
 Whatever goes wrong becomes text for the model, so that the turn can go on; only a
 cancellation of the turn passes through.
@@ -18,6 +18,8 @@ from carapace.agent.providers.ports import ToolCall, ToolSpec
 from carapace.agent.tools.registry import ToolContext, ToolRow, Tools, ToolTrouble
 from carapace.agent.types import RunSource
 from carapace.errors import GatewayError
+from carapace.hooks.bus import HookBus
+from carapace.hooks.points import AFTER_TOOL_CALL, BEFORE_TOOL_CALL, AfterToolCall, BeforeToolCall
 from carapace.telemetry.audit import Audit, AuditKind
 from carapace.telemetry.log import get_logger
 from carapace.telemetry.metrics import Metrics
@@ -45,15 +47,23 @@ class ToolRunner:
         approvals: Decides about each use.
         audit: Hears of what was denied.
         metrics: Counts calls.
+        hooks: May change arguments or stop a call before policy sees it, and hear of its end.
     """
 
     def __init__(
-        self, tools: Tools, approvals: Approvals, *, audit: Audit, metrics: Metrics
+        self,
+        tools: Tools,
+        approvals: Approvals,
+        *,
+        audit: Audit,
+        metrics: Metrics,
+        hooks: HookBus | None = None,
     ) -> None:
         self._tools = tools
         self._approvals = approvals
         self._audit = audit
         self._metrics = metrics
+        self._hooks = hooks
         self._listed: dict[tuple[RunSource, PromptStyle], tuple[ToolSpec, ...]] = {}
 
     def apply(self, policy: ToolPolicy) -> None:
@@ -79,6 +89,49 @@ class ToolRunner:
         row = self._tools.get(call.name)
         if row is None:
             return self._counted("unknown", "unknown", _no_such_tool(call.name, self._tools))
+        began_s = ctx.clock.monotonic()
+        call, blocked = await self._asked(call, ctx)
+        if blocked is None:
+            report = await self._permitted(row, call, ctx)
+        else:
+            self._denied(row, ctx, reason=blocked)
+            text = f"The tool {row.name} was stopped: {blocked}"
+            report = self._counted(row.name, "blocked", ToolReport(text, is_error=True))
+        self._ended(call, ctx, report, began_s)
+        return report
+
+    async def _asked(self, call: ToolCall, ctx: ToolContext) -> tuple[ToolCall, str | None]:
+        """The call as the hooks leave it, and why it must not run."""
+        if self._hooks is None or BEFORE_TOOL_CALL not in self._hooks.heard:
+            return call, None
+        payload = BeforeToolCall(
+            run_id=ctx.run_id,
+            session_key=ctx.session_key,
+            agent_id=ctx.agent_id,
+            provenance=ctx.provenance,
+            tool=call.name,
+            arguments=call.arguments,
+        )
+        left = await self._hooks.change(BEFORE_TOOL_CALL, payload)
+        return msgspec.structs.replace(call, arguments=left.arguments), left.blocked
+
+    def _ended(self, call: ToolCall, ctx: ToolContext, report: ToolReport, began_s: float) -> None:
+        if self._hooks is None or AFTER_TOOL_CALL not in self._hooks.heard:
+            return
+        payload = AfterToolCall(
+            run_id=ctx.run_id,
+            session_key=ctx.session_key,
+            agent_id=ctx.agent_id,
+            provenance=ctx.provenance,
+            tool=call.name,
+            arguments=call.arguments,
+            text=report.text,
+            is_error=report.is_error,
+            duration_ms=round((ctx.clock.monotonic() - began_s) * 1000),
+        )
+        self._hooks.tell(AFTER_TOOL_CALL, payload)
+
+    async def _permitted(self, row: ToolRow, call: ToolCall, ctx: ToolContext) -> ToolReport:
         decision = await self._approvals.permit(
             ApprovalRequest(
                 run_id=ctx.run_id,
@@ -91,17 +144,21 @@ class ToolRunner:
             )
         )
         if decision is Decision.DENY:
-            self._audit.record(
-                AuditKind.TOOL_DENIED,
-                tool=row.name,
-                risk=row.risk.value,
-                source=ctx.source.value,
-                run_id=ctx.run_id,
-                session_key=ctx.session_key,
-            )
+            self._denied(row, ctx, reason="policy")
             text = f"The tool {row.name} was not permitted. Tell the user, and go on without it."
             return self._counted(row.name, "denied", ToolReport(text, is_error=True))
         return await self._run(row, call, ctx)
+
+    def _denied(self, row: ToolRow, ctx: ToolContext, *, reason: str) -> None:
+        self._audit.record(
+            AuditKind.TOOL_DENIED,
+            tool=row.name,
+            risk=row.risk.value,
+            source=ctx.source.value,
+            run_id=ctx.run_id,
+            session_key=ctx.session_key,
+            reason=reason,
+        )
 
     async def _run(self, row: ToolRow, call: ToolCall, ctx: ToolContext) -> ToolReport:
         try:

@@ -17,8 +17,11 @@ from carapace.agent.tools.runner import MAX_OUTPUT_CHARS, ToolReport, arguments_
 from carapace.agent.types import RunSource
 from carapace.clock import SystemClock
 from carapace.errors import Failed
+from carapace.hooks.points import AFTER_TOOL_CALL, BEFORE_TOOL_CALL, BeforeToolCall
 from carapace.ids import AgentId, RunId
+from carapace.provenance import OWNER
 from support.agent_house import MAIN, AgentHouse, agent_house
+from support.hook_bus import hook_bus, overheard
 
 ODD = Tools()
 
@@ -58,6 +61,7 @@ def context(house: AgentHouse, source: RunSource = RunSource.OPERATOR) -> ToolCo
         session_key=MAIN,
         agent_id=AgentId("main"),
         source=source,
+        provenance=OWNER,
         timezone=None,
         clock=SystemClock(),
         sessions=house.sessions,
@@ -149,3 +153,53 @@ async def test_the_built_in_tools_do_what_they_say():
 def test_arguments_are_shown_as_json_or_as_they_are():
     assert arguments_of(ToolCall("c", "t", '{"a":1}')) == {"a": 1}
     assert arguments_of(ToolCall("c", "t", "{oops")) == "{oops"
+
+
+async def test_a_hook_changes_the_arguments_before_policy_and_tool_see_them():
+    async with hook_bus() as bus, agent_house(tools=ODD, hooks=bus) as house:
+
+        async def mend(call: BeforeToolCall) -> BeforeToolCall:
+            assert call.provenance == OWNER
+            return msgspec.structs.replace(call, arguments='{"how":"trouble"}')
+
+        bus.register(BEFORE_TOOL_CALL, mend, owner="a test")
+        assert (await use(house, "odd", "{oops")).text == "try another"
+
+
+async def test_a_hook_stops_a_tool_and_the_audit_trail_says_why():
+    async with hook_bus() as bus, agent_house(tools=ODD, hooks=bus) as house:
+
+        async def stop(call: BeforeToolCall) -> BeforeToolCall:
+            return msgspec.structs.replace(call, blocked="not on Sundays")
+
+        bus.register(BEFORE_TOOL_CALL, stop, owner="a test")
+        heard = overheard(bus, AFTER_TOOL_CALL)
+        report = await use(house, "odd", '{"how":"bug"}')
+        assert report == ToolReport("The tool odd was stopped: not on Sundays", is_error=True)
+        assert "not on Sundays" in (house.folder / "audit" / "audit.jsonl").read_text()
+        assert house.metrics.tool_calls.labels("odd", "blocked")._value.get() == 1
+        assert await bus.drain(5.0)
+        assert [(told.tool, told.is_error, told.text) for told in heard] == [
+            ("odd", True, report.text)
+        ]
+
+
+async def test_a_hook_cannot_talk_policy_into_a_denied_tool():
+    async with hook_bus() as bus, agent_house(tools=ODD, hooks=bus) as house:
+
+        async def widen(call: BeforeToolCall) -> BeforeToolCall:
+            return msgspec.structs.replace(call, tool="odd", provenance=OWNER)
+
+        bus.register(BEFORE_TOOL_CALL, widen, owner="a test")
+        assert "not permitted" in (await use(house, "risky")).text
+
+
+async def test_watchers_hear_how_a_tool_ended():
+    async with hook_bus() as bus, agent_house(tools=ODD, hooks=bus) as house:
+        heard = overheard(bus, AFTER_TOOL_CALL)
+        await use(house, "odd")
+        await use(house, "nothing")
+        assert await bus.drain(5.0)
+        (told,) = heard
+        assert (told.tool, told.text, told.is_error, told.run_id) == ("odd", "fine", False, "r")
+        assert told.duration_ms >= 0
