@@ -29,7 +29,6 @@ NODE_KEYS: Final[dict[tuple[str, ...], frozenset[str]]] = {
             "diagnostics",
             "discovery",
             "hooks",
-            "media",
             "nodeHost",
             "plugins",
             "skills",

@@ -57,9 +57,13 @@ class AuditKind(StrEnum):
     DEVICE_TOKEN_ROTATED = "device.token_rotated"  # noqa: S105 - the name of an event
     DEVICE_TOKEN_REVOKED = "device.token_revoked"  # noqa: S105 - the name of an event
     BUDGET_STOPPED = "budget.stopped"
+    MEDIA_REFUSED = "media.refused"
+    DELIVERY_DEAD = "delivery.dead"
     GATEWAY_STARTED = "gateway.started"
     GATEWAY_STOPPED = "gateway.stopped"
     CONFIG_CHANGED = "config.changed"
+    WEBHOOK_REFUSED = "webhook.refused"
+    WEBHOOK_REPLAYED = "webhook.replayed"
 
 
 MEANINGS: Final[dict[AuditKind, str]] = {
@@ -81,9 +85,13 @@ MEANINGS: Final[dict[AuditKind, str]] = {
     AuditKind.DEVICE_TOKEN_ROTATED: "A device's token was replaced.",
     AuditKind.DEVICE_TOKEN_REVOKED: "A device lost a role; it needs a new approval.",
     AuditKind.BUDGET_STOPPED: "A daily cap stopped an agent; `cap` says which, `used` how far.",
+    AuditKind.MEDIA_REFUSED: "A file was not fetched or not stored; `reason` says by which rule.",
+    AuditKind.DELIVERY_DEAD: "A message to a chat service was given up; `cause` says why.",
     AuditKind.GATEWAY_STARTED: "The gateway listens; with its version, bind mode and port.",
     AuditKind.GATEWAY_STOPPED: "The gateway ended in order; without this line it was killed.",
     AuditKind.CONFIG_CHANGED: "A changed configuration took effect; `keys` names what.",
+    AuditKind.WEBHOOK_REFUSED: "A webhook's secret or signature was wrong; `reason` says how.",
+    AuditKind.WEBHOOK_REPLAYED: "A webhook that was handled before was sent again.",
 }
 """One sentence for each kind; becomes the reference page."""
 

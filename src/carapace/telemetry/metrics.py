@@ -35,6 +35,12 @@ class Metrics:
     turns: Counter
     turn_seconds: Histogram
     turns_waiting: Gauge
+    inbox_waiting: Gauge
+    inbox_dead: Counter
+    outbox_waiting: Gauge
+    outbox_oldest_age: Gauge
+    outbox_sent: Counter
+    outbox_attempt_seconds: Histogram
     tokens: Counter
     tool_calls: Counter
     ws_connections: Gauge
@@ -47,8 +53,13 @@ class Metrics:
     handshake_failures: Counter
     auth_failures: Counter
     budget_stops: Counter
+    webhook_requests: Counter
     hook_calls: Counter
     understanding: Counter
+
+    media_bytes: Gauge
+    media_items: Gauge
+    media_fetches: Counter
 
     def __init__(self, version: str, *, with_process: bool = True) -> None:
         import prometheus_client as prometheus  # noqa: PLC0415 - costs tens of milliseconds
@@ -132,6 +143,38 @@ class Metrics:
             "Turns that wait for their lane.",
             registry=registry,
         )
+        self.inbox_waiting = prometheus.Gauge(
+            "carapace_inbox_waiting",
+            "Messages from chat services that are not answered yet.",
+            registry=registry,
+        )
+        self.inbox_dead = prometheus.Counter(
+            "carapace_inbox_dead",
+            "Messages from chat services that were given up.",
+            registry=registry,
+        )
+        self.outbox_waiting = prometheus.Gauge(
+            "carapace_outbox_waiting",
+            "Messages to chat services that are neither delivered nor given up.",
+            registry=registry,
+        )
+        self.outbox_oldest_age = prometheus.Gauge(
+            "carapace_outbox_oldest_age_seconds",
+            "How long the oldest of these has waited; 0 if there is none.",
+            registry=registry,
+        )
+        self.outbox_sent = prometheus.Counter(
+            "carapace_outbox_sent",
+            "Attempts to send, by outcome: delivered, retry, unknown or dead.",
+            ("outcome",),
+            registry=registry,
+        )
+        self.outbox_attempt_seconds = prometheus.Histogram(
+            "carapace_outbox_attempt_seconds",
+            "How long a channel took for one attempt.",
+            buckets=_REQUEST_BUCKETS_S,
+            registry=registry,
+        )
         self.tokens = prometheus.Counter(
             "carapace_tokens",
             "Tokens that turns used, by kind: input, output, cache_read or cache_write.",
@@ -150,6 +193,18 @@ class Metrics:
             ("reason",),
             registry=registry,
         )
+        self.media_bytes = prometheus.Gauge(
+            "carapace_media_bytes", "Bytes in the media folder.", registry=registry
+        )
+        self.media_items = prometheus.Gauge(
+            "carapace_media_items", "Files in the media folder.", registry=registry
+        )
+        self.media_fetches = prometheus.Counter(
+            "carapace_media_fetches",
+            "Files that were to be fetched, by outcome: stored, refused or failed.",
+            ("outcome",),
+            registry=registry,
+        )
         self.budget_stops = prometheus.Counter(
             "carapace_budget_stops",
             "Requests to a model that a daily cap stopped, by the cap: tokens or usd.",
@@ -166,5 +221,11 @@ class Metrics:
             "carapace_understanding",
             "Files and links of messages made readable for a model, by kind and outcome.",
             ("kind", "outcome"),
+            registry=registry,
+        )
+        self.webhook_requests = prometheus.Counter(
+            "carapace_webhook_requests",
+            "Inbound webhook requests, by whose route it is and the step that answered.",
+            ("owner", "step"),
             registry=registry,
         )

@@ -12,9 +12,11 @@ from carapace.config.settings.commands import CommandsSettings
 from carapace.config.settings.environment import EnvSettings
 from carapace.config.settings.gateway import GatewaySettings
 from carapace.config.settings.logging import LoggingSettings
+from carapace.config.settings.media import MediaSettings
 from carapace.config.settings.messages import MessagesSettings
 from carapace.config.settings.metrics import MetricsSettings
 from carapace.config.settings.models import ModelsSettings
+from carapace.config.settings.net import NetSettings
 from carapace.config.settings.session import SessionSettings
 from carapace.config.settings.setting import Section, setting
 from carapace.config.settings.tools import MemorySettings, ToolsSettings
@@ -49,6 +51,9 @@ class Settings(Section, frozen=True):
     messages: Annotated[MessagesSettings, setting("Messages of every chat service.")] = (
         msgspec.field(default_factory=MessagesSettings)
     )
+    media: Annotated[MediaSettings, setting("Files that people and agents send.")] = msgspec.field(
+        default_factory=MediaSettings
+    )
     commands: Annotated[CommandsSettings, setting("Commands typed in chats.")] = msgspec.field(
         default_factory=CommandsSettings
     )
@@ -57,6 +62,9 @@ class Settings(Section, frozen=True):
     )
     metrics: Annotated[MetricsSettings, setting("The listener for Prometheus.")] = msgspec.field(
         default_factory=MetricsSettings
+    )
+    net: Annotated[NetSettings, setting("How it reaches the outside.")] = msgspec.field(
+        default_factory=NetSettings
     )
     env: Annotated[EnvSettings, setting("Variables for the file.")] = msgspec.field(
         default_factory=EnvSettings
