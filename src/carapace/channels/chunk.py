@@ -12,15 +12,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 from carapace.channels.fences import Fence, fence_around, find_fences
 from carapace.channels.graphemes import cut_before
 from carapace.channels.types import LengthUnit
+from carapace.config.settings.channels import ChunkMode
 
-__all__ = ["SMALLEST_LIMIT", "ChunkMode", "Piece", "measure", "pieces", "split"]
+__all__ = ["SMALLEST_LIMIT", "Piece", "measure", "pieces", "split"]
 
-ChunkMode = Literal["length", "newline"]
 SMALLEST_LIMIT: Final = 4
 """One character of UTF-8 has up to four bytes."""
 

@@ -6,13 +6,12 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 from carapace.channels.fences import fence_around, find_fences
+from carapace.config.settings.channels import TableMode
 
-__all__ = ["TableMode", "convert_tables"]
-
-TableMode = Literal["off", "bullets", "code", "block"]
+__all__ = ["convert_tables"]
 
 _DELIMITER: Final = re.compile(r"[ ]{0,3}\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-+:?[ \t]*)*\|?[ \t]*")
 _LINE_BREAK: Final = re.compile(r"<br ?/?>", re.IGNORECASE)
