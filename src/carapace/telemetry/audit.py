@@ -56,6 +56,11 @@ class AuditKind(StrEnum):
     DEVICE_PAIRED = "device.paired"
     DEVICE_TOKEN_ROTATED = "device.token_rotated"  # noqa: S105 - the name of an event
     DEVICE_TOKEN_REVOKED = "device.token_revoked"  # noqa: S105 - the name of an event
+    CHANNEL_PAIRING_REQUESTED = "channel.pairing_requested"
+    CHANNEL_PAIRING_APPROVED = "channel.pairing_approved"
+    CHANNEL_PAIRING_REJECTED = "channel.pairing_rejected"
+    CHANNEL_SENDER_REVOKED = "channel.sender_revoked"
+    SENDER_REFUSED = "channel.sender_refused"
     BUDGET_STOPPED = "budget.stopped"
     MEDIA_REFUSED = "media.refused"
     DELIVERY_DEAD = "delivery.dead"
@@ -84,6 +89,11 @@ MEANINGS: Final[dict[AuditKind, str]] = {
     AuditKind.DEVICE_PAIRED: "A device was approved; `silent` if it was local.",
     AuditKind.DEVICE_TOKEN_ROTATED: "A device's token was replaced.",
     AuditKind.DEVICE_TOKEN_REVOKED: "A device lost a role; it needs a new approval.",
+    AuditKind.CHANNEL_PAIRING_REQUESTED: "A stranger on a chat service was told a code.",
+    AuditKind.CHANNEL_PAIRING_APPROVED: "Somebody on a chat service was let in; `by` says by whom.",
+    AuditKind.CHANNEL_PAIRING_REJECTED: "A stranger's code was made worthless; `by` says by whom.",
+    AuditKind.CHANNEL_SENDER_REVOKED: "Somebody who had been let in is a stranger again.",
+    AuditKind.SENDER_REFUSED: "A message was ignored; at most one line a sender and minute.",
     AuditKind.BUDGET_STOPPED: "A daily cap stopped an agent; `cap` says which, `used` how far.",
     AuditKind.MEDIA_REFUSED: "A file was not fetched or not stored; `reason` says by which rule.",
     AuditKind.DELIVERY_DEAD: "A message to a chat service was given up; `cause` says why.",

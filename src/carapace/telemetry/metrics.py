@@ -35,6 +35,7 @@ class Metrics:
     turns: Counter
     turn_seconds: Histogram
     turns_waiting: Gauge
+    inbound_decisions: Counter
     inbox_waiting: Gauge
     inbox_dead: Counter
     outbox_waiting: Gauge
@@ -141,6 +142,12 @@ class Metrics:
         self.turns_waiting = prometheus.Gauge(
             "carapace_turns_waiting",
             "Turns that wait for their lane.",
+            registry=registry,
+        )
+        self.inbound_decisions = prometheus.Counter(
+            "carapace_inbound_decisions",
+            "What chat services handed in, by verdict: accepted, asked, buffered, or why ignored.",
+            ("verdict",),
             registry=registry,
         )
         self.inbox_waiting = prometheus.Gauge(
