@@ -13,6 +13,7 @@ import msgspec
 
 from carapace.agent.approval import Approvals, Approver, DenyAll
 from carapace.agent.budget import Budget
+from carapace.agent.delivery import Delivery
 from carapace.agent.profiles import Profiles
 from carapace.agent.providers.fallback import ModelTarget
 from carapace.agent.service import AgentService
@@ -102,6 +103,7 @@ def build_house(
     target: dict[str, Any] | None = None,
     max_concurrent: int = 4,
     hooks: HookBus | None = None,
+    delivery: Delivery | None = None,
 ) -> AgentHouse:
     """Wire the agent as the app does."""
     settings = settings or AgentsSettings(defaults=AgentDefaults(skip_bootstrap=True))
@@ -138,6 +140,7 @@ def build_house(
         clock=clock,
         metrics=metrics,
         max_concurrent=max_concurrent,
+        delivery=delivery,
         hooks=hooks,
     )
     return AgentHouse(

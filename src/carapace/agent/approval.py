@@ -13,7 +13,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final, Protocol
 
-from carapace.agent.types import RunSource
+from carapace.agent.types import RunSource, source_of
+from carapace.provenance import Authority, Provenance
 
 __all__ = [
     "APPROVAL_TIMEOUT_S",
@@ -65,7 +66,12 @@ class ApprovalRequest:
     tool: str
     arguments: str
     risk: Risk
-    source: RunSource
+    provenance: Provenance
+
+    @property
+    def source(self) -> RunSource:
+        """What the words that started the run may cause, as the rules tell it apart."""
+        return source_of(self.provenance)
 
 
 class Approver(Protocol):
@@ -96,12 +102,13 @@ def _rules() -> Mapping[tuple[RunSource, Risk], Verdict]:
     }
     table[RunSource.OPERATOR, Risk.DANGEROUS] = Verdict.ASK
     table[RunSource.HTTP, Risk.DANGEROUS] = Verdict.ASK
+    table[RunSource.VISITOR, Risk.WRITE] = Verdict.ASK
     table[RunSource.OUTSIDE, Risk.WRITE] = Verdict.ASK
     return MappingProxyType(table)
 
 
 DEFAULT_RULES: Final = _rules()
-"""Pairs that are missing are denied: words from outside read nothing and reach nobody."""
+"""Pairs that are missing are denied: only the owner's words read what the agent owns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +157,9 @@ class Approvals:
         return self.policy.verdict(tool, risk, source) is not Verdict.DENY
 
     async def permit(self, request: ApprovalRequest) -> Decision:
-        """Decide about one use."""
+        """Decide about one use; words without any authority use nothing, whoever is asked."""
+        if request.provenance.authority is Authority.NONE:
+            return Decision.DENY
         verdict = self.policy.verdict(request.tool, request.risk, request.source)
         if verdict is not Verdict.ASK:
             return Decision.ALLOW if verdict is Verdict.ALLOW else Decision.DENY

@@ -9,18 +9,20 @@ import msgspec
 
 from carapace.agent.types import CutRun, RunOutcome, RunState, Submission
 from carapace.ids import AgentId, RunId, SessionKey
+from carapace.provenance import OWNER, Provenance
 from carapace.store.ports import Row, Tx
 
 __all__ = ["TurnRow", "accept", "cut_owed", "cut_since", "find", "finish", "prune"]
 
 _ACCEPT: Final = """
-INSERT INTO turns (run_id, session_key, shown_key, session_id, agent_id, lane, source, state,
-  accepted_at_ms)
-VALUES (:run_id, :session_key, :shown_key, :session_id, :agent_id, :lane, :source, 'accepted',
-  :accepted_at_ms)
+INSERT INTO turns (run_id, session_key, shown_key, session_id, agent_id, lane, source, provenance,
+  state, accepted_at_ms)
+VALUES (:run_id, :session_key, :shown_key, :session_id, :agent_id, :lane, :source, :provenance,
+  'accepted', :accepted_at_ms)
 """
 _FIND: Final = """
-SELECT run_id, session_key, shown_key, session_id, agent_id, state, accepted_at_ms, outcome
+SELECT run_id, session_key, shown_key, session_id, agent_id, state, accepted_at_ms, provenance,
+  outcome
 FROM turns WHERE run_id = ?
 """
 _FINISH: Final = """
@@ -29,15 +31,23 @@ WHERE run_id = :run_id AND state = 'accepted'
 """
 _CUT: Final = """
 UPDATE turns SET state = 'cut', ended_at_ms = :now_ms, outcome = :outcome
-WHERE state = 'accepted'
+WHERE state = 'accepted' AND NOT EXISTS (
+  SELECT 1 FROM inbox WHERE inbox.run_id = turns.run_id AND inbox.ended_at_ms IS NULL
+)
 """
-_OWED_KEYS: Final = "SELECT DISTINCT session_key FROM turns WHERE state = 'accepted'"
+_OWED_KEYS: Final = """
+SELECT DISTINCT session_key FROM turns
+WHERE state = 'accepted' AND NOT EXISTS (
+  SELECT 1 FROM inbox WHERE inbox.run_id = turns.run_id AND inbox.ended_at_ms IS NULL
+)
+"""
 _CUT_SINCE: Final = """
 SELECT run_id, session_key, shown_key, outcome FROM turns
 WHERE state = 'cut' AND ended_at_ms >= ? ORDER BY ended_at_ms DESC, run_id DESC LIMIT ?
 """
 _MAX_CUT: Final = 1_000
 _PRUNE: Final = "DELETE FROM turns WHERE ended_at_ms IS NOT NULL AND ended_at_ms < ?"
+_PROVENANCE: Final = msgspec.json.Decoder(Provenance)
 _OUTCOME: Final = msgspec.json.Decoder(RunOutcome)
 
 
@@ -51,6 +61,7 @@ class TurnRow:
     agent_id: AgentId
     session_id: str
     accepted_at_ms: int
+    provenance: Provenance
     outcome: RunOutcome | None
 
 
@@ -66,6 +77,7 @@ def accept(tx: Tx, submission: Submission, *, session_id: str, now_ms: int) -> N
             "agent_id": submission.agent_id,
             "lane": submission.lane,
             "source": submission.source.value,
+            "provenance": msgspec.json.encode(submission.provenance).decode(),
             "accepted_at_ms": now_ms,
         },
     )
@@ -83,6 +95,7 @@ def find(tx: Tx, run_id: RunId) -> TurnRow | None:
         agent_id=AgentId(row["agent_id"]),
         session_id=row["session_id"],
         accepted_at_ms=row["accepted_at_ms"],
+        provenance=_provenance(row),
         outcome=_outcome(row),
     )
 
@@ -102,7 +115,10 @@ def finish(tx: Tx, run_id: RunId, outcome: RunOutcome) -> bool:
 
 
 def cut_owed(tx: Tx, *, error: str, now_ms: int) -> tuple[SessionKey, ...]:
-    """Mark every turn that is owed an answer as cut; the sessions it concerns."""
+    """Mark every turn that is owed an answer as cut; the sessions it concerns.
+
+    Turns of inbox rows that have not ended are left: those begin again.
+    """
     keys = tuple(SessionKey(row["session_key"]) for row in tx.all(_OWED_KEYS))
     outcome = RunOutcome(
         state=RunState.CUT, status="error", summary=error, ended_at_ms=now_ms, error=error
@@ -140,6 +156,11 @@ def encode_outcome(outcome: RunOutcome) -> str:
         result = msgspec.structs.replace(result, meta=meta)
         outcome = msgspec.structs.replace(outcome, result=result)
     return msgspec.json.encode(outcome).decode()
+
+
+def _provenance(row: Row) -> Provenance:
+    """Turns from before provenance was kept were all the owner's."""
+    return OWNER if row["provenance"] is None else _PROVENANCE.decode(row["provenance"])
 
 
 def _outcome(row: Row) -> RunOutcome | None:

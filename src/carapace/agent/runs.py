@@ -35,6 +35,7 @@ class Run:
         submission: What was asked.
         accepted_at_ms: When the message was on disk.
         begins_session: Its message is the first of a transcript.
+        is_owed: It ended here without an outcome on disk; its inbox rows begin it again.
         is_closing: Its outcome is being written; it can no longer be stopped.
         is_replayed: True if this object stands for a run that ended before a restart or
             longer ago than the book remembers.
@@ -53,6 +54,7 @@ class Run:
         "accepted_at_ms",
         "begins_session",
         "is_closing",
+        "is_owed",
         "is_replayed",
         "outcome",
         "reply",
@@ -68,6 +70,7 @@ class Run:
         self.accepted_at_ms = accepted_at_ms
         self.begins_session = False
         self.is_closing = False
+        self.is_owed = False
         self.is_replayed = False
         self.session_id = ""
         self.started_at_ms: int | None = None

@@ -16,6 +16,7 @@ from typing import Final
 from carapace.agent import records
 from carapace.agent.budget import Budget
 from carapace.agent.commands import Reset, Status, parse
+from carapace.agent.delivery import Answer, Delivery
 from carapace.agent.draft import user_message
 from carapace.agent.events import chat_final
 from carapace.agent.history import user_message_id
@@ -35,6 +36,7 @@ from carapace.agent.types import (
     StopReason,
     Submission,
 )
+from carapace.channels import inbox_records
 from carapace.clock import Clock
 from carapace.errors import Failed, GatewayError, Refused
 from carapace.hooks.bus import HookBus
@@ -88,6 +90,7 @@ class AgentService:
         metrics: Counts turns.
         max_concurrent: Turns at once, `agents.defaults.maxConcurrent`.
         hooks: For the life of turns.
+        delivery: Sends answers to where their messages came from.
     """
 
     def __init__(
@@ -105,8 +108,10 @@ class AgentService:
         metrics: Metrics,
         max_concurrent: int,
         hooks: HookBus | None = None,
+        delivery: Delivery | None = None,
     ) -> None:
         self._database = database
+        self._delivery = delivery
         self._sessions = sessions
         self._profiles = profiles
         self._publish = publish
@@ -132,6 +137,7 @@ class AgentService:
             metrics=metrics,
             waiting=self._waiting,
             hooks=hooks,
+            delivery=delivery,
         )
 
     @property
@@ -173,9 +179,9 @@ class AgentService:
         is_blank = not submission.message.strip() and not submission.images
         if command is None and not is_blank:
             return await self._enqueue(submission)
-        known = await self.find(submission.run_id)
-        if known is not None:
-            return Accepted(_of_session(known, submission.session_key), is_new=False)
+        row = await self._database.read(lambda tx: records.find(tx, submission.run_id))
+        if row is not None:
+            return await self._again(submission, row)
         if isinstance(command, Reset):
             return await self._enqueue(await self._renew(submission, command))
         text = _BLANK_TEXT
@@ -183,6 +189,12 @@ class AgentService:
             entry = await self._sessions.get(submission.session_key)
             text = status_text(entry, now_ms=self._clock.now_ms())
         return await self._reply(submission, text)
+
+    async def _again(self, submission: Submission, row: TurnRow) -> Accepted:
+        """A command whose run was written down before: it is not done a second time."""
+        if row.outcome is None:
+            return await self._enqueue(submission)
+        return Accepted(self._replay(row, submission.session_key), is_new=False)
 
     async def recent(self, run_id: RunId) -> Run | None:
         """The run of that id if it lives or ended lately, without asking the database."""
@@ -393,6 +405,7 @@ class AgentService:
     def _accept(self, tx: Tx, run: Run) -> TurnRow:
         """Write down message and turn; what is there already is left as it is."""
         asked, now_ms = run.submission, run.accepted_at_ms
+        inbox_records.start(tx, asked.inbox_ids, run_id=run.run_id)
         found = records.find(tx, run.run_id)
         if found is not None:
             return found
@@ -417,6 +430,7 @@ class AgentService:
             agent_id=asked.agent_id,
             session_id=entry.session_id,
             accepted_at_ms=now_ms,
+            provenance=asked.provenance,
             outcome=None,
         )
 
@@ -438,13 +452,19 @@ class AgentService:
         now_ms = self._clock.now_ms()
         run = Run(submission, accepted_at_ms=now_ms)
         self._book.add(run)
+        outcome = _reply_outcome(run, text)
+        answer = self._delivery.plan(submission, outcome) if self._delivery else None
         try:
-            run.session_id = await self._database.write(lambda tx: self._store_reply(tx, run, text))
+            run.session_id = await self._database.write(
+                lambda tx: self._store_reply(tx, run, text, answer)
+            )
         except BaseException:
             self._book.forget(run)
             run.settle()
             raise
         self._begun(run)
+        if self._delivery is not None and answer is not None:
+            self._delivery.notify(answer)
         outcome = _reply_outcome(run, text)
         run.say(text)
         self._publish(
@@ -455,7 +475,7 @@ class AgentService:
         self._ended(run, outcome)
         return Accepted(run, is_new=True)
 
-    def _store_reply(self, tx: Tx, run: Run, text: str) -> str:
+    def _store_reply(self, tx: Tx, run: Run, text: str, answer: Answer | None) -> str:
         asked, now_ms = run.submission, run.accepted_at_ms
         entry = session_records.ensure(
             tx, asked.session_key, now_ms=now_ms, default_agent=asked.agent_id
@@ -472,6 +492,8 @@ class AgentService:
         records.accept(tx, asked, session_id=entry.session_id, now_ms=now_ms)
         run.session_id = entry.session_id
         records.finish(tx, asked.run_id, _reply_outcome(run, text))
+        if self._delivery is not None and answer is not None:
+            self._delivery.finish(tx, answer, now_ms=now_ms)
         return entry.session_id
 
     def _replay(self, row: TurnRow, key: SessionKey | None = None) -> Run:
@@ -529,8 +551,10 @@ class AgentService:
         if run.outcome is not None:
             return
         run.end(outcome)
-        now_s = self._clock.monotonic()
-        self._book.finish(run, now_s)
+        if run.is_owed:
+            self._book.forget(run)
+        else:
+            self._book.finish(run, self._clock.monotonic())
         self._metrics.turns.labels(outcome.state.value).inc()
         if outcome.started_at_ms is not None:
             took_ms = outcome.ended_at_ms - outcome.started_at_ms
@@ -563,6 +587,7 @@ def _submission_of(row: TurnRow) -> Submission:
         shown_key=row.shown_key,
         agent_id=row.agent_id,
         message="",
+        provenance=row.provenance,
     )
 
 

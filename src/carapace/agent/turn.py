@@ -16,6 +16,7 @@ from typing import Any, Final, Literal, Protocol
 from carapace.agent import records
 from carapace.agent.budget import Budget, Reservation
 from carapace.agent.compaction import DEFAULT_WINDOW, Compactor, room_for
+from carapace.agent.delivery import Answer, Delivery
 from carapace.agent.draft import Draft, StoredStop, token_usage, total_tokens
 from carapace.agent.history import DecodedHistory, estimate_tokens, fit, in_turn_order, to_model
 from carapace.agent.pricing import cost_nano_usd
@@ -43,7 +44,7 @@ from carapace.agent.runs import Run
 from carapace.agent.tools.memory_store import MemoryStore
 from carapace.agent.tools.registry import ToolContext
 from carapace.agent.tools.runner import ToolReport, ToolRunner, arguments_of
-from carapace.agent.types import RunOutcome, RunState, StopReason, provenance_of
+from carapace.agent.types import RunOutcome, RunState, StopReason
 from carapace.clock import Clock
 from carapace.errors import GatewayError
 from carapace.hooks.bus import HookBus
@@ -64,9 +65,10 @@ from carapace.store.ports import Database, Row, Tx
 from carapace.telemetry.log import get_logger
 from carapace.telemetry.metrics import Metrics
 
-__all__ = ["CUT_TEXT", "MAX_ROUNDS", "ModelSource", "Turns"]
+__all__ = ["CUT_TEXT", "MAX_ROUNDS", "OWED_TEXT", "ModelSource", "Turns"]
 
 CUT_TEXT: Final = "the gateway restarted while this run was under way; send it again"
+OWED_TEXT: Final = "the gateway is stopping; this message is answered once it runs again"
 MAX_ROUNDS: Final = 16
 _HISTORY_MESSAGES: Final = 500
 _LEVELS: Final = frozenset(ThinkingLevel)
@@ -151,6 +153,7 @@ class Turns:
         metrics: Counts tokens.
         waiting: Run ids of a session that have not had their turn.
         hooks: May add to the prompt, and change what is kept of a tool's result.
+        delivery: Sends answers to where their messages came from.
     """
 
     def __init__(
@@ -168,6 +171,7 @@ class Turns:
         metrics: Metrics,
         waiting: Callable[[Run], frozenset[str]],
         hooks: HookBus | None = None,
+        delivery: Delivery | None = None,
     ) -> None:
         self._database = database
         self._sessions = sessions
@@ -181,6 +185,7 @@ class Turns:
         self._metrics = metrics
         self._waiting = waiting
         self._hooks = hooks
+        self._delivery = delivery
         self._decoded = DecodedHistory()
         self._compactor = Compactor(sessions, clock)
 
@@ -273,7 +278,7 @@ class Turns:
             session_key=run.session_key,
             agent_id=asked.agent_id,
             message=asked.message,
-            provenance=provenance_of(asked),
+            provenance=asked.provenance,
         )
         return (await self._hooks.change(BEFORE_AGENT_START, payload)).prompt_addition
 
@@ -428,8 +433,7 @@ class Turns:
             run_id=run.run_id,
             session_key=run.session_key,
             agent_id=asked.agent_id,
-            source=asked.source,
-            provenance=provenance_of(asked),
+            provenance=asked.provenance,
             timezone=talk.profile.timezone,
             clock=self._clock,
             sessions=self._sessions,
@@ -471,6 +475,8 @@ class Turns:
     ) -> RunOutcome:
         run.is_closing = True
         now_ms = self._clock.now_ms()
+        if run.stop_reason is StopReason.SHUTDOWN and run.submission.inbox_ids:
+            return self._owe(run, OWED_TEXT, now_ms)
         if draft is not None:
             # A tool that was asked for and never ran is no part of what happened.
             draft.calls.clear()
@@ -479,17 +485,33 @@ class Turns:
                 draft.close_message(stop, now_ms, error=end.refusal or end.failure)
             self._count(draft.used.total)
         outcome = self._outcome(run, draft, talk, end, now_ms)
+        answer = self._answer_of(run, outcome)
         try:
-            await self._database.write(lambda tx: self._store(tx, run, draft, outcome))
+            await self._database.write(lambda tx: self._store(tx, run, draft, outcome, answer))
         except GatewayError as error:
             _log.error("turn not saved", run_id=run.run_id, reason=error.message)
             text = f"the answer could not be saved: {error.message}"
+            if run.submission.inbox_ids:
+                return self._owe(run, text, now_ms)
             outcome = _failed(run, text, now_ms)
+        finally:
+            # Even then: a write whose outcome is unknown may have put the answer there.
+            if self._delivery is not None and answer is not None:
+                self._delivery.notify(answer)
         if outcome.error is not None:
             self._tell(run.reply.fail(outcome.error, now_ms))
         else:
             self._tell(run.reply.end(now_ms))
         return outcome
+
+    def _owe(self, run: Run, text: str, now_ms: int) -> RunOutcome:
+        """End a run of the inbox here, with nothing written: it begins again from its rows."""
+        run.is_owed = True
+        self._tell(run.reply.fail(text, now_ms))
+        return _failed(run, text, now_ms, RunState.CUT)
+
+    def _answer_of(self, run: Run, outcome: RunOutcome) -> Answer | None:
+        return self._delivery.plan(run.submission, outcome) if self._delivery else None
 
     def _outcome(
         self, run: Run, draft: Draft | None, talk: _Talk | None, end: _End, now_ms: int
@@ -522,11 +544,15 @@ class Turns:
             ),
         )
 
-    def _store(self, tx: Tx, run: Run, draft: Draft | None, outcome: RunOutcome) -> None:
+    def _store(
+        self, tx: Tx, run: Run, draft: Draft | None, outcome: RunOutcome, answer: Answer | None
+    ) -> None:
         """The one transaction at the end; repeating it changes nothing."""
         if not records.finish(tx, run.run_id, outcome):
             return
         now_ms = outcome.ended_at_ms
+        if self._delivery is not None and answer is not None:
+            self._delivery.finish(tx, answer, now_ms=now_ms)
         touch = Touch(aborted_last_run=outcome.state in _ENDED_EARLY)
         if draft is not None:
             for message in draft.messages:

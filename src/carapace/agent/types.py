@@ -9,6 +9,7 @@ from typing import Final, Literal
 import msgspec
 
 from carapace.agent.providers.ports import ImagePart, ThinkingLevel
+from carapace.channels.types import ReplyRoute
 from carapace.ids import AgentId, RunId, SessionKey
 from carapace.protocol.agent import AgentResult
 from carapace.provenance import OWNER, Authority, Origin, Provenance
@@ -24,16 +25,33 @@ __all__ = [
     "StopReason",
     "Submission",
     "TextUpdate",
-    "provenance_of",
+    "source_of",
 ]
 
 
 class RunSource(StrEnum):
-    """Whose words start a run; its authority follows from it and never widens (group J)."""
+    """Whose words start a run, as the rules for tools and prompts tell them apart (group J).
 
-    OPERATOR = "operator"  # a person at one of our own clients
+    It follows from the run's provenance (`source_of`) and is never set by itself.
+    """
+
+    OPERATOR = "operator"  # the owner, at one of our own clients or a known chat account
     HTTP = "http"  # a program that holds our credential
-    OUTSIDE = "outside"  # somebody else: a channel, a webhook, output of another program
+    VISITOR = "visitor"  # a person the owner let in, or a member of a group that is allowed
+    OUTSIDE = "outside"  # anybody else: strangers, webhooks, other sessions, fetched text
+
+
+def source_of(provenance: Provenance) -> RunSource:
+    """The class of some words; only the owner's, straight from a door of the owner's, are that."""
+    if provenance.origin in _DERIVED:
+        return RunSource.OUTSIDE
+    if provenance.authority is Authority.OWNER:
+        return RunSource.HTTP if provenance.origin is Origin.HTTP else RunSource.OPERATOR
+    return RunSource.VISITOR if provenance.authority >= Authority.GUEST else RunSource.OUTSIDE
+
+
+_DERIVED: Final = frozenset({Origin.HOOK, Origin.SESSION, Origin.OUTSIDE})
+"""Words that a program or another agent passed on carry nobody's rights (row E15)."""
 
 
 class RunState(StrEnum):
@@ -71,12 +89,14 @@ class Submission:
         timeout_s: None or 0 takes the agent's.
         extra_system_prompt: Put after the stable part of the system prompt.
         lane: A label of the caller, kept with the turn.
-        source: Whose words these are.
+        provenance: Whose words these are.
         as_chat: Typed into a chat: `/new` and `/status` are commands, and the model sees the
             message's id behind its text.
         may_reset: Whether the caller may reset sessions; without it `/new` is refused, so that
             a chat message is no second door to `sessions.reset`.
         route: Where the message came from, kept with its session; None leaves what is there.
+        reply_route: Where the answer goes besides the clients that watch. With inbox rows in
+            it, a restart does not cut the run: it begins again under the same id.
     """
 
     run_id: RunId
@@ -89,22 +109,21 @@ class Submission:
     timeout_s: float | None = None
     extra_system_prompt: str | None = None
     lane: str = "main"
-    source: RunSource = RunSource.OPERATOR
+    provenance: Provenance = OWNER
     as_chat: bool = False
     may_reset: bool = False
     route: Route | None = None
+    reply_route: ReplyRoute | None = None
 
+    @property
+    def source(self) -> RunSource:
+        """What the words may cause, as rules tell it apart."""
+        return source_of(self.provenance)
 
-_PROVENANCE: Final[dict[RunSource, Provenance]] = {
-    RunSource.OPERATOR: OWNER,
-    RunSource.HTTP: Provenance(origin=Origin.HTTP, authority=Authority.OWNER),
-    RunSource.OUTSIDE: Provenance(origin=Origin.OUTSIDE, authority=Authority.OUTSIDE),
-}
-
-
-def provenance_of(submission: Submission) -> Provenance:
-    """Whose words a run follows."""
-    return _PROVENANCE[submission.source]
+    @property
+    def inbox_ids(self) -> tuple[int, ...]:
+        """Rows of the inbox that wait for this run."""
+        return self.reply_route.inbox_ids if self.reply_route is not None else ()
 
 
 class RunOutcome(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -14,12 +14,14 @@ from typing import Final
 import msgspec
 from aiohttp import web
 
-from carapace.agent.types import RunOutcome, RunSource, StopReason, Submission, TextUpdate
+from carapace.agent.types import RunOutcome, StopReason, Submission, TextUpdate
 from carapace.auth.types import ConnectRefused, Origin
 from carapace.clock import Clock
 from carapace.errors import Failed, GatewayError
 from carapace.ids import RunId, new_id
 from carapace.protocol.scopes import Scope
+from carapace.provenance import Authority, Provenance
+from carapace.provenance import Origin as Door
 from carapace.server.http_errors import error_response, json_response, read_body
 from carapace.server.http_health import bearer_of
 from carapace.server.openai_wire import (
@@ -39,6 +41,7 @@ __all__ = ["OpenAiRoutes"]
 _MAX_BODY: Final = 1_048_576
 _BODY_DEADLINE_S: Final = 30.0
 _RUN_DEADLINE_S: Final = 3_600.0
+_PROGRAM: Final = Provenance(origin=Door.HTTP, authority=Authority.OWNER)
 _ENCODE: Final = msgspec.json.Encoder().encode
 _DONE: Final = b"data: [DONE]\n\n"
 
@@ -125,7 +128,7 @@ class OpenAiRoutes:
             agent_id=plan.agent_id,
             message=plan.message,
             extra_system_prompt=plan.system_prompt,
-            source=RunSource.HTTP,
+            provenance=_PROGRAM,
         )
 
     async def _stream(

@@ -16,6 +16,7 @@ from carapace.agent.approval import (
     Verdict,
 )
 from carapace.agent.types import RunSource
+from carapace.provenance import OWNER, Authority, Origin, Provenance
 
 
 class Says:
@@ -38,7 +39,10 @@ class NeverAnswers:
         raise AssertionError(request)
 
 
-def request(risk: Risk, source: RunSource = RunSource.OPERATOR) -> ApprovalRequest:
+STRANGER = Provenance(origin=Origin.OUTSIDE, authority=Authority.OUTSIDE)
+
+
+def request(risk: Risk, provenance: Provenance = OWNER) -> ApprovalRequest:
     return ApprovalRequest(
         run_id="r",
         session_key="s",
@@ -46,16 +50,23 @@ def request(risk: Risk, source: RunSource = RunSource.OPERATOR) -> ApprovalReque
         tool="t",
         arguments="{}",
         risk=risk,
-        source=source,
+        provenance=provenance,
     )
 
 
-@pytest.mark.parametrize("source", [RunSource.OPERATOR, RunSource.HTTP])
-async def test_an_owner_uses_what_the_agent_owns_unasked(source: RunSource):
+@pytest.mark.parametrize(
+    "words",
+    [
+        OWNER,
+        Provenance(origin=Origin.HTTP, authority=Authority.OWNER),
+        Provenance(origin=Origin.CHANNEL, authority=Authority.OWNER),
+    ],
+)
+async def test_an_owner_uses_what_the_agent_owns_unasked(words: Provenance):
     approver = Says(Decision.DENY)
     approvals = Approvals(approver)
-    assert await approvals.permit(request(Risk.READ, source)) is Decision.ALLOW
-    assert await approvals.permit(request(Risk.WRITE, source)) is Decision.ALLOW
+    assert await approvals.permit(request(Risk.READ, words)) is Decision.ALLOW
+    assert await approvals.permit(request(Risk.WRITE, words)) is Decision.ALLOW
     assert approver.asked == []
 
 
@@ -71,10 +82,29 @@ async def test_advisory_j01_words_from_outside_have_no_owner_rights():
     yes = Says(Decision.ALLOW)
     approvals = Approvals(yes)
     for risk in (Risk.READ, Risk.OUTSIDE, Risk.DANGEROUS):
-        assert await approvals.permit(request(risk, RunSource.OUTSIDE)) is Decision.DENY
+        assert await approvals.permit(request(risk, STRANGER)) is Decision.DENY
         assert not approvals.is_listed("t", risk, RunSource.OUTSIDE)
     assert yes.asked == []
     assert approvals.is_listed("t", Risk.WRITE, RunSource.OUTSIDE)
+
+
+@pytest.mark.parametrize("authority", [Authority.PAIRED, Authority.GUEST, Authority.OUTSIDE])
+async def test_only_the_owners_words_use_what_is_the_owners(authority: Authority):
+    yes = Says(Decision.ALLOW)
+    words = Provenance(origin=Origin.CHANNEL, authority=authority)
+    for risk in (Risk.READ, Risk.OUTSIDE, Risk.DANGEROUS):
+        assert await Approvals(yes).permit(request(risk, words)) is Decision.DENY
+    assert yes.asked == []
+    assert await Approvals(yes).permit(request(Risk.WRITE, words)) is Decision.ALLOW
+    assert len(yes.asked) == 1
+
+
+async def test_words_without_authority_use_nothing_whoever_is_asked():
+    yes = Says(Decision.ALLOW)
+    words = Provenance(origin=Origin.CHANNEL, authority=Authority.NONE)
+    for risk in Risk:
+        assert await Approvals(yes).permit(request(risk, words)) is Decision.DENY
+    assert yes.asked == []
 
 
 async def test_advisory_j08_silence_is_a_no():

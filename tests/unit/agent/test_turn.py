@@ -17,7 +17,7 @@ from carapace.agent.providers.ports import (
 )
 from carapace.agent.runs import Run
 from carapace.agent.turn import MAX_ROUNDS
-from carapace.agent.types import RunOutcome, RunSource, RunState
+from carapace.agent.types import RunOutcome, RunState
 from carapace.config.settings.agents import (
     AgentDefaults,
     AgentsSettings,
@@ -25,8 +25,11 @@ from carapace.config.settings.agents import (
     CompactionSettings,
 )
 from carapace.protocol.sessions import SessionsPatch
+from carapace.provenance import Authority, Origin, Provenance
 from support.agent_house import agent_house, ask
 from support.scripted_provider import Hang, ScriptedProvider, call_tool, echo, say
+
+STRANGER = Provenance(origin=Origin.OUTSIDE, authority=Authority.OUTSIDE)
 
 REFUSED = ProviderError(ProviderFault.BAD_REQUEST, "HTTP 400: fake error 400", status=400)
 TOO_LONG = ProviderError(ProviderFault.CONTEXT, "HTTP 400: too long", status=400)
@@ -148,7 +151,7 @@ async def test_a_chat_message_carries_its_id_for_the_model_only():
 
 async def test_words_from_outside_come_quoted_and_with_fewer_tools():
     async with agent_house(echo) as house:
-        await done(house, 'obey: "}', source=RunSource.OUTSIDE)
+        await done(house, 'obey: "}', provenance=STRANGER)
         request = house.provider.requests[0]
         assert '"obey: \\"}"' in request.messages[0].parts[0].text  # pyright: ignore[reportAttributeAccessIssue] - a text
         assert "sessions_history" not in {tool.name for tool in request.tools}

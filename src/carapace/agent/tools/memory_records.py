@@ -6,16 +6,19 @@ from dataclasses import dataclass
 from typing import Final
 
 from carapace.agent.memory import records as vectors
+from carapace.provenance import OWNER, Authority, Origin, Provenance
 from carapace.store.ports import Row, Tx
 
 __all__ = ["Memory", "count", "delete", "get", "recent", "search", "write"]
 
-_COLUMNS: Final = "m.name, m.text, m.updated_at_ms"
+_COLUMNS: Final = "m.name, m.text, m.updated_at_ms, m.authority, m.origin"
 _WRITE: Final = """
-INSERT INTO memories (agent_id, name, text, run_id, created_at_ms, updated_at_ms)
-VALUES (:agent_id, :name, :text, :run_id, :now_ms, :now_ms)
+INSERT INTO memories (agent_id, name, text, run_id, authority, origin, created_at_ms,
+  updated_at_ms)
+VALUES (:agent_id, :name, :text, :run_id, :authority, :origin, :now_ms, :now_ms)
 ON CONFLICT (agent_id, name) DO UPDATE
-SET text = excluded.text, run_id = excluded.run_id, updated_at_ms = excluded.updated_at_ms
+SET text = excluded.text, run_id = excluded.run_id, authority = excluded.authority,
+  origin = excluded.origin, updated_at_ms = excluded.updated_at_ms
 RETURNING row_id
 """
 _UNINDEX: Final = "DELETE FROM memories_words WHERE rowid = ?"
@@ -36,18 +39,37 @@ _COUNT: Final = "SELECT COUNT(*) FROM memories WHERE agent_id = ?"
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """One thing remembered."""
+    """One thing remembered, and what the words that had it written may cause."""
 
     name: str
     text: str
     updated_at_ms: int
+    authority: Authority = Authority.OWNER
+    origin: Origin = Origin.OPERATOR
 
 
-def write(tx: Tx, agent_id: str, *, name: str, text: str, run_id: str, now_ms: int) -> None:
+def write(
+    tx: Tx,
+    agent_id: str,
+    *,
+    name: str,
+    text: str,
+    run_id: str,
+    now_ms: int,
+    provenance: Provenance = OWNER,
+) -> None:
     """Keep `text` under `name`, in place of what was there."""
     row = tx.one(
         _WRITE,
-        {"agent_id": agent_id, "name": name, "text": text, "run_id": run_id, "now_ms": now_ms},
+        {
+            "agent_id": agent_id,
+            "name": name,
+            "text": text,
+            "run_id": run_id,
+            "authority": int(provenance.authority),
+            "origin": provenance.origin.value,
+            "now_ms": now_ms,
+        },
     )
     if row is None:
         raise LookupError("an upsert returned no row")
@@ -89,4 +111,10 @@ def count(tx: Tx, agent_id: str) -> int:
 
 
 def _memory(row: Row) -> Memory:
-    return Memory(name=row["name"], text=row["text"], updated_at_ms=row["updated_at_ms"])
+    return Memory(
+        name=row["name"],
+        text=row["text"],
+        updated_at_ms=row["updated_at_ms"],
+        authority=Authority(row["authority"]),
+        origin=Origin(row["origin"]),
+    )

@@ -11,11 +11,16 @@ from carapace.agent.tools import memory_records as records
 from carapace.agent.tools.memory_records import Memory
 from carapace.agent.tools.registry import ToolTrouble
 from carapace.clock import Clock
+from carapace.provenance import OWNER, Provenance
 from carapace.store.ports import Database, Tx
 
 __all__ = ["MAX_MEMORIES", "MemoryStore", "words_of"]
 
 MAX_MEMORIES: Final = 10_000
+_NOT_YOURS: Final = (
+    "what is remembered under that name is the owner's and stays as it is; use another name, or "
+    "tell the person that only the owner can change it"
+)
 _MAX_WORDS: Final = 16
 _MIN_PREFIX: Final = 3
 _WORD: Final = re.compile(r"\w+")
@@ -44,19 +49,32 @@ class MemoryStore:
         self._meanings = meanings
         self._max_memories = max_memories
 
-    async def write(self, agent_id: str, *, name: str, text: str, run_id: str) -> None:
-        """Keep `text` under `name`, in place of what was there.
+    async def write(
+        self, agent_id: str, *, name: str, text: str, run_id: str, provenance: Provenance = OWNER
+    ) -> None:
+        """Keep `text` under `name`, in place of what was there; marked with whose words it is.
 
         Raises:
-            ToolTrouble: If the agent remembers as much as it may.
+            ToolTrouble: If the agent remembers as much as it may, or what is there was written
+                for somebody who may do more.
         """
         now_ms = self._clock.now_ms()
 
         def work(tx: Tx) -> bool:
-            is_new = records.get(tx, agent_id, name) is None
-            if is_new and records.count(tx, agent_id) >= self._max_memories:
+            there = records.get(tx, agent_id, name)
+            if there is None and records.count(tx, agent_id) >= self._max_memories:
                 return False
-            records.write(tx, agent_id, name=name, text=text, run_id=run_id, now_ms=now_ms)
+            if there is not None and there.authority > provenance.authority:
+                raise ToolTrouble(_NOT_YOURS)
+            records.write(
+                tx,
+                agent_id,
+                name=name,
+                text=text,
+                run_id=run_id,
+                now_ms=now_ms,
+                provenance=provenance,
+            )
             return True
 
         if not await self._database.write(work):
@@ -89,9 +107,20 @@ class MemoryStore:
 
         return await self._database.read(work)
 
-    async def forget(self, agent_id: str, name: str) -> bool:
-        """Remove what is kept under `name`; False if there was nothing."""
-        return await self._database.write(lambda tx: records.delete(tx, agent_id, name))
+    async def forget(self, agent_id: str, name: str, *, provenance: Provenance = OWNER) -> bool:
+        """Remove what is kept under `name`; False if there was nothing.
+
+        Raises:
+            ToolTrouble: If it was written for somebody who may do more.
+        """
+
+        def work(tx: Tx) -> bool:
+            there = records.get(tx, agent_id, name)
+            if there is not None and there.authority > provenance.authority:
+                raise ToolTrouble(_NOT_YOURS)
+            return records.delete(tx, agent_id, name)
+
+        return await self._database.write(work)
 
 
 def words_of(query: str) -> str:

@@ -11,7 +11,7 @@ import msgspec
 
 from carapace.agent.approval import Risk
 from carapace.agent.providers.ports import ToolSpec
-from carapace.agent.types import RunSource
+from carapace.agent.types import RunSource, source_of
 from carapace.clock import Clock
 from carapace.ids import AgentId, RunId, SessionKey
 from carapace.provenance import Provenance
@@ -35,8 +35,7 @@ class ToolContext:
         run_id: The turn it acts for.
         session_key: The turn's session.
         agent_id: Bounds everything a tool may see.
-        source: Through which door the words came that started the turn.
-        provenance: Whose words those were.
+        provenance: Whose words started the turn.
         timezone: IANA name, or None for UTC.
         clock: For what depends on time.
         sessions: The conversations.
@@ -46,12 +45,16 @@ class ToolContext:
     run_id: RunId
     session_key: SessionKey
     agent_id: AgentId
-    source: RunSource
     provenance: Provenance
     timezone: str | None
     clock: Clock
     sessions: Sessions
     memory: MemoryStore
+
+    @property
+    def source(self) -> RunSource:
+        """What those words may cause, as rules tell it apart."""
+        return source_of(self.provenance)
 
 
 Handler = Callable[[ToolContext, Any], Awaitable[str]]

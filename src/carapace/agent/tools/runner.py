@@ -140,7 +140,7 @@ class ToolRunner:
                 tool=row.name,
                 arguments=call.arguments,
                 risk=row.risk,
-                source=ctx.source,
+                provenance=ctx.provenance,
             )
         )
         if decision is Decision.DENY:
@@ -155,6 +155,10 @@ class ToolRunner:
             tool=row.name,
             risk=row.risk.value,
             source=ctx.source.value,
+            origin=ctx.provenance.origin.value,
+            authority=ctx.provenance.authority.name.lower(),
+            channel=ctx.provenance.channel,
+            sender_id=ctx.provenance.sender_id,
             run_id=ctx.run_id,
             session_key=ctx.session_key,
             reason=reason,

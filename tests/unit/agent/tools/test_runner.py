@@ -19,7 +19,7 @@ from carapace.clock import SystemClock
 from carapace.errors import Failed
 from carapace.hooks.points import AFTER_TOOL_CALL, BEFORE_TOOL_CALL, BeforeToolCall
 from carapace.ids import AgentId, RunId
-from carapace.provenance import OWNER
+from carapace.provenance import OWNER, Provenance
 from support.agent_house import MAIN, AgentHouse, agent_house
 from support.hook_bus import hook_bus, overheard
 
@@ -55,13 +55,12 @@ async def risky(ctx: ToolContext, params: What) -> str:
     raise AssertionError("it ran")
 
 
-def context(house: AgentHouse, source: RunSource = RunSource.OPERATOR) -> ToolContext:
+def context(house: AgentHouse, provenance: Provenance = OWNER) -> ToolContext:
     return ToolContext(
         run_id=RunId("r"),
         session_key=MAIN,
         agent_id=AgentId("main"),
-        source=source,
-        provenance=OWNER,
+        provenance=provenance,
         timezone=None,
         clock=SystemClock(),
         sessions=house.sessions,
