@@ -28,7 +28,6 @@ NODE_KEYS: Final[dict[tuple[str, ...], frozenset[str]]] = {
             "cron",
             "diagnostics",
             "discovery",
-            "hooks",
             "nodeHost",
             "plugins",
             "skills",
@@ -113,6 +112,9 @@ NODE_KEYS: Final[dict[tuple[str, ...], frozenset[str]]] = {
             "typingMode",
         }
     ),
+    ("hooks",): frozenset({"gmail", "internal", "transformsDir"}),
+    ("hooks", "mappings", "*"): frozenset({"allowUnsafeExternalContent"}),
+    ("hooks", "mappings", "*", "transform"): frozenset({"export"}),
     ("logging",): frozenset({"redactSensitive"}),
     ("tools",): frozenset(
         {

@@ -39,7 +39,7 @@ from carapace.telemetry.audit import Audit
 from carapace.telemetry.log import get_logger
 from carapace.telemetry.metrics import Metrics
 
-__all__ = ["GatewayServer", "Routes", "ServerParts", "refuse_slow_parser"]
+__all__ = ["Catch", "GatewayServer", "Routes", "ServerParts", "refuse_slow_parser"]
 
 _log = get_logger(__name__)
 _CONNECTS_PER_S: Final = 200.0
@@ -56,6 +56,18 @@ class Routes(Protocol):
 
     def add_to(self, router: web.UrlDispatcher) -> None:
         """Serve them."""
+        ...
+
+
+class Catch(Protocol):
+    """Answers at paths that come and go while the server runs (webhooks)."""
+
+    def owns(self, request: web.BaseRequest) -> bool:
+        """Whether `request` is for it."""
+        ...
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Answer it."""
         ...
 
 
@@ -142,12 +154,17 @@ class GatewayServer:
         )
         self._app = web.Application(middlewares=[self._first], logger=_quiet())
         self._app.on_response_prepare.append(harden)
+        self._catch: Catch | None = None
         self._runner: web.AppRunner | None = None
         self._sites: list[web.SockSite] = []
 
     def add(self, routes: Routes) -> None:
         """Serve more HTTP endpoints; before `start`."""
         routes.add_to(self._app.router)
+
+    def catch(self, catch: Catch) -> None:
+        """Ask `catch` about every request before the routes; routes cannot be added later."""
+        self._catch = catch
 
     async def start(
         self, sockets: Sequence[socket.socket], tls: ssl.SSLContext | None = None
@@ -264,6 +281,8 @@ class GatewayServer:
             return error_response(403, reason)
         if wants_upgrade(request):
             return await self._sockets.open(request, origin)
+        if self._catch is not None and self._catch.owns(request):
+            return await translate(request, self._catch.handle)
         return await translate(request, handler)
 
 

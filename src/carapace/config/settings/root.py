@@ -11,6 +11,7 @@ from carapace.config.settings.channels import ChannelsSettings
 from carapace.config.settings.commands import CommandsSettings
 from carapace.config.settings.environment import EnvSettings
 from carapace.config.settings.gateway import GatewaySettings
+from carapace.config.settings.hooks import HooksSettings
 from carapace.config.settings.logging import LoggingSettings
 from carapace.config.settings.media import MediaSettings
 from carapace.config.settings.messages import MessagesSettings
@@ -56,6 +57,9 @@ class Settings(Section, frozen=True):
     )
     commands: Annotated[CommandsSettings, setting("Commands typed in chats.")] = msgspec.field(
         default_factory=CommandsSettings
+    )
+    hooks: Annotated[HooksSettings, setting("Messages from other programs.")] = msgspec.field(
+        default_factory=HooksSettings
     )
     logging: Annotated[LoggingSettings, setting("The gateway's own log.")] = msgspec.field(
         default_factory=LoggingSettings
