@@ -22,12 +22,15 @@ class Incoming:
     Args:
         file: Where it goes.
         quota: What it takes its room from.
+        source: Who brings it.
 
     Attributes:
+        source: Who brings it.
         reserved_bytes: Its room; its size when all of it is here.
     """
 
-    def __init__(self, file: NewFile, quota: Quota) -> None:
+    def __init__(self, file: NewFile, quota: Quota, source: str) -> None:
+        self.source = source
         self.reserved_bytes = 0
         self._file = file
         self._quota = quota

@@ -34,7 +34,7 @@ from carapace.telemetry.audit import Audit, AuditKind
 from carapace.telemetry.log import get_logger
 from carapace.telemetry.metrics import Metrics
 
-__all__ = ["MEBIBYTE", "MediaStore", "Swept", "TooLarge"]
+__all__ = ["MEBIBYTE", "MediaStore", "Swept", "TooLarge", "too_large"]
 
 _log = get_logger(__name__)
 
@@ -131,10 +131,11 @@ class MediaStore:
         filename: str | None = None,
         max_bytes: int | None = None,
         accept: frozenset[MediaKind] = ANY_KIND,
+        source: str = "upload",
     ) -> MediaItem:
         """Store `data`; as `put_stream`."""
         return await self.put_stream(
-            _pieces_of(data), filename=filename, max_bytes=max_bytes, accept=accept
+            _pieces_of(data), filename=filename, max_bytes=max_bytes, accept=accept, source=source
         )
 
     async def put_stream(
@@ -144,6 +145,7 @@ class MediaStore:
         filename: str | None = None,
         max_bytes: int | None = None,
         accept: frozenset[MediaKind] = ANY_KIND,
+        source: str = "upload",
     ) -> MediaItem:
         """Store what `pieces` gives; on any error nothing of it is left.
 
@@ -155,6 +157,7 @@ class MediaStore:
             filename: What the sender calls it, for people.
             max_bytes: A lower cap than the setting's.
             accept: Kinds that are taken; decided by content.
+            source: Who brings it, for the audit line of a refusal.
 
         Raises:
             TooLarge: As soon as it is longer than its cap.
@@ -162,7 +165,7 @@ class MediaStore:
             Failed: If the store or the disk is full, or the disk fails.
         """
         cap = self.max_item_bytes if max_bytes is None else min(max_bytes, self.max_item_bytes)
-        incoming = Incoming(await self._new(), self._quota)
+        incoming = Incoming(await self._new(), self._quota, source)
         try:
             await self._take_in(incoming, pieces, cap)
         except BaseException:
@@ -222,7 +225,7 @@ class MediaStore:
         """
         async with self.open_file(media_id) as reader:
             if reader.item.size_bytes > max_bytes:
-                raise _too_large(max_bytes)
+                raise too_large(max_bytes)
             return b"".join([piece async for piece in reader.pieces()])
 
     def add_reference(self, tx: Tx, media_id: str, owner: str) -> bool:
@@ -283,7 +286,7 @@ class MediaStore:
         buffer = bytearray()
         async for piece in pieces:
             if incoming.reserved_bytes + len(piece) > cap:
-                raise self._refused(_too_large(cap))
+                raise self._refused(too_large(cap), incoming)
             if not incoming.reserve(len(piece)):
                 await self._make_room(incoming, len(piece))
             buffer += piece
@@ -291,14 +294,16 @@ class MediaStore:
                 await asyncio.to_thread(incoming.write, bytes(buffer))
                 buffer.clear()
         if not incoming.reserved_bytes:
-            raise self._refused(Refused("the file is empty: send it again"))
+            raise self._refused(Refused("the file is empty: send it again"), incoming)
         await asyncio.to_thread(incoming.write, bytes(buffer))
 
     async def _make_room(self, incoming: Incoming, n_bytes: int) -> None:
         await self.sweep()
         if not incoming.reserve(n_bytes):
             max_mb = self._settings.max_total_mb
-            self._audit.record(AuditKind.MEDIA_REFUSED, reason="the store is full", max_mb=max_mb)
+            self._audit.record(
+                AuditKind.MEDIA_REFUSED, source=incoming.source, reason="the store is full"
+            )
             raise Failed(
                 f"the media store is full ({max_mb} MiB), so the file was not stored: wait until "
                 "older files expire, or raise media.maxTotalMb",
@@ -322,15 +327,15 @@ class MediaStore:
             incoming.give_back()
             await asyncio.shield(asyncio.to_thread(incoming.undo))
             if isinstance(error, Refused):
-                self._refused(error)
+                self._refused(error, incoming)
             raise
         incoming.settle()
         self._n_items += 1
         self._measure()
         return item
 
-    def _refused(self, error: Refused) -> Refused:
-        self._audit.record(AuditKind.MEDIA_REFUSED, reason=error.message)
+    def _refused(self, error: Refused, incoming: Incoming) -> Refused:
+        self._audit.record(AuditKind.MEDIA_REFUSED, source=incoming.source, reason=error.message)
         return error
 
     def _take_due(self, tx: Tx) -> list[Row]:
@@ -379,7 +384,8 @@ def _batches(names: list[str]) -> Iterator[list[str]]:
         yield names[start : start + _SWEEP_BATCH]
 
 
-def _too_large(max_bytes: int) -> TooLarge:
+def too_large(max_bytes: int) -> TooLarge:
+    """What a person is told whose file is longer than `max_bytes`."""
     return TooLarge(
         f"the file is longer than {max_bytes} bytes: send a smaller one, or raise media.maxItemMb"
     )
