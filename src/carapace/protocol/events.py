@@ -36,6 +36,8 @@ class EventRow:
         drop_if_slow: A client over its send budget misses it; otherwise it is closed.
         summary: For the reference.
         for_nodes: Nodes hear it too, without being addressed.
+        is_own: Ours, not the protocol's; not named in the hello, so that it stays as clients
+            know it.
     """
 
     name: str
@@ -43,6 +45,7 @@ class EventRow:
     drop_if_slow: bool
     summary: str
     for_nodes: bool = False
+    is_own: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +88,13 @@ _ROWS = (
     EventRow("voicewake.changed", None, True, "The wake words changed."),
     EventRow("exec.approval.requested", Scope.APPROVALS, True, "A command waits for a person."),
     EventRow("exec.approval.resolved", Scope.APPROVALS, True, "A person decided on a command."),
+    EventRow(
+        "delivery",
+        Scope.READ,
+        True,
+        "A message to a chat service was delivered or given up.",
+        is_own=True,
+    ),
 )
 EVENTS: Final[dict[str, EventRow]] = {row.name: row for row in _ROWS}
-ADVERTISED: Final = tuple(EVENTS)
+ADVERTISED: Final = tuple(row.name for row in _ROWS if not row.is_own)

@@ -1,4 +1,4 @@
-"""Eighteen kinds of events, and who may hear them."""
+"""Eighteen kinds of events of the protocol and one of ours, and who may hear them."""
 
 from __future__ import annotations
 
@@ -14,6 +14,12 @@ device.pair.resolved voicewake.changed exec.approval.requested exec.approval.res
 
 def test_all_events_of_protocol_3_are_advertised_in_their_order():
     assert list(ADVERTISED) == NAMES.split()
+
+
+def test_our_own_events_are_heard_but_not_advertised():
+    assert {row.name for row in EVENTS.values() if row.is_own} == {"delivery"}
+    assert set(EVENTS) - set(ADVERTISED) == {"delivery"}
+    assert EVENTS["delivery"].scope is Scope.READ
 
 
 def test_conversations_need_read_and_pairing_needs_pairing():
