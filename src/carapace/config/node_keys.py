@@ -15,6 +15,31 @@ SILENT_KEYS: Final = frozenset({"$schema", "meta"})
 
 _AGENT: Final = frozenset({"groupChat", "heartbeat", "humanDelay", "memorySearch", "sandbox"})
 
+_READING: Final = frozenset(
+    {
+        "attachments",
+        "baseUrl",
+        "deepgram",
+        "headers",
+        "language",
+        "prompt",
+        "providerOptions",
+        "request",
+        "scope",
+    }
+)
+_READER: Final = _READING | {
+    "args",
+    "capabilities",
+    "command",
+    "maxBytes",
+    "maxChars",
+    "preferredProfile",
+    "profile",
+    "timeoutSeconds",
+    "type",
+}
+
 NODE_KEYS: Final[dict[tuple[str, ...], frozenset[str]]] = {
     (): frozenset(
         {
@@ -122,8 +147,6 @@ NODE_KEYS: Final[dict[tuple[str, ...], frozenset[str]]] = {
             "byProvider",
             "elevated",
             "exec",
-            "links",
-            "media",
             "message",
             "profile",
             "sandbox",
@@ -131,6 +154,12 @@ NODE_KEYS: Final[dict[tuple[str, ...], frozenset[str]]] = {
             "web",
         }
     ),
+    ("tools", "links"): frozenset({"models", "scope"}),
+    ("tools", "media"): frozenset({"concurrency", "models", "video"}),
+    ("tools", "media", "audio"): _READING - {"language"},
+    ("tools", "media", "audio", "models", "*"): _READER,
+    ("tools", "media", "image"): _READING,
+    ("tools", "media", "image", "models", "*"): _READER,
     ("agents", "defaults"): frozenset(
         {
             "blockStreamingBreak",

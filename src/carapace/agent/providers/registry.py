@@ -132,6 +132,10 @@ class ProviderRegistry:
         ]
         return sorted(rows, key=lambda row: (row.provider, row.name))
 
+    def sources(self) -> tuple[ProviderSpec, ...]:
+        """Every source, best first, for those who ask it for something else than an answer."""
+        return tuple(self._specs.values())
+
     def knows(self, model_ref: str) -> bool:
         """Whether `resolve` would take this reference."""
         return self._find(model_ref) is not None

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
+import msgspec
+
 from carapace.config.settings.setting import Section, setting
+from carapace.config.settings.understanding import LinkReading, MediaReading
 
 __all__ = ["MemorySettings", "ToolsSettings"]
 
@@ -16,6 +19,12 @@ class ToolsSettings(Section, frozen=True):
         tuple[str, ...], setting("Only these tools; without any, all that are safe.", live=True)
     ] = ()
     deny: Annotated[tuple[str, ...], setting("Never these tools.", live=True)] = ()
+    media: Annotated[MediaReading, setting("What is read of a message's files.", live=True)] = (
+        msgspec.field(default_factory=MediaReading)
+    )
+    links: Annotated[LinkReading, setting("What is read of a message's links.", live=True)] = (
+        msgspec.field(default_factory=LinkReading)
+    )
 
 
 class MemorySettings(Section, frozen=True):

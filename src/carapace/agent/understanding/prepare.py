@@ -1,0 +1,324 @@
+"""`Understanding`: a message with its files and links, as a model can take it.
+
+Called for accepted messages only (row E06). It adds and never removes; what cannot be read
+becomes a note that says so. What it reads keeps no authority: the provenance of the message
+stays as it was, and texts from files and pages are data in fences.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from base64 import b64encode
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from carapace.agent.providers.ports import ImagePart
+from carapace.agent.understanding.child import ChildReader
+from carapace.agent.understanding.describe import Describer
+from carapace.agent.understanding.fence import OutsideText, cleaned, fenced
+from carapace.agent.understanding.links import LinkReader, find_links
+from carapace.agent.understanding.ports import Asker, MediaBytes, NotUnderstood, Pictures
+from carapace.agent.understanding.transcribe import Transcribers
+from carapace.agent.understanding.wire import Job, Reading
+from carapace.config.settings.understanding import ImageReading, LinkReading, MediaReading
+from carapace.errors import Failed, GatewayError
+from carapace.media.types import MediaItem, MediaKind
+from carapace.net.url import parse_url
+from carapace.provenance import Authority, Provenance
+from carapace.telemetry.log import get_logger
+from carapace.telemetry.metrics import Metrics
+
+__all__ = ["MAX_ITEMS", "PreparedInput", "Understanding"]
+
+MAX_ITEMS: Final = 10
+_MAX_EDGE_PX: Final = 2_048
+_SEEN_AS_IS: Final = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
+_MAX_AT_ONCE: Final = 2
+_MAX_IMAGE_CHARS: Final = 28 * 1024 * 1024  # of base64: 20 MiB of pictures in one message
+_log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PreparedInput:
+    """What a turn gets beside the text of its message.
+
+    Attributes:
+        images: For a model that sees.
+        extra_text: Texts from files and pages in their fences, or empty.
+        notes: What could not be read and why, in our words, one sentence each.
+        provenance: Of the message, unchanged: nothing that was read adds authority.
+    """
+
+    images: tuple[ImagePart, ...] = ()
+    extra_text: str = ""
+    notes: tuple[str, ...] = ()
+    provenance: Provenance
+
+    def text(self, message: str) -> str:
+        """The message with all that was found, as the model gets it."""
+        notes = "\n".join(f"[{note}]" for note in self.notes)
+        return "\n\n".join(part for part in (message, notes, self.extra_text) if part)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What one file or link came to."""
+
+    kind: str
+    image: ImagePart | None = None
+    text: OutsideText | None = None
+    note: str = ""
+
+
+class Understanding:
+    """Reads what comes with messages.
+
+    Args:
+        media: Where files are.
+        pictures: Makes pictures small and plain.
+        child: Parses documents.
+        links: Reads pages.
+        describer: Puts pictures into words.
+        transcribers: Listens.
+        settings: `tools.media`.
+        link_settings: `tools.links`.
+        metrics: Counts what was read.
+    """
+
+    def __init__(
+        self,
+        *,
+        media: MediaBytes,
+        pictures: Pictures,
+        child: ChildReader,
+        links: LinkReader,
+        describer: Describer,
+        transcribers: Transcribers,
+        settings: MediaReading,
+        link_settings: LinkReading,
+        metrics: Metrics,
+    ) -> None:
+        self._media = media
+        self._pictures = pictures
+        self._child = child
+        self._links = links
+        self._describer = describer
+        self._transcribers = transcribers
+        self._settings = settings
+        self._link_settings = link_settings
+        self._metrics = metrics
+        self._slots = asyncio.Semaphore(_MAX_AT_ONCE)
+
+    def apply(self, settings: MediaReading, link_settings: LinkReading) -> None:
+        """Go by these settings from the next message on."""
+        self._settings = settings
+        self._link_settings = link_settings
+
+    async def prepare(
+        self, message: str, items: Sequence[MediaItem], asker: Asker
+    ) -> PreparedInput:
+        """Make the files and links of an accepted message readable; never fails.
+
+        Args:
+            message: Its text; links are looked for here alone, not in what was read.
+            items: Its files, at most `MAX_ITEMS` of which are looked at.
+            asker: For whom. Without authority nothing is read; pages only from `GUEST` on.
+        """
+        if asker.provenance.authority is Authority.NONE:
+            return PreparedInput(provenance=asker.provenance)
+        work: list[Awaitable[_Found]] = [
+            self._guarded(_kind(item), _shown(item), self._reader(item, asker))
+            for item in items[:MAX_ITEMS]
+        ]
+        work += [
+            self._guarded("link", f"The page at {parse_url(url).host}", self._page(url))
+            for url in self._urls(message, asker.provenance)
+        ]
+        found = await _all(work)
+        notes = [one.note for one in found if one.note]
+        if len(items) > MAX_ITEMS:
+            notes.append(f"Only the first {MAX_ITEMS} of {len(items)} files were looked at.")
+        images, left_out = _fitting([one.image for one in found if one.image is not None])
+        if left_out:
+            notes.append(f"{left_out} of the pictures were left out: too large together.")
+        return PreparedInput(
+            images=images,
+            extra_text=fenced(_texts(found, is_blank=not message.strip())),
+            notes=tuple(notes),
+            provenance=asker.provenance,
+        )
+
+    def _urls(self, message: str, provenance: Provenance) -> tuple[str, ...]:
+        settings = self._link_settings
+        # A stranger must not be able to make this gateway call an address of their choice.
+        if not settings.enabled or provenance.authority < Authority.GUEST:
+            return ()
+        return find_links(message, settings.max_links)
+
+    async def _guarded(
+        self, kind: str, shown: str, reader: Callable[[], Awaitable[_Found]]
+    ) -> _Found:
+        try:
+            async with self._slots:
+                found, outcome = await reader(), "ok"
+        except NotUnderstood as error:
+            found, outcome = _Found(kind, note=f"{shown} {error.message}."), error.outcome
+        except GatewayError as error:
+            found, outcome = (
+                _Found(kind, note=f"{shown} cannot be read: {error.message}."),
+                "refused",
+            )
+        except Exception as error:  # noqa: BLE001 - a message must reach its turn, whatever came with it
+            _log.error("attachment not understood", kind=kind, exc_info=error)
+            text = f"{shown} could not be read; the reason is in the gateway's log."
+            found, outcome = _Found(kind, note=text), "failed"
+        self._metrics.understanding.labels(kind, outcome).inc()
+        return found
+
+    def _reader(self, item: MediaItem, asker: Asker) -> Callable[[], Awaitable[_Found]]:
+        match item.kind:
+            case MediaKind.IMAGE:
+                return lambda: self._image(item, asker)
+            case MediaKind.AUDIO:
+                return lambda: self._audio(item)
+            case MediaKind.TEXT:
+                return lambda: self._plain(item)
+            case _ if item.content_type == "application/pdf":
+                return lambda: self._document(item, "pdf")
+            case _ if item.content_type in ("text/html", "application/xhtml+xml"):
+                return lambda: self._document(item, "html")
+            case _:
+                return _unknown
+
+    async def _image(self, item: MediaItem, asker: Asker) -> _Found:
+        settings = self._settings.image
+        if not settings.enabled:
+            raise _off("tools.media.image.enabled")
+        image = await self._shown_image(item, settings)
+        if asker.takes_images:
+            return _Found("image", image=image)
+        text = cleaned(await self._describer.describe(image, asker, settings), settings.max_chars)
+        return _Found("image", text=OutsideText("picture", _name(item), text))
+
+    async def _shown_image(self, item: MediaItem, settings: ImageReading) -> ImagePart:
+        """The picture small and without metadata; as it is where nothing can make it so."""
+        try:
+            picture = await self._pictures.render(
+                item.id, max_edge_px=_MAX_EDGE_PX, max_bytes=settings.max_bytes
+            )
+        except Failed:
+            if item.content_type not in _SEEN_AS_IS:
+                raise
+            data = await self._media.read(item.id, max_bytes=settings.max_bytes)
+            return ImagePart(item.content_type, b64encode(data).decode())
+        return ImagePart(picture.content_type, b64encode(picture.data).decode())
+
+    async def _audio(self, item: MediaItem) -> _Found:
+        settings = self._settings.audio
+        if not settings.enabled:
+            raise _off("tools.media.audio.enabled")
+        data = await self._media.read(item.id, max_bytes=settings.max_bytes)
+        said = await self._transcribers.transcribe(data, item.content_type, settings)
+        text = cleaned(said, settings.max_chars)
+        if not text:
+            raise NotUnderstood("has no words in it that could be made out", outcome="refused")
+        return _Found("audio", text=OutsideText("recording", _name(item), text))
+
+    async def _plain(self, item: MediaItem) -> _Found:
+        settings = self._settings.document
+        if not settings.enabled:
+            raise _off("tools.media.document.enabled")
+        data = await self._media.read(item.id, max_bytes=settings.max_bytes)
+        # Four bytes are the most that UTF-8 needs for a character.
+        text = data[: settings.max_chars * 4 + 4].decode("utf-8", errors="replace")
+        return _Found(
+            "text", text=OutsideText("file", _name(item), cleaned(text, settings.max_chars))
+        )
+
+    async def _document(self, item: MediaItem, kind: str) -> _Found:
+        settings = self._settings.document
+        if not settings.enabled:
+            raise _off("tools.media.document.enabled")
+        data = await self._media.read(item.id, max_bytes=settings.max_bytes)
+        job = Job(
+            "pdf" if kind == "pdf" else "html",
+            max_chars=settings.max_chars,
+            max_pages=settings.max_pages,
+        )
+        reading = await self._child.read(data, job, timeout_s=float(settings.timeout_seconds))
+        if not reading.text.strip():
+            raise NotUnderstood(
+                "holds no text that can be taken out, only pictures perhaps", outcome="refused"
+            )
+        text = cleaned(_whole(reading), settings.max_chars)
+        note = f"{_shown(item)} has more text than was read." if reading.is_cut else ""
+        return _Found("document", text=OutsideText("document", _name(item), text), note=note)
+
+    def _page(self, url: str) -> Callable[[], Awaitable[_Found]]:
+        async def read() -> _Found:
+            settings = self._link_settings
+            reading = await self._links.read(url, settings)
+            text = cleaned(_whole(reading), settings.max_chars)
+            if not text:
+                raise NotUnderstood("shows no text without its scripts", outcome="refused")
+            return _Found("link", text=OutsideText("page", url, text))
+
+        return read
+
+
+async def _all(work: Sequence[Awaitable[_Found]]) -> list[_Found]:
+    """All results in the order of `work`."""
+
+    async def one(waiting: Awaitable[_Found]) -> _Found:
+        return await waiting
+
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(one(waiting)) for waiting in work]
+    return [task.result() for task in tasks]
+
+
+def _fitting(images: Sequence[ImagePart]) -> tuple[tuple[ImagePart, ...], int]:
+    """The first pictures that fit together into a request, and how many do not."""
+    kept: list[ImagePart] = []
+    n_chars = 0
+    for image in images:
+        n_chars += len(image.data)
+        if n_chars <= _MAX_IMAGE_CHARS:
+            kept.append(image)
+    return tuple(kept), len(images) - len(kept)
+
+
+def _texts(found: Sequence[_Found], *, is_blank: bool) -> list[OutsideText]:
+    """What was read. A recording without a word beside it is the message, not data about it."""
+    return [
+        replace(one.text, is_message=is_blank and one.kind == "audio")
+        for one in found
+        if one.text is not None
+    ]
+
+
+async def _unknown() -> _Found:
+    raise NotUnderstood("is of a kind that cannot be read here", outcome="refused")
+
+
+def _off(setting: str) -> NotUnderstood:
+    return NotUnderstood(f"was not looked at: {setting} is off", outcome="refused")
+
+
+def _kind(item: MediaItem) -> str:
+    """The label of the metric, from a closed set."""
+    return "document" if item.content_type == "application/pdf" else item.kind.value
+
+
+def _name(item: MediaItem) -> str:
+    return item.filename or item.content_type
+
+
+def _shown(item: MediaItem) -> str:
+    """What we call it in our own sentences: never by the name that its sender chose."""
+    return f"An attached file ({item.content_type})"
+
+
+def _whole(reading: Reading) -> str:
+    return f"{reading.title}\n\n{reading.text}" if reading.title else reading.text
