@@ -69,9 +69,18 @@ class PublicWeb(httpcore2.AsyncNetworkBackend):
             site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=ssl_context)
             await site.start()
             ports.append(runner.addresses[-1][1])
-        self._servers[address] = (ports[0], ports[1])
+        return self.forward(name, ports[0], ports[1])
+
+    def forward(self, name: str, port: int, tls_port: int | None = None) -> str:
+        """Let a name lead to a port of this machine where the test listens by itself."""
+        address = str(_FIRST + len(self._servers))
+        self._servers[address] = (port, tls_port or port)
         self.point(name, address)
         return address
+
+    def ports(self, name: str) -> tuple[int, int]:
+        """Where a host really listens on 127.0.0.1: clear text, and TLS."""
+        return self._servers[self.names.answers[name][0][0]]
 
     def point(self, name: str, *addresses: str) -> None:
         """Let a name have these addresses from now on."""

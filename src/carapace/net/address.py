@@ -102,7 +102,9 @@ _GLOBAL_UNICAST = IPv6Network("2000::/3")  # RFC 4291 section 2.4, IANA address 
 _MAPPED = IPv6Network("::ffff:0:0/96")  # RFC 4291 section 2.5.5.2
 _NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052; what DNS64 answers on IPv6-only networks
 _LOCAL_NAT64 = IPv6Network("64:ff9b:1::/48")  # RFC 8215
-_ISATAP_IDS = (0x0000_5EFE, 0x0200_5EFE)  # RFC 5214 section 6.1: upper half of the interface id
+_LOCAL_NAT64_BITS = (48, 56, 64)  # prefixes that fit in it beside /96, RFC 6052 section 2.2
+_ISATAP_ID = 0x0000_5EFE  # RFC 5214 section 6.1: upper half of the interface id
+_ISATAP_MASK = 0xFCFF_FFFF  # its two flag bits (universal, group) may be either
 _LOW_32 = 0xFFFF_FFFF
 
 
@@ -135,29 +137,53 @@ _METADATA = frozenset(
         IPv4Address("169.254.170.2"),  # AWS ECS task credentials
         IPv4Address("169.254.170.23"),  # AWS EKS pod identity
         IPv4Address("169.254.0.23"),  # Tencent
+        IPv4Address("169.254.42.42"),  # Scaleway
         IPv4Address("168.63.129.16"),  # Azure wire server
         IPv4Address("100.100.100.200"),  # Alibaba
+        IPv4Address("100.96.0.96"),  # Volcano Engine
         IPv4Address("192.0.0.192"),  # Oracle (classic)
         IPv6Address("fd00:ec2::254"),  # AWS
         IPv6Address("fd00:ec2::23"),  # AWS EKS pod identity
+        IPv6Address("fd00:ec2::253"),  # AWS resolver
+        IPv6Address("fd00:ec2::123"),  # AWS time
         IPv6Address("fd20:ce::254"),  # GCP
         IPv6Address("fd00:c1::a9fe:a9fe"),  # Oracle
+        IPv6Address("fd00:42::42"),  # Scaleway
+        IPv6Address("fd00:a9fe:a9fe::1"),  # Linode
         IPv6Address("fe80::a9fe:a9fe"),  # OpenStack
     ]
 )
 
 _METADATA_HOSTS = frozenset(
     [
+        "api.metadata.cloud.ibm.com",
         "instance-data",
         "instance-data.ec2.internal",
         "metadata",
         "metadata.azure.internal",
         "metadata.goog",
         "metadata.google.internal",
+        "metadata.packet.net",
         "metadata.platformequinix.com",
         "metadata.tencentyun.com",
         "rancher-metadata",
+        "rancher-metadata.rancher.internal",
     ]
+)
+
+# Never delegated in the public tree; what answers them is a router, a cluster or a company.
+_LOCAL_SUFFIXES = (
+    ".corp",
+    ".home",
+    ".home.arpa",  # RFC 8375
+    ".internal",  # reserved by ICANN for private use
+    ".intranet",
+    ".lan",
+    ".local",  # RFC 6762 section 3
+    ".localdomain",
+    ".localhost",  # RFC 6761 section 6.3
+    ".private",
+    ".svc",
 )
 
 
@@ -165,7 +191,7 @@ def embedded_ipv4(address: IPv6Address) -> Iterator[tuple[str, IPv4Address]]:
     """Every IPv4 address that `address` may lead to, with the name of the form.
 
     `::` and `::1` look like IPv4-compatible addresses but are not. The local-use NAT64 prefix
-    is read in both layouts of RFC 6052 section 2.2 that fit it: /96 and /48.
+    is read in each layout of RFC 6052 section 2.2 that fits it: /96, /64, /56 and /48.
     """
     value = int(address)
     if value <= 1:
@@ -174,9 +200,19 @@ def embedded_ipv4(address: IPv6Address) -> Iterator[tuple[str, IPv4Address]]:
         if address in form.network:
             yield form.name, IPv4Address((value >> form.shift & _LOW_32) ^ form.inverted)
     if address in _LOCAL_NAT64:
-        yield "local-use NAT64", IPv4Address((value >> 64 & 0xFFFF) << 16 | value >> 40 & 0xFFFF)
-    if value >> 32 & _LOW_32 in _ISATAP_IDS:
+        for prefix_bits in _LOCAL_NAT64_BITS:
+            yield "local-use NAT64", _behind_prefix(value, prefix_bits)
+    if value >> 32 & _ISATAP_MASK == _ISATAP_ID:
         yield "ISATAP", IPv4Address(value & _LOW_32)
+
+
+def _behind_prefix(value: int, prefix_bits: int) -> IPv4Address:
+    """The IPv4 address right behind a prefix, over the reserved byte at bits 64 to 71.
+
+    Source: RFC 6052 section 2.2.
+    """
+    without_gap = value >> 64 << 56 | value & (1 << 56) - 1
+    return IPv4Address(without_gap >> 120 - prefix_bits - 32 & _LOW_32)
 
 
 def refusal(address: IPAddress) -> str | None:
@@ -220,10 +256,11 @@ def is_metadata_host(host: str) -> bool:
 
 
 def is_local_name(host: str) -> bool:
-    """Whether a host name means this machine or its link, whatever a resolver says.
+    """Whether a host name means this machine or its network, whatever a resolver says.
 
-    Sources: RFC 6761 section 6.3 (localhost), RFC 6762 section 3 (local).
+    A name of one label never belongs to a public service; a resolver completes it with the
+    search domain of the machine.
     """
-    return host in {"localhost", "localhost.localdomain", "local"} or host.endswith(
-        (".localhost", ".localdomain", ".local", ".internal")
-    )
+    if ":" in host:  # an IPv6 address is no name
+        return False
+    return "." not in host or host.endswith(_LOCAL_SUFFIXES) or host == "home.arpa"

@@ -1,19 +1,25 @@
-"""`Egress`: the one object that hands out HTTP clients."""
+"""`Egress`: the one object that hands out HTTP clients and WebSockets."""
 
 from __future__ import annotations
 
 import ssl
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import httpcore2
 import httpx2
 
-from carapace.net.backend import GuardedBackend, system_dialler
+from carapace.config.settings.net import NetSettings
+from carapace.errors import Refused
+from carapace.net.backend import GuardedBackend, Way, system_dialler
 from carapace.net.policy import EgressCaller, EgressPolicy
+from carapace.net.proxy import Proxy, proxy_of
 from carapace.net.refused import EgressRefused
 from carapace.net.resolve import Resolver, SystemResolver
 from carapace.net.transport import GuardedTransport
 from carapace.net.unix import unix_client
+from carapace.net.url import InvalidUrl
+from carapace.net.websocket import WebSocketClient, WebSocketLimits, open_websocket
 from carapace.telemetry.audit import Audit, AuditKind
 from carapace.telemetry.log import get_logger
 
@@ -27,27 +33,52 @@ class Egress:
     """The gateway's way out.
 
     Proxies, certificates and credentials of the environment (`HTTP_PROXY`, `.netrc`) are
-    ignored; `SSL_CERT_FILE` and `SSL_CERT_DIR` count, since OpenSSL itself reads them.
+    ignored; `SSL_CERT_FILE` and `SSL_CERT_DIR` count, since OpenSSL itself reads them. A proxy
+    is used where `net.proxy` names one.
 
     Args:
         audit: Gets a line for every refusal.
+        settings: See `apply`.
         resolver: Names to addresses; the machine's own unless a test brings one.
         dialler: Opens sockets to literal addresses; likewise.
         ssl_context: Trust for https; built at first use if None.
+
+    Raises:
+        Refused: As `apply` does.
     """
 
     def __init__(
         self,
         audit: Audit,
         *,
+        settings: NetSettings | None = None,
         resolver: Resolver | None = None,
         dialler: httpcore2.AsyncNetworkBackend | None = None,
         ssl_context: ssl.SSLContext | None = None,
     ) -> None:
         self._audit = audit
-        self._resolver = resolver or SystemResolver()
-        self._dialler = dialler or system_dialler()
         self._ssl_context = ssl_context
+        self._proxy: Proxy | None = None
+        self._way = Way(
+            resolver=resolver or SystemResolver(),
+            dialler=dialler or system_dialler(),
+            find_proxy=lambda: self._proxy,
+            tls=self._tls,
+        )
+        self.apply(settings or NetSettings())
+
+    def apply(self, settings: NetSettings) -> None:
+        """Use these settings for every connection opened from now on.
+
+        Raises:
+            Refused: If the proxy's address is not readable; the settings before stay.
+        """
+        try:
+            self._proxy = proxy_of(settings.proxy)
+        except InvalidUrl as error:
+            raise Refused(
+                f"The proxy cannot be used: {error}. Correct it in the configuration."
+            ) from error
 
     def http_client(self, caller: EgressCaller) -> httpx2.AsyncClient:
         """A client for one caller; keep it, it pools connections, and close it with `aclose`.
@@ -62,13 +93,48 @@ class Egress:
             max_connections=policy.max_connections,
             max_keepalive_connections=policy.max_connections,
             keepalive_expiry=_KEEPALIVE_S,
-            network_backend=GuardedBackend(policy, resolver=self._resolver, dialler=self._dialler),
+            network_backend=GuardedBackend(policy, self._way),
         )
         return httpx2.AsyncClient(
             transport=GuardedTransport(policy, pool, on_refused),
             timeout=_timeouts(policy),
             trust_env=False,
             follow_redirects=False,
+        )
+
+    async def websocket(
+        self,
+        caller: EgressCaller,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        subprotocols: Sequence[str] = (),
+        limits: WebSocketLimits | None = None,
+    ) -> WebSocketClient:
+        """An open WebSocket; close it, or use it with `async with`.
+
+        The same rules hold as for `http_client`; `wss` counts as https, `ws` as http. Redirects
+        are not followed. The bounds are those of `limits`; of the policy's own only
+        `connect_timeout_s` counts.
+
+        Args:
+            caller: Who asks, and its rules.
+            url: `ws` or `wss`.
+            headers: Sent with the handshake.
+            subprotocols: Offered, in order of preference.
+            limits: Bounds of messages and silence.
+
+        Raises:
+            HandshakeFailed: The peer answered something else than a WebSocket.
+            httpx2.ConnectError: Refused (`refusal_of` finds the rule) or unreachable.
+            httpx2.TimeoutException: It took too long.
+        """
+        return await open_websocket(
+            self.http_client(caller),
+            url,
+            headers=headers or {},
+            subprotocols=subprotocols,
+            limits=limits or WebSocketLimits(),
         )
 
     def unix_client(self, path: str) -> httpx2.AsyncClient:

@@ -134,6 +134,8 @@ class LimitedStream(httpx2.AsyncByteStream):
             for piece in self._inflater.feed(data):
                 self._decoded.add(len(piece))
                 yield piece
+                # A bomb is inflated without waiting for the wire; others get their turn.
+                await asyncio.sleep(0)
         if self._wire.total_bytes:
             self._inflater.finish()
 

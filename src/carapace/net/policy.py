@@ -1,7 +1,8 @@
 """Who may reach what: the rules of one caller, and the decision about one connection.
 
-Pure. A policy starts from "public addresses only" and can be widened for exact host and port
-pairs that the operator wrote into the configuration. Metadata services stay closed even then.
+Pure. A policy starts from "public addresses only". It can be narrowed to listed hosts or
+requests, and widened for exact host and port pairs that the operator wrote into the
+configuration. Metadata services stay closed even then.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from carapace.net.address import IPAddress, is_local_name, is_metadata, is_metadata_host, refusal
+from carapace.net.allow import AllowRule
 from carapace.net.url import Endpoint, literal, parse_url
 
 __all__ = ["EgressCaller", "EgressPolicy", "HostPort", "allow_url"]
@@ -26,6 +28,8 @@ class EgressPolicy:
         allow_hosts: Exact (host, port) pairs that may have a non-public address, hosts as
             `carapace.net.url.check_host` writes them.
         only_hosts: If not None, nothing but these pairs may be reached, redirects included.
+        rules: If not None, nothing but these requests may be made, redirects included; an
+            empty tuple therefore admits nothing.
         allow_http: Whether clear text is fine towards public hosts; `allow_hosts` may always
             use it.
         max_wire_bytes: Cap of one response body as it comes over the wire.
@@ -39,6 +43,7 @@ class EgressPolicy:
 
     allow_hosts: frozenset[HostPort] = frozenset()
     only_hosts: frozenset[HostPort] | None = None
+    rules: tuple[AllowRule, ...] | None = None
     allow_http: bool = True
     max_wire_bytes: int = 32 * MEBIBYTE
     max_decoded_bytes: int = 64 * MEBIBYTE
@@ -48,19 +53,26 @@ class EgressPolicy:
     total_timeout_s: float | None = 300.0
     max_connections: int = 20
 
-    def refuse_url(self, endpoint: Endpoint) -> str | None:
-        """Why this endpoint may not be asked at all, or None; needs no look-up."""
-        pair = (endpoint.host, endpoint.port)
-        if is_metadata_host(endpoint.host):
+    def refuse_url(self, endpoint: Endpoint, *, method: str = "GET") -> str | None:
+        """Why this request may not be made at all, or None; needs no look-up."""
+        if (reason := self.refuse_host(endpoint.host, endpoint.port)) is not None:
+            return reason
+        if self.rules is not None and not any(r.admits(method, endpoint) for r in self.rules):
+            return "not one of the requests this feature may make"
+        is_clear = endpoint.scheme == "http" and not self.allow_http
+        if is_clear and (endpoint.host, endpoint.port) not in self.allow_hosts:
+            return "clear-text http where https is required"
+        return None
+
+    def refuse_host(self, host: str, port: int) -> str | None:
+        """Why nothing may go to this host and port, whatever its addresses, or None."""
+        pair = (host, port)
+        if is_metadata_host(host):
             return "a cloud metadata service"
         if self.only_hosts is not None and pair not in self.only_hosts:
             return "not one of the hosts this feature may reach"
-        if pair in self.allow_hosts:
-            return None
-        if is_local_name(endpoint.host):
+        if pair not in self.allow_hosts and is_local_name(host):
             return "a name of this machine or its local network"
-        if endpoint.scheme == "http" and not self.allow_http:
-            return "clear-text http where https is required"
         return None
 
     def refuse_addresses(self, host: str, port: int, addresses: Sequence[IPAddress]) -> str | None:

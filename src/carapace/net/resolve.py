@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from ipaddress import ip_address
 from typing import Protocol
 
@@ -12,6 +13,7 @@ from carapace.net.address import IPAddress
 __all__ = ["Resolver", "SystemResolver", "interleave"]
 
 _MAX_ADDRESSES = 16
+_MAX_LOOKUPS = 16
 
 
 class Resolver(Protocol):
@@ -27,9 +29,16 @@ class Resolver(Protocol):
 
 
 class SystemResolver:
-    """The machine's own resolver, as every other program here uses it."""
+    """The machine's own resolver, as every other program here uses it.
 
-    __slots__ = ()
+    Look-ups have threads of their own: names that hang, which anyone can send, keep neither
+    files nor anything else of the gateway waiting.
+    """
+
+    __slots__ = ("_threads",)
+
+    def __init__(self) -> None:
+        self._threads = ThreadPoolExecutor(_MAX_LOOKUPS, thread_name_prefix="resolve")
 
     async def resolve(self, host: str, port: int) -> tuple[IPAddress, ...]:
         """Addresses of `host`, families alternating so that a dead one costs one attempt.
@@ -39,11 +48,13 @@ class SystemResolver:
         Raises:
             socket.gaierror: As the system says.
         """
-        rows = await asyncio.get_running_loop().getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP
-        )
-        unique = dict.fromkeys(str(row[4][0]) for row in rows)
-        return interleave([ip_address(text) for text in unique])[:_MAX_ADDRESSES]
+        rows = await asyncio.get_running_loop().run_in_executor(self._threads, _look_up, host, port)
+        return interleave([ip_address(text) for text in dict.fromkeys(rows)])[:_MAX_ADDRESSES]
+
+
+def _look_up(host: str, port: int) -> list[str]:
+    rows = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
+    return [str(row[4][0]) for row in rows]
 
 
 def interleave(addresses: list[IPAddress]) -> tuple[IPAddress, ...]:

@@ -7,6 +7,7 @@ connections through `GuardedBackend`).
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Callable, Generator
 from contextlib import contextmanager
 from typing import Any, cast
@@ -111,7 +112,7 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
             endpoint = parse_url(str(request.url))
         except InvalidUrl as error:
             raise EgressRefused(request.url.host, request.url.port or 0, str(error)) from error
-        if (reason := self._policy.refuse_url(endpoint)) is not None:
+        if (reason := self._policy.refuse_url(endpoint, method=request.method)) is not None:
             raise EgressRefused(endpoint.host, endpoint.port, reason)
 
     def _limited(
@@ -183,3 +184,5 @@ def _httpx_errors(request: httpx2.Request) -> Generator[None]:
     ) as error:
         kind = cast("type[httpx2.RequestError]", getattr(httpx2, type(error).__name__))
         raise kind(str(error), request=request) from error
+    except ssl.SSLError as error:  # garbage amid TLS; the library lets it through as it is
+        raise httpx2.ReadError(str(error), request=request) from error

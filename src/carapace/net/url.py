@@ -14,12 +14,13 @@ from ipaddress import IPv4Address, IPv6Address
 
 from carapace.net.address import IPAddress
 
-__all__ = ["Endpoint", "InvalidUrl", "check_host", "literal", "parse_url"]
+__all__ = ["Endpoint", "InvalidUrl", "as_http_url", "check_host", "literal", "parse_url"]
 
 MAX_URL_CHARS = 8192
 _PORTS = {"http": 80, "https": 443}
 _SHAPE = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<authority>[^/?#]*)(?P<rest>.*)")
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
+_WEBSOCKET = re.compile(r"\Aws(?=s?://)", re.IGNORECASE)
 _NUMERIC = re.compile(r"[0-9]+|0x[0-9a-f]*")
 _MAX_HOST_CHARS = 253
 _MAX_PORT = 65535
@@ -59,7 +60,7 @@ def parse_url(text: str) -> Endpoint:
     """
     if len(text) > MAX_URL_CHARS:
         raise InvalidUrl(f"the URL is longer than {MAX_URL_CHARS} characters")
-    if any(char <= " " or "\x7f" <= char <= "\xa0" or char == "\\" for char in text):
+    if any(_is_ambiguous(char) for char in text):
         raise InvalidUrl("the URL holds a space, a control character or a backslash")
     shape = _SHAPE.fullmatch(text)
     if shape is None:
@@ -74,6 +75,19 @@ def parse_url(text: str) -> Endpoint:
     if not target.startswith("/"):
         target = "/" + target
     return Endpoint(scheme, check_host(host), port or _PORTS[scheme], target)
+
+
+def as_http_url(text: str) -> str:
+    """A `ws` or `wss` URL as the `http` or `https` one that it is upgraded from; others as is.
+
+    Source: RFC 6455 section 3.
+    """
+    return _WEBSOCKET.sub("http", text)
+
+
+def _is_ambiguous(char: str) -> bool:
+    """Spaces, control characters, half characters, and what browsers turn into a slash."""
+    return char <= " " or "\x7f" <= char <= "\xa0" or char == "\\" or "\ud800" <= char <= "\udfff"
 
 
 def _split_authority(authority: str) -> tuple[str, int | None]:

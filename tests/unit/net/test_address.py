@@ -81,9 +81,25 @@ def test_the_narrowest_row_names_the_reason():
     assert refusal(ip_address("255.255.255.255")) == "limited broadcast (RFC 919)"
 
 
-def test_local_use_nat64_is_read_in_both_layouts():
-    address = IPv6Address("64:ff9b:1:a9fe:a9:fe00::")
-    assert "169.254.169.254" in {str(inner) for _, inner in embedded_ipv4(address)}
+@pytest.mark.parametrize(
+    "text",
+    [
+        # RFC 6052 section 2.4, with the local-use prefix in front
+        "64:ff9b:1:c000:2:2100::",
+        "64:ff9b:1:3c0:0:221::",
+        "64:ff9b:1:344:c0:2:2100:0",
+        "64:ff9b:1:344::c000:221",
+    ],
+)
+def test_local_use_nat64_is_read_in_every_layout(text):
+    assert "192.0.2.33" in {str(inner) for _, inner in embedded_ipv4(IPv6Address(text))}
+
+
+@pytest.mark.parametrize("flags", ["0", "100", "200", "300"])
+def test_isatap_is_read_whatever_its_flag_bits_say(flags):
+    reason = refusal(ip_address(f"2606:4700::{flags}:5efe:7f00:1"))
+    assert reason is not None
+    assert reason.startswith("ISATAP")
 
 
 @pytest.mark.parametrize(
@@ -96,7 +112,9 @@ def test_local_use_nat64_is_read_in_both_layouts():
         "100.100.100.200",
         "192.0.0.192",
         "168.63.129.16",
+        "64:ff9b:1:a9fe:a9:fe00::",
         "fd00:ec2::254",
+        "fd00:42::42",
         "fe80::a9fe:a9fe%eth0",
     ],
 )
@@ -115,5 +133,7 @@ def test_names():
     assert not is_metadata_host("metadata.example")
     assert is_local_name("localhost")
     assert is_local_name("a.localhost")
-    assert is_local_name("nas.local")
-    assert not is_local_name("localhost.example")
+    for name in ("nas.local", "printer", "router.home.arpa", "home.arpa", "api.default.svc"):
+        assert is_local_name(name)
+    for name in ("localhost.example", "a.local.example", "1.2.3.4", "2606::1", "lan.example"):
+        assert not is_local_name(name)

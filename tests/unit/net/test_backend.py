@@ -5,9 +5,11 @@ import asyncio
 import httpcore2
 import pytest
 
-from carapace.net.backend import GuardedBackend
+from carapace.net.backend import GuardedBackend, Way
 from carapace.net.policy import EgressPolicy
+from carapace.net.proxy import Proxy
 from carapace.net.refused import EgressRefused
+from support.authority import shared_authority
 from support.egress import PUBLIC, LoopbackDialler, NameTable
 
 
@@ -27,8 +29,11 @@ async def listener():
     await server.wait_closed()
 
 
-def backend(names, dialler, policy=EgressPolicy()):  # noqa: B008 - a frozen value
-    return GuardedBackend(policy, resolver=names, dialler=dialler)
+def backend(names, dialler, policy=EgressPolicy(), proxy=None):  # noqa: B008 - a frozen value
+    way = Way(
+        resolver=names, dialler=dialler, find_proxy=lambda: proxy, tls=shared_authority().trust
+    )
+    return GuardedBackend(policy, way)
 
 
 async def test_the_checked_address_is_the_dialled_one(listener):
@@ -111,3 +116,49 @@ async def test_unix_sockets_are_refused():
 async def test_it_sleeps_as_its_dialler_does():
     gate = backend(NameTable(), LoopbackDialler(1))
     await gate.sleep(0)
+
+
+PROXY = Proxy("http", "proxy.example", 3128)
+
+
+async def test_a_proxy_is_asked_for_the_name_and_for_no_address(listener):
+    dialler = LoopbackDialler(listener)
+    names = NameTable(proxy_example=[["10.0.0.9"]])
+    gate = backend(names, dialler, proxy=PROXY)
+    with pytest.raises(httpcore2.ProxyError):  # the listener hangs up at once
+        await gate.connect_tcp("a.example", 443)
+    assert (names.asked, dialler.dialled) == (["proxy.example"], ["10.0.0.9"])
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["127.0.0.1", "::ffff:7f00:1", "169.254.169.254", "localhost", "metadata.goog", "printer"],
+)
+async def test_a_proxy_is_not_asked_for_what_is_refused_anyway(host):
+    names = NameTable(proxy_example=[["10.0.0.9"]])
+    gate = backend(names, dialler := LoopbackDialler(1), proxy=PROXY)
+    with pytest.raises(EgressRefused):
+        await gate.connect_tcp(host, 443)
+    assert (names.asked, dialler.dialled) == ([], [])
+
+
+async def test_ones_own_host_is_reached_beside_the_proxy(listener):
+    policy = EgressPolicy(allow_hosts=frozenset([("127.0.0.1", 11434)]))
+    gate = backend(NameTable(), dialler := LoopbackDialler(listener), policy, proxy=PROXY)
+    stream = await gate.connect_tcp("127.0.0.1", 11434)
+    await stream.aclose()
+    assert dialler.dialled == ["127.0.0.1"]
+
+
+async def test_a_proxy_without_an_address_cannot_be_reached():
+    gate = backend(NameTable(proxy_example=[[]]), LoopbackDialler(1), proxy=PROXY)
+    with pytest.raises(httpcore2.ConnectError, match="no address"):
+        await gate.connect_tcp("a.example", 443)
+
+
+async def test_a_public_literal_goes_through_the_proxy(listener):
+    names = NameTable(proxy_example=[["10.0.0.9"]])
+    gate = backend(names, dialler := LoopbackDialler(listener), proxy=PROXY)
+    with pytest.raises(httpcore2.ProxyError):
+        await gate.connect_tcp(PUBLIC, 443)
+    assert dialler.dialled == ["10.0.0.9"]

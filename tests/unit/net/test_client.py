@@ -1,13 +1,22 @@
 from __future__ import annotations
 
+import asyncio
 import ssl
+from typing import Any
 
+import httpx2
 import pytest
 from aiohttp import web
 
+from carapace.config.settings.net import NetSettings, ProxySettings
+from carapace.errors import Refused
 from carapace.net.client import Egress
 from carapace.net.policy import EgressCaller, EgressPolicy, allow_url
+from carapace.net.websocket import HandshakeFailed
+from support.authority import shared_authority
 from support.egress import AuditTrail, make_egress, serving
+from support.proxy_server import http_proxy, socks_proxy
+from support.public_web import public_host
 
 
 async def hello(request):
@@ -58,3 +67,54 @@ def test_trust_is_loaded_once_and_can_be_given(tmp_path):
 async def test_it_hands_out_unix_clients(tmp_path):
     egress, _ = make_egress(tmp_path)
     await egress.unix_client(str(tmp_path / "s")).aclose()
+
+
+@pytest.mark.parametrize("scheme", ["http", "https", "socks5"])
+async def test_everything_goes_through_the_configured_proxy(tmp_path, scheme):
+    """And names are the proxy's to look up, while the rules hold before it is asked."""
+    server: Any = socks_proxy if scheme == "socks5" else http_proxy
+    extra = {"ssl_context": shared_authority().server("proxy.example")} if scheme == "https" else {}
+    async with public_host(tmp_path, "a.example", web.get("/", hello)) as internet:
+        clear, tls = internet.ports("a.example")
+
+        async def dial(host, port):
+            return await asyncio.open_connection("127.0.0.1", tls if port == 443 else clear)
+
+        async with server(dial, login=("ada", "pw"), **extra) as proxy:
+            internet.forward("proxy.example", proxy.port)
+            url = f"{scheme}://proxy.example:8080"
+            settings = ProxySettings(url=url, username="ada", password="pw")
+            internet.egress.apply(NetSettings(proxy=settings))
+            async with internet.egress.http_client(EgressCaller("x")) as http:
+                assert (await http.get("http://a.example/")).text == "hello"
+                assert (await http.get("https://a.example/")).text == "hello"
+                with pytest.raises(httpx2.ConnectError):
+                    await http.get("http://127.1/")
+            with pytest.raises(HandshakeFailed):
+                await internet.egress.websocket(EgressCaller("x"), "wss://a.example/")
+        assert proxy.asked == [("a.example", 80), ("a.example", 443), ("a.example", 443)]
+        assert internet.names.asked == ["proxy.example"] * 3
+        assert len(internet.trail.lines()) == 1
+
+
+async def test_a_listed_host_is_reached_beside_the_proxy_and_settings_are_live(tmp_path):
+    async with public_host(tmp_path, "a.example", web.get("/", hello)) as internet:
+        away = ProxySettings(url="http://gone.example:1", bypass=("a.example",))
+        internet.egress.apply(NetSettings(proxy=away))
+        async with internet.egress.http_client(EgressCaller("x")) as http:
+            assert (await http.get("http://a.example/")).text == "hello"
+            with pytest.raises(httpx2.ConnectError, match=r"gone\.example"):
+                await http.get("http://b.example/")
+            internet.egress.apply(NetSettings())
+            with pytest.raises(httpx2.ConnectError, match=r"b\.example"):
+                await http.get("http://b.example/")
+
+
+def test_a_proxy_that_cannot_be_read_is_refused_and_changes_nothing(tmp_path):
+    egress, _ = make_egress(tmp_path)
+    egress.apply(NetSettings(proxy=ProxySettings(url="http://proxy.example:3128")))
+    before = egress._proxy
+    assert before is not None
+    with pytest.raises(Refused, match=r"net\.proxy\.url"):
+        egress.apply(NetSettings(proxy=ProxySettings(url="http://0x7f.1:3128")))
+    assert egress._proxy is before

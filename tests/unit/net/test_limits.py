@@ -107,3 +107,19 @@ def test_a_meter_takes_exactly_its_cap():
     meter.add(3)
     with pytest.raises(BodyTooLarge):
         meter.add(1)
+
+
+async def test_a_bomb_lets_others_have_their_turn():
+    bomb = gzip.compress(b"\0" * 5_000_000)
+    turns = 0
+
+    async def other():
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    beside = asyncio.create_task(other())
+    await read(limited(Pieces(bomb), "gzip", wire=len(bomb), decoded=10_000_000))
+    beside.cancel()
+    assert turns >= 5_000_000 // 65_536

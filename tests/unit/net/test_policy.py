@@ -4,6 +4,7 @@ from ipaddress import ip_address
 
 import pytest
 
+from carapace.net.allow import parse_rule
 from carapace.net.policy import EgressCaller, EgressPolicy, allow_url
 from carapace.net.url import InvalidUrl, parse_url
 from support.egress import PUBLIC
@@ -83,3 +84,30 @@ def test_a_base_url_names_its_pair():
 
 def test_a_caller_starts_with_public_addresses_only():
     assert EgressCaller("x").policy.allow_hosts == frozenset()
+
+
+def test_rules_narrow_a_policy_to_requests():
+    policy = EgressPolicy(rules=(parse_rule("https://a.example/v1/**", methods=["GET"]),))
+    assert policy.refuse_url(parse_url("https://a.example/v1/x")) is None
+    assert policy.refuse_url(parse_url("https://a.example/v1/x"), method="POST") is not None
+    assert policy.refuse_url(parse_url("https://a.example/admin")) is not None
+
+
+def test_an_empty_list_of_rules_admits_nothing():
+    policy = EgressPolicy(rules=())
+    assert "not one of the requests" in (policy.refuse_url(parse_url("https://a.example/")) or "")
+
+
+def test_a_rule_never_opens_what_is_closed():
+    hosts = ("http://127.0.0.1", "http://localhost", "http://metadata.google.internal")
+    policy = EgressPolicy(rules=tuple(parse_rule(host) for host in hosts))
+    assert policy.refuse_addresses("127.0.0.1", 80, [ip_address("127.0.0.1")]) is not None
+    for host in hosts[1:]:
+        assert policy.refuse_url(parse_url(host)) is not None
+
+
+def test_a_host_may_be_refused_before_anything_is_known_of_the_request():
+    policy = EgressPolicy(only_hosts=frozenset([("a.example", 443)]))
+    assert policy.refuse_host("a.example", 443) is None
+    assert policy.refuse_host("a.example", 80) is not None
+    assert OPEN.refuse_host("printer", 80) == "a name of this machine or its local network"

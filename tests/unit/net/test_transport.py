@@ -10,7 +10,9 @@ from aiohttp import web
 from carapace.net.limits import BodyTooLarge
 from carapace.net.policy import EgressCaller, EgressPolicy
 from carapace.net.refused import refusal_of
+from support.authority import shared_authority
 from support.egress import PUBLIC, LoopbackDialler, NameTable, make_egress, serving
+from support.public_web import public_web
 
 
 async def seen(request):
@@ -160,3 +162,26 @@ async def test_an_unknown_name_is_a_connect_error_of_httpx(world):
     async with client() as http:
         with pytest.raises(httpx2.ConnectError, match="cannot look up"):
             await http.get("http://c.example/")
+
+
+async def test_garbage_amid_tls_is_an_error_of_httpx(tmp_path):
+    async def garble(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n")
+        await writer.drain()
+        # Behind the back of TLS, into the socket itself.
+        raw = writer.transport._ssl_protocol._transport
+        raw.write(b"\x17\x03\x03\x00\x10" + b"x" * 16)
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(
+        garble, "127.0.0.1", 0, ssl=shared_authority().server("a.example")
+    )
+    async with public_web(tmp_path) as internet:
+        internet.forward("a.example", server.sockets[0].getsockname()[1])
+        async with internet.egress.http_client(EgressCaller("test")) as http:
+            with pytest.raises(httpx2.ReadError):
+                await http.get("https://a.example/")
+    server.close()
+    await server.wait_closed()

@@ -4,7 +4,7 @@ from ipaddress import IPv4Address, IPv6Address
 
 import pytest
 
-from carapace.net.url import Endpoint, InvalidUrl, check_host, literal, parse_url
+from carapace.net.url import Endpoint, InvalidUrl, as_http_url, check_host, literal, parse_url
 
 
 @pytest.mark.parametrize(
@@ -79,6 +79,7 @@ def test_plain_urls_are_read(text, endpoint):
         "http://" + "a" * 64 + "/",
         "http://" + "a." * 127 + "ab/",
         "http://a/" + "x" * 9000,
+        "http://a/\ud800",
     ],
 )
 def test_whatever_could_be_read_in_two_ways_is_refused(text):
@@ -100,3 +101,10 @@ def test_literals_are_told_from_names():
     assert literal("1.2.3.4") == IPv4Address("1.2.3.4")
     assert literal("::1") == IPv6Address("::1")
     assert literal("example.com") is None
+
+
+def test_websocket_urls_are_read_as_what_they_are_upgraded_from():
+    assert as_http_url("ws://a/x") == "http://a/x"
+    assert as_http_url("Wss://a/ws://b") == "https://a/ws://b"
+    for other in ("https://a/", "wsx://a/", "x ws://a/", "ws:/a"):
+        assert as_http_url(other) == other
