@@ -41,7 +41,8 @@ CREATE TABLE outbox (
 CREATE UNIQUE INDEX outbox_heads ON outbox (channel, account, conversation) WHERE is_head = 1;
 CREATE INDEX outbox_ready ON outbox (channel, account, next_at_ms, outbox_id)
   WHERE is_head = 1 AND state IN ('waiting', 'unknown');
-CREATE INDEX outbox_open ON outbox (channel, account, conversation, outbox_id, created_at_ms)
+CREATE INDEX outbox_open
+  ON outbox (channel, account, conversation, outbox_id, created_at_ms, ended_at_ms)
   WHERE ended_at_ms IS NULL;
 CREATE INDEX outbox_expiry ON outbox (expires_at_ms) WHERE state IN ('waiting', 'unknown');
 CREATE INDEX outbox_sending ON outbox (lease_until_ms) WHERE state = 'sending';
