@@ -15,7 +15,7 @@ from carapace.agent import records
 from carapace.agent.events import chat_final
 from carapace.agent.types import RunOutcome, RunState, Submission
 from carapace.channels import inbox_records, outbox_records
-from carapace.channels.outbox_types import OutboxRow
+from carapace.channels.outbox_types import AccountKey, Cause, OutboxRow
 from carapace.channels.types import Outgoing, ReplyRoute, Target
 from carapace.clock import Clock
 from carapace.ids import RunId
@@ -27,13 +27,14 @@ from carapace.sessions.types import StoredMessage
 from carapace.store.ports import Database, Tx
 from carapace.telemetry.log import get_logger
 
-__all__ = ["GIVEN_UP_TEXT", "SILENT_TOKEN", "TTL_S", "Answer", "DeadNotices", "Delivery", "Render"]
+__all__ = ["GIVEN_UP_TEXT", "Answer", "DeadNotices", "Delivery", "Notify", "Render", "said"]
 
 Render = Callable[[str, Target], list[str]]
 """Text of an agent as the messages that a service takes; none if nothing is to be said."""
 
-SILENT_TOKEN: Final = "NO_REPLY"  # noqa: S105 - a word that models say, as in the Node gateway
-TTL_S: Final = 3_600.0
+Notify = Callable[[AccountKey], None]
+"""Tells the sender that an account has something new to send."""
+
 GIVEN_UP_TEXT: Final = (
     "I tried to answer your message several times and was interrupted each time, so I gave up. "
     "Please send it again, perhaps in other words."
@@ -77,17 +78,13 @@ class Delivery:
 
     Args:
         render: Cuts and converts text for a target.
-        notify: Tells the sender that the outbox has something new.
-        ttl_s: How long an answer may wait until it is too old to be sent.
+        notify: See `Notify`.
+        ttl_s: How long an answer may wait from now on, until it is too old to be sent.
     """
 
-    def __init__(self, render: Render, *, notify: Callable[[], None], ttl_s: float = TTL_S) -> None:
+    def __init__(self, render: Render, *, notify: Notify, ttl_s: Callable[[], float]) -> None:
         self._render = render
         self._notify = notify
-        self._ttl_s = ttl_s
-
-    def apply(self, *, ttl_s: float) -> None:
-        """Take a new time to live; rows that wait keep theirs."""
         self._ttl_s = ttl_s
 
     def plan(self, asked: Submission, outcome: RunOutcome) -> Answer | None:
@@ -108,13 +105,14 @@ class Delivery:
         run_id: RunId,
         provenance: Provenance,
         state: RunState,
+        prefix: str = "",
     ) -> Answer:
-        """`texts` as messages to where `route` leads."""
+        """`texts` as messages to where `route` leads; `prefix` tells further answers apart."""
         parts = [part for text in texts for part in self._rendered(text, route.target)]
         outgoing = tuple(
             Outgoing(
                 target=route.target,
-                idempotency_key=f"{run_id}/{number}",
+                idempotency_key=f"{run_id}/{prefix}{number}",
                 text=part,
                 reply_to=route.reply_to if number == 1 else None,
             )
@@ -145,17 +143,18 @@ class Delivery:
                 provenance=answer.provenance,
                 run_id=answer.run_id,
                 created_at_ms=now_ms,
-                expires_at_ms=now_ms + round(self._ttl_s * 1000),
+                expires_at_ms=now_ms + round(self._ttl_s() * 1000),
                 group=answer.run_id,
             )
 
     def notify(self, answer: Answer) -> None:
         """The transaction is on disk."""
         if answer.outgoing:
-            self._notify()
+            target = answer.outgoing[0].target
+            self._notify((target.channel, target.account))
 
     def _rendered(self, text: str, target: Target) -> list[str]:
-        if not text.strip() or text.strip() == SILENT_TOKEN:
+        if not text.strip():
             return []
         try:
             return self._render(text, target)
@@ -198,16 +197,23 @@ class DeadNotices:
         self._clock = clock
         self._publish = publish
 
-    async def delivery_failed(self, row: OutboxRow) -> None:
-        """Note in the session of the run that wrote `row` that it was given up.
+    async def delivery_failed(self, rows: tuple[OutboxRow, ...]) -> None:
+        """Note in the sessions of the runs that wrote `rows` that these were given up.
 
         The agent reads it in its next turn; the owner sees it in every client. Nothing happens
-        for messages that no turn wrote, and a second time for the same row.
+        for messages that no turn wrote, for later parts of an answer that died with the first,
+        and a second time for the same row.
+
+        Raises:
+            Failed: If a note could not be written; call again with the same rows.
         """
-        if row.run_id is None:
-            return
+        for row in rows:
+            if row.run_id is not None and row.cause is not Cause.FOLLOWED:
+                await self._note(row, RunId(row.run_id))
+
+    async def _note(self, row: OutboxRow, run_id: RunId) -> None:
         text = undelivered_text(row)
-        now_ms, run_id = self._clock.now_ms(), RunId(row.run_id)
+        now_ms = self._clock.now_ms()
         message = StoredMessage(
             message_id=f"{run_id}/undelivered-{row.outbox_id}",
             role="assistant",

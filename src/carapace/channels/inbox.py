@@ -14,7 +14,9 @@ from functools import reduce
 from typing import Final
 
 from carapace.channels import inbox_records as records
+from carapace.channels import pending
 from carapace.channels.inbox_records import InboxQuery, InboxRow, InboxState, NewRow
+from carapace.channels.pending import PendingContext
 from carapace.channels.waiting import DueLane, WaitingLanes
 from carapace.clock import Clock
 from carapace.errors import Refused
@@ -45,9 +47,15 @@ _log = get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Rows of one lane that are answered together, at least one; the lane is held meanwhile."""
+    """Rows of one lane that are answered together, at least one; the lane is held meanwhile.
+
+    Attributes:
+        rows: In order.
+        context: What the conversation said before without meaning us.
+    """
 
     rows: tuple[InboxRow, ...]
+    context: PendingContext | None = None
 
     @property
     def head(self) -> InboxRow:
@@ -68,8 +76,9 @@ class Batch:
 
     @property
     def provenance(self) -> Provenance:
-        """What all of its words together may cause: the least of them (row E13)."""
-        return reduce(Provenance.joined, (row.provenance for row in self.rows))
+        """What all of its words together may cause: the least of them, context too (row E13)."""
+        joined = reduce(Provenance.joined, (row.provenance for row in self.rows))
+        return joined if self.context is None else joined.shrunk(self.context.authority)
 
 
 class Inbox:
@@ -107,6 +116,10 @@ class Inbox:
     def waiting(self) -> int:
         """Rows that have not ended, as far as memory knows."""
         return self._lanes.rows
+
+    def has_waiting(self, lane: str) -> bool:
+        """Whether rows of a lane have not ended, as far as memory knows."""
+        return self._lanes.rows_of(lane) > 0
 
     async def load(self) -> None:
         """Learn from the disk what waits; call after recovery, before `take`."""
@@ -194,20 +207,23 @@ class Inbox:
     # ---- out ----
 
     async def due(self) -> None:
-        """Wait until `take` may find something."""
-        while not self._is_stale:
-            due_s, now_s = self._lanes.next_due_s(), self._clock.monotonic()
-            if due_s is not None and due_s <= now_s:
-                return
-            self._woken.clear()
-            if due_s is None:
-                await self._woken.wait()
-                continue
-            alarm = self._tasks.start(self._ring(due_s - now_s), name="alarm")
-            try:
-                await self._woken.wait()
-            finally:
-                alarm.cancel()
+        """Wait until `take` may find something, or `wake` was called."""
+        due_s, now_s = self._lanes.next_due_s(), self._clock.monotonic()
+        if self._is_stale or (due_s is not None and due_s <= now_s):
+            return
+        self._woken.clear()
+        if due_s is None:
+            await self._woken.wait()
+            return
+        alarm = self._tasks.start(self._ring(due_s - now_s), name="alarm")
+        try:
+            await self._woken.wait()
+        finally:
+            alarm.cancel()
+
+    def wake(self) -> None:
+        """Let `due` return."""
+        self._woken.set()
 
     async def _ring(self, delay_s: float) -> None:
         await self._clock.sleep(delay_s)
@@ -225,31 +241,30 @@ class Inbox:
         if not due:
             return []
         try:
-            found = await self._database.read(
-                lambda tx: [(one, records.batch(tx, one.name)) for one in due]
-            )
+            found = await self._database.read(lambda tx: [(one, _read(tx, one)) for one in due])
         except BaseException:
             now_s = self._clock.monotonic()
             for one in due:
                 self._lanes.release(one.name, now_s=now_s, after_s=1.0)
             raise
-        return [batch for one, rows in found if (batch := await self._batch(one, rows))]
+        return [batch for one, batch in found if await self._is_sound(one, batch)]
 
-    async def _batch(self, due: DueLane, rows: tuple[InboxRow, ...]) -> Batch | None:
-        if not rows:
+    async def _is_sound(self, due: DueLane, batch: Batch) -> bool:
+        """Whether there is something to answer; what cannot be read becomes a dead letter."""
+        if not batch.rows:
             self._lanes.drop(due, now_s=self._clock.monotonic())
-            self._changed()
-            return None
-        broken = [row.inbox_id for row in rows if row.message is None]
+            self._metrics.inbox_waiting.set(self._lanes.rows)
+            return False
+        broken = [row.inbox_id for row in batch.rows if row.message is None]
         if not broken:
-            return Batch(rows)
+            return True
         _log.error("inbox rows are unreadable", rows=broken)
         try:
             await self.kill(broken, reason=_UNREADABLE)
         finally:
             self._lanes.end(due.name, len(broken))
             self._lanes.release(due.name, now_s=self._clock.monotonic())
-        return None
+        return False
 
     def release(self, batch: Batch, *, ended: bool, after_s: float = 0.0) -> None:
         """Nobody works at a batch any more.
@@ -263,6 +278,17 @@ class Inbox:
             self._lanes.end(batch.head.lane, len(batch.rows))
         self._lanes.release(batch.head.lane, now_s=self._clock.monotonic(), after_s=after_s)
         self._changed()
+
+    async def begin(self, batch: Batch) -> None:
+        """Count a start before work that might bring the process down, and fix its context."""
+        ids, run_id, context = batch.inbox_ids, batch.run_id, batch.context
+
+        def work(tx: Tx) -> None:
+            records.start(tx, ids, run_id=run_id)
+            if context is not None:
+                records.keep_context(tx, ids[0], context.through)
+
+        await self._database.write(work)
 
     async def put_back(self, batch: Batch) -> None:
         """A turn came to nothing through no fault of the message: its start does not count."""
@@ -331,6 +357,14 @@ class Inbox:
     def _changed(self) -> None:
         self._metrics.inbox_waiting.set(self._lanes.rows)
         self._woken.set()
+
+
+def _read(tx: Tx, due: DueLane) -> Batch:
+    """What is next in a lane, and what was said there before."""
+    rows = records.batch(tx, due.name)
+    if not rows:
+        return Batch(())
+    return Batch(rows, pending.context(tx, due.name, through=rows[0].context_through))
 
 
 def _until(left_ms: int) -> float:

@@ -27,6 +27,7 @@ __all__ = [
     "counts",
     "find",
     "insert",
+    "is_known",
     "keep_context",
     "kill",
     "lanes",
@@ -39,6 +40,7 @@ __all__ = [
     "revise",
     "start",
     "started_too_often",
+    "stop_waiting",
     "withdraw",
 ]
 
@@ -167,6 +169,13 @@ _END: Final = """
 UPDATE inbox SET state = :state, reason = :reason, ended_at_ms = :now_ms
 WHERE inbox_id = :inbox_id AND ended_at_ms IS NULL
 """
+_CLEAR_CONTEXT: Final = """
+DELETE FROM inbox_pending WHERE pending_id IN (
+  SELECT p.pending_id FROM inbox i JOIN inbox_pending p
+    ON p.lane = i.lane AND p.pending_id <= i.context_through
+  WHERE i.inbox_id = ? AND i.ended_at_ms IS NULL
+)
+"""
 _PUT_BACK: Final = """
 UPDATE inbox SET attempts = max(0, attempts - (state = 'working')), state = 'waiting'
 WHERE inbox_id = :inbox_id AND ended_at_ms IS NULL
@@ -184,6 +193,11 @@ UPDATE inbox SET state = 'waiting', ended_at_ms = NULL, reason = NULL, run_id = 
   attempts = 0, replays = replays + 1, due_at_ms = :now_ms, is_joinable = 0
 WHERE inbox_id = :inbox_id AND state = 'dead' AND body IS NOT NULL
 """
+_STOP: Final = """
+UPDATE inbox SET state = 'done', reason = 'stopped by a person', ended_at_ms = :now_ms
+WHERE lane = :lane AND inbox_id < :before_id AND state = 'waiting'
+"""
+_KNOWN: Final = "SELECT 1 FROM inbox WHERE channel = ? AND account = ? AND message_id = ?"
 _PAGE: Final = """
 SELECT * FROM inbox
 WHERE (:state IS NULL OR state = :state) AND (:channel IS NULL OR channel = :channel)
@@ -279,7 +293,9 @@ def keep_context(tx: Tx, inbox_id: int, through: int) -> None:
 
 
 def ack(tx: Tx, inbox_ids: Sequence[int], *, reason: str, now_ms: int) -> int:
-    """These rows are dealt with; how many had not ended before."""
+    """These rows are dealt with, and so is the context before them; how many were open."""
+    for inbox_id in inbox_ids:
+        tx.execute(_CLEAR_CONTEXT, (inbox_id,))
     return _end(tx, inbox_ids, InboxState.DONE, reason, now_ms)
 
 
@@ -321,19 +337,18 @@ def replay(tx: Tx, inbox_id: int, *, now_ms: int) -> InboxRow | None:
     return find(tx, inbox_id) if changed else None
 
 
-def revise(tx: Tx, change: InboundMessage, lane: str, text: str) -> bool:
+def revise(tx: Tx, change: InboundMessage, lane: str) -> bool:
     """Its own sender changed a message that still waits; False if there is no such row.
 
     Args:
         tx: The transaction.
-        change: The edit; `about_message_id` names the message.
+        change: The edit, with the text as it is now; `about_message_id` names the message.
         lane: Of the conversation it came from.
-        text: As it is now.
     """
     row = _changeable(tx, change, lane)
     if row is None or row.message is None:
         return False
-    message = replace(row.message, text=text)
+    message = replace(row.message, text=change.text)
     tx.execute("UPDATE inbox SET body = ? WHERE inbox_id = ?", (_json(message), row.inbox_id))
     return True
 
@@ -358,6 +373,17 @@ def _changeable(tx: Tx, change: InboundMessage, lane: str) -> InboxRow | None:
         },
     )
     return None if row is None else row_of(row)
+
+
+def stop_waiting(tx: Tx, lane: str, before_id: int, *, now_ms: int) -> int:
+    """End what waits in a lane and came before the row `before_id`; how many rows."""
+    values = {"lane": lane, "before_id": before_id, "now_ms": now_ms}
+    return tx.execute(_STOP, values)
+
+
+def is_known(tx: Tx, channel: str, account: str, message_id: str) -> bool:
+    """Whether that message came before."""
+    return tx.one(_KNOWN, (channel, account, message_id)) is not None
 
 
 def find(tx: Tx, inbox_id: int) -> InboxRow | None:

@@ -26,6 +26,7 @@ __all__ = ["DmScope", "RoutingRules", "lane_of", "reply_route_of", "route_of", "
 
 DmScope = Literal["main", "per-peer", "per-channel-peer", "per-account-channel-peer"]
 
+DEFAULT_AGENT: Final = AgentId("main")
 _PLAIN: Final = re.compile(
     r"[a-z0-9!@#$%&*+=?^_.,;/-]([a-z0-9!@#$%&*+=?^_.,;:/-]{0,118}[a-z0-9!@#$%&*+=?^_.,;/-])?"
 )
@@ -48,7 +49,7 @@ class RoutingRules:
         dm_scope: `session.dmScope`: which direct conversations share a session.
     """
 
-    agent_id: AgentId = AgentId("main")
+    agent_id: AgentId = DEFAULT_AGENT
     main_key: str = "main"
     one_for_all: bool = False
     dm_scope: DmScope = "main"
