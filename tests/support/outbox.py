@@ -27,6 +27,7 @@ from carapace.store.tx import SqliteTx
 from carapace.telemetry.audit import Audit
 from carapace.telemetry.metrics import Metrics
 from carapace.telemetry.redact import Redactor
+from support.clock import FakeClock
 from support.recording_channel import RECORDING_INFO, RecordingAccount, RecordingIntake
 
 __all__ = [
@@ -165,9 +166,11 @@ class SendingHouse:
                 await asyncio.sleep(0.002)
 
     async def ended(self, *outbox_ids: int) -> list[OutboxRow]:
-        """These rows, once all have ended."""
+        """These rows, once all have ended; a fake clock goes on meanwhile."""
 
         async def all_ended() -> bool:
+            if isinstance(self.clock, FakeClock):
+                await self.clock.advance(1)
             rows = [await self.row(one) for one in outbox_ids]
             return all(row.ended_at_ms is not None for row in rows)
 
