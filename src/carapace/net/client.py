@@ -12,6 +12,7 @@ import httpx2
 from carapace.config.settings.net import NetSettings
 from carapace.errors import Refused
 from carapace.net.backend import GuardedBackend, Way, system_dialler
+from carapace.net.http_client import GuardedClient
 from carapace.net.policy import EgressCaller, EgressPolicy
 from carapace.net.proxy import Proxy, proxy_of
 from carapace.net.refused import EgressRefused
@@ -95,11 +96,10 @@ class Egress:
             keepalive_expiry=_KEEPALIVE_S,
             network_backend=GuardedBackend(policy, self._way),
         )
-        return httpx2.AsyncClient(
-            transport=GuardedTransport(policy, pool, on_refused),
+        return GuardedClient(
+            GuardedTransport(policy, pool, on_refused),
             timeout=_timeouts(policy),
-            trust_env=False,
-            follow_redirects=False,
+            on_refused=on_refused,
         )
 
     async def websocket(

@@ -20,7 +20,8 @@ class EgressRefused(OSError):  # noqa: N818 - reads as a sentence where it is ra
     """
 
     def __init__(self, host: str, port: int, reason: str) -> None:
-        super().__init__(f"refused to connect to {host}:{port}: {reason}")
+        where = f"{host}:{port}" if port else host
+        super().__init__(f"refused to connect to {where}: {reason}")
         self.host = host
         self.port = port
         self.reason = reason
