@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
 from carapace.agent.providers.ports import ToolResult
@@ -14,7 +12,6 @@ from carapace.hooks.points import (
     TOOL_RESULT_PERSIST,
     BeforeAgentStart,
     BeforeToolCall,
-    HookPoint,
     ToolResultPersist,
 )
 from carapace.provenance import OWNER, Authority
@@ -81,13 +78,9 @@ async def test_handlers_that_fail_cost_a_turn_nothing():
         async def broken(payload: object) -> None:
             raise ZeroDivisionError
 
-        points: tuple[HookPoint[Any], ...] = (
-            BEFORE_AGENT_START,
-            BEFORE_TOOL_CALL,
-            TOOL_RESULT_PERSIST,
-        )
-        for point in points:
-            bus.register(point, broken, owner="a test")
+        bus.register(BEFORE_AGENT_START, broken, owner="a test")
+        bus.register(BEFORE_TOOL_CALL, broken, owner="a test")
+        bus.register(TOOL_RESULT_PERSIST, broken, owner="a test")
         outcome = await (await house.agent.submit(ask("what time is it"))).ended()
         assert outcome.result is not None
         assert outcome.result.payloads[0].text == "ok"

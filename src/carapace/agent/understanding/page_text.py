@@ -90,7 +90,7 @@ class PageText(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """An element begins."""
         if tag in _BLOCK:
-            self._add("\n")
+            self._break()
         if tag == "title" and not self._hidden:
             self._in_title = True
         if tag in _VOID or len(self._open) >= _MAX_DEPTH:
@@ -108,7 +108,7 @@ class PageText(HTMLParser):
         if tag == "title":
             self._in_title = False
         if tag in _BLOCK:
-            self._add("\n")
+            self._break()
         for depth in range(len(self._open) - 1, -1, -1):
             if self._open[depth][0] == tag:
                 for _, hides in self._open[depth:]:
@@ -123,6 +123,11 @@ class PageText(HTMLParser):
                 self._title.append(data[:1_000])
         elif not self._hidden:
             self._add(data)
+
+    def _break(self) -> None:
+        """A new line, unless one has begun: tags without text must not use up the bound."""
+        if self._kept and not self._kept[-1].endswith("\n"):
+            self._add("\n")
 
     def _add(self, text: str) -> None:
         left = self._max_chars - self._n_chars
