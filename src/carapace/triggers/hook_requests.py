@@ -7,14 +7,13 @@ configuration (advisory D17).
 
 from __future__ import annotations
 
-import hashlib
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from carapace.agent.providers.ports import ThinkingLevel
-from carapace.ids import RunId
+from carapace.ids import RunId, new_id
 from carapace.triggers.webhook_types import BadBody, RawRequest
 
 __all__ = [
@@ -32,6 +31,7 @@ __all__ = [
 
 WakeMode = Literal["now", "next-heartbeat"]
 _LAST: Final = "last"
+_NAMESPACE: Final = uuid.UUID("5b0c6f0e-6f6b-5d8e-9a0e-0f4c7f1f2a31")
 _MAX_KEY: Final = 256
 _MAX_TIMEOUT_S: Final = 86_400
 
@@ -185,12 +185,11 @@ def idempotency_key(raw: RawRequest, body: Mapping[str, Any]) -> str | None:
 def run_id_of(path: str, key: str | None) -> RunId:
     """The run of a request: the same for the same key at the same path, else a fresh one.
 
-    Made of a digest, so that a sender can neither name nor find out the run of anybody else.
+    Made of a digest, so that a sender cannot name the run of anybody else (RFC 9562, section 5.5).
     """
     if key is None:
-        return RunId(str(uuid.uuid4()))
-    mixed = hashlib.sha256(f"hook\0{path}\0{key}".encode(errors="surrogatepass")).digest()
-    return RunId(str(uuid.UUID(bytes=mixed[:16], version=8)))
+        return RunId(new_id())
+    return RunId(str(uuid.uuid5(_NAMESPACE, f"{path}\0{key}")))
 
 
 def _text(value: Any) -> str | None:

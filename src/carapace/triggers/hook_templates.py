@@ -84,7 +84,7 @@ def _look_up(expression: str, source: Source) -> Any:
 
 def _walk(path: str, value: Any) -> Any:
     parts = _PART.findall(path)
-    if len(parts) > _MAX_PARTS:
+    if not 0 < len(parts) <= _MAX_PARTS:
         return None
     for name, index in parts:
         if name and isinstance(value, dict):
