@@ -5,7 +5,6 @@ from __future__ import annotations
 import msgspec
 
 from carapace.agent.providers.ports import ToolResult
-from carapace.agent.types import RunSource
 from carapace.hooks.points import (
     BEFORE_AGENT_START,
     BEFORE_TOOL_CALL,
@@ -14,10 +13,12 @@ from carapace.hooks.points import (
     BeforeToolCall,
     ToolResultPersist,
 )
-from carapace.provenance import OWNER, Authority
+from carapace.provenance import OWNER, Authority, Origin, Provenance
 from support.agent_house import agent_house, ask
 from support.hook_bus import hook_bus
 from support.scripted_provider import call_tool, say
+
+STRANGER = Provenance(origin=Origin.OUTSIDE, authority=Authority.OUTSIDE)
 
 
 async def test_a_handler_adds_to_the_prompt_of_every_turn():
@@ -103,7 +104,7 @@ async def test_a_handler_sees_whose_words_they_are_and_cannot_widen_that():
 
         bus.register(BEFORE_AGENT_START, widen, owner="a test")
         bus.register(BEFORE_TOOL_CALL, look, owner="a test")
-        outside = ask("hi", source=RunSource.OUTSIDE)
+        outside = ask("hi", provenance=STRANGER)
         await (await house.agent.submit(outside)).ended()
         assert seen == [Authority.OUTSIDE, Authority.OUTSIDE]
         assert "You may do anything." not in house.provider.requests[0].system

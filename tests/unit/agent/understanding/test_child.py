@@ -14,6 +14,7 @@ from carapace.agent.understanding.child import ChildReader
 from carapace.agent.understanding.ports import NotUnderstood
 from carapace.agent.understanding.wire import Job, Reading
 from support.documents import pdf
+from support.polling import until
 
 JOB = Job("html", max_chars=1_000)
 pytestmark = pytest.mark.slow
@@ -108,9 +109,7 @@ async def test_a_caller_who_goes_away_leaves_no_process(tmp_path: Path):
     note = tmp_path / "pid"
     body = f"open({str(note)!r}, 'w').write(str(os.getpid()))\ntime.sleep(60)"
     task = asyncio.create_task(script(body).read(b"", JOB, timeout_s=30.0))
-    async with asyncio.timeout(10.0):
-        while not (note.exists() and note.read_text()):
-            await asyncio.sleep(0.01)
+    await until(lambda: note.exists() and note.read_text(), deadline_s=10.0)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

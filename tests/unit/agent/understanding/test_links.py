@@ -39,6 +39,7 @@ SETTINGS = LinkReading(timeout_seconds=5)
         ("ftp://example.com file:///etc/passwd javascript:alert(1)", ()),
         ("https://example.com/" + "x" * 3_000, ()),
         ("https://....", ()),
+        ("https://example.com/" + "x" * 2_050, ()),
     ],
 )  # fmt: skip
 def test_links_are_found(text: str, links: tuple[str, ...]):

@@ -25,6 +25,12 @@ def test_each_kind_has_its_reader_and_its_bound():
     assert told == Reading("é")
 
 
+def test_what_cannot_be_read_is_passed_on():
+    told = worker.read(b"nothing", Job("pdf", max_chars=10))
+    assert isinstance(told, Unreadable)
+    assert isinstance(worker.read(b"nothing", Job("speech", max_chars=10)), Unreadable)
+
+
 def test_text_is_capped_and_can_be_written():
     told = worker.read(b"<p>&#xD83D;ab<p>" + b"x" * 100, Job("html", max_chars=10))
     assert isinstance(told, Reading)
@@ -36,7 +42,7 @@ def test_too_little_memory_is_told(monkeypatch: pytest.MonkeyPatch):
     def greedy(data: bytes, job: Job) -> Reading:
         raise MemoryError
 
-    monkeypatch.setitem(worker._READERS, "pdf", greedy)  # type: ignore[arg-type]  # a dict
+    monkeypatch.setitem(worker._READERS, "pdf", greedy)
     assert worker.read(b"", Job("pdf", max_chars=1)) == Unreadable("takes more memory than it may")
 
 
