@@ -14,9 +14,9 @@ import sys
 import time
 from pathlib import Path
 
-from carapace.confine import confine
 from carapace.agent.providers.local_wire import Done, Fault, Generate, Start
 from carapace.agent.providers.local_worker import serve
+from carapace.confine import confine
 
 __all__ = ["COMMAND", "ScriptedEngine"]
 

@@ -18,7 +18,7 @@ from support.clock import FakeClock
 from support.database import memory_database
 from support.egress import AuditTrail
 
-__all__ = ["MediaHouse", "PNG", "media_house", "png"]
+__all__ = ["PNG", "MediaHouse", "media_house", "png"]
 
 
 def png(width: int = 3, height: int = 2, *, promised: tuple[int, int] | None = None) -> bytes:

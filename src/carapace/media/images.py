@@ -225,4 +225,7 @@ async def _end(process: Process) -> None:
     if process.returncode is None:
         with suppress(ProcessLookupError):
             os.kill(process.pid, signal.SIGKILL)
+    assert process.stdout is not None  # noqa: S101 - it is a pipe
+    while await process.stdout.read(65_536):  # else its end is never seen, and the pipe stays open
+        continue
     await process.wait()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from carapace.media.store import MEBIBYTE, TooLarge
 from carapace.media.types import MediaKind
 from carapace.store.errors import WriteLost, WriteUnknown
 from support.media import PNG, MediaHouse, media_house
+from support.polling import until
 
 MINUTE_S = 60.0
 HOUR_S = 3600.0
@@ -102,10 +104,7 @@ async def test_files_together_stay_under_the_total_even_while_they_arrive(tmp_pa
             await gate.wait()
 
         first = asyncio.create_task(house.store.put_stream(slow()))
-        while len(house.files()) < 1:
-            await asyncio.sleep(0)
-        for _ in range(50):
-            await asyncio.sleep(0)
+        await until(lambda: house.store._quota.reserved_bytes)
         with pytest.raises(Failed, match="media store is full"):
             await house.store.put_bytes(half)
         gate.set()
@@ -336,3 +335,29 @@ async def test_a_folder_that_is_no_folder_stops_the_start(tmp_path: Path):
     with pytest.raises(Failed, match="media folder"):
         async with media_house(tmp_path):
             pass
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts in /proc")
+async def test_a_database_that_refuses_at_start_leaves_no_folder_open(tmp_path: Path, monkeypatch):
+    async with media_house(tmp_path) as house:
+
+        async def refuse(fn: object) -> None:
+            raise Failed("busy")
+
+        before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - as the other count
+        with monkeypatch.context() as patch:
+            patch.setattr(house.database, "read", refuse)
+            with pytest.raises(Failed, match="busy"):
+                await house.reopen()
+        assert len(os.listdir("/proc/self/fd")) == before  # noqa: PTH208 - as above
+
+
+async def test_a_mistake_of_ours_is_raised_and_leaves_nothing(tmp_path: Path, monkeypatch):
+    def broken(*args: object) -> None:
+        raise ZeroDivisionError
+
+    async with media_house(tmp_path) as house:
+        monkeypatch.setattr("carapace.media.incoming.sniff", broken)
+        with pytest.raises(ZeroDivisionError):
+            await house.store.put_bytes(PNG)
+        assert house.files() == []

@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -16,6 +17,7 @@ from carapace.config.settings.media import LinkSettings
 from carapace.media.links import MediaLinks
 from carapace.server.http_media import MediaRoutes
 from support.media import PNG, MediaHouse, media_house
+from support.polling import until
 from support.server import Running, running_server
 
 DATA = bytes(range(256)) * 4096  # 1 MiB
@@ -36,7 +38,7 @@ class Site:
 
 
 @asynccontextmanager
-async def site(folder: Path, **limits: float) -> AsyncGenerator[Site]:
+async def site(folder: Path, **limits: Any) -> AsyncGenerator[Site]:
     async with media_house(folder) as house:
         links = MediaLinks(
             house.database,
@@ -106,10 +108,9 @@ async def test_a_part_of_another_version_is_not_mixed_in(tmp_path: Path):
     ],
 )
 async def test_what_could_run_is_saved_not_shown(tmp_path: Path, data: bytes, content_type: str):
-    async with site(tmp_path) as here:
-        async with here.session.get(await here.link(data, "a.png")) as answer:
-            assert answer.headers["Content-Type"] == content_type
-            assert answer.headers["Content-Disposition"].startswith("attachment")
+    async with site(tmp_path) as here, here.session.get(await here.link(data, "a.png")) as answer:
+        assert answer.headers["Content-Type"] == content_type
+        assert answer.headers["Content-Disposition"].startswith("attachment")
 
 
 async def test_links_that_are_over_or_never_were_look_the_same(tmp_path: Path):
@@ -152,10 +153,7 @@ async def test_a_client_that_does_not_read_is_cut_off(tmp_path: Path):
             await loop.sock_sendall(
                 lazy, f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode()
             )
-            async with asyncio.timeout(10):
-                while here.routes._free:
-                    await asyncio.sleep(0.01)
-                while not here.routes._free:
-                    await asyncio.sleep(0.01)
+            await until(lambda: not here.routes._free)
+            await until(lambda: here.routes._free)
         async with here.session.get(url) as answer:
             assert answer.status == 200

@@ -17,7 +17,6 @@ from typing import BinaryIO
 
 import msgspec
 
-from carapace.confine import confine
 from carapace.agent.providers.local_engine import Engine, LlamaEngine
 from carapace.agent.providers.local_wire import (
     MAX_LINE_BYTES,
@@ -32,6 +31,7 @@ from carapace.agent.providers.local_wire import (
     decode_to_worker,
     encode,
 )
+from carapace.confine import confine
 
 __all__ = ["main", "serve"]
 
