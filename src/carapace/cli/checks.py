@@ -34,6 +34,7 @@ from carapace.credentials.opening import open_vault
 from carapace.errors import GatewayError
 from carapace.store.integrity import integrity_problems
 from carapace.telemetry.audit import verify
+from carapace.triggers.hook_mappings import settings_troubles
 
 __all__ = ["CHECKS", "Finding", "Patient", "examine"]
 
@@ -330,6 +331,19 @@ def _not_reached(target: Target, trouble: Trouble) -> Finding:
     return Finding("gateway", "warn", "does not run", "Start it: cara up")
 
 
+def _hooks(patient: Patient) -> Iterator[Finding]:
+    settings = patient.loaded.settings
+    if settings is None or not settings.hooks.enabled:
+        return
+    troubles = settings_troubles(settings.hooks)
+    if settings.hooks.token and settings.hooks.token == settings.gateway.auth.token:
+        troubles.append("hooks.token is the gateway's own token: give hooks one of their own")
+    for trouble in troubles:
+        yield Finding("hooks", "warn", trouble, "Change hooks in the configuration")
+    if not troubles:
+        yield Finding("hooks", "ok", f"served below {settings.hooks.path}")
+
+
 CHECKS: Final[tuple[Callable[[Patient], Iterator[Finding]], ...]] = (
     _python,
     _clock,
@@ -340,6 +354,7 @@ CHECKS: Final[tuple[Callable[[Patient], Iterator[Finding]], ...]] = (
     _audit,
     _vault,
     _models,
+    _hooks,
     _gateway,
 )
 

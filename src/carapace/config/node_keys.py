@@ -124,7 +124,6 @@ NODE_KEYS: Final[dict[tuple[str, ...], frozenset[str]]] = {
     ("session",): frozenset(
         {
             "agentToAgent",
-            "dmScope",
             "identityLinks",
             "idleMinutes",
             "reset",

@@ -15,7 +15,14 @@ from carapace.triggers.hook_requests import (
 from carapace.triggers.hook_templates import Source, is_template, render
 from carapace.triggers.webhook_types import BadBody
 
-__all__ = ["PRESETS", "apply_mapping", "first_match", "path_of", "served_mappings"]
+__all__ = [
+    "PRESETS",
+    "apply_mapping",
+    "first_match",
+    "path_of",
+    "served_mappings",
+    "settings_troubles",
+]
 
 PRESETS: Final[dict[str, HookMapping]] = {
     "gmail": HookMapping(
@@ -34,6 +41,15 @@ PRESETS: Final[dict[str, HookMapping]] = {
 """Mappings that are built in, by the name in `hooks.presets`."""
 
 _OWN: Final = frozenset({"wake", "agent"})
+
+
+def settings_troubles(settings: HooksSettings) -> list[str]:
+    """What these settings ask for and cannot have, for people; nothing while hooks are off."""
+    if not settings.enabled:
+        return []
+    if not (settings.token or "").strip():
+        return ["hooks are enabled, but hooks.token is not set: set one, 32 characters or more"]
+    return served_mappings(settings)[1]
 
 
 def served_mappings(settings: HooksSettings) -> tuple[list[HookMapping], list[str]]:

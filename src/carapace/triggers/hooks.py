@@ -33,6 +33,7 @@ from carapace.triggers.hook_mappings import (
     first_match,
     path_of,
     served_mappings,
+    settings_troubles,
 )
 from carapace.triggers.hook_requests import (
     AgentHook,
@@ -60,7 +61,12 @@ from carapace.triggers.webhooks import WebhookKernel
 __all__ = ["OWNER", "TOKEN_HEADERS", "HookParts", "Hooks"]
 
 OWNER: Final = "hooks"
-TOKEN_HEADERS: Final = ("x-openclaw-token", "x-clawdbot-token", "x-moltbot-token")
+TOKEN_HEADERS: Final = (
+    "x-carapace-token",
+    "x-openclaw-token",
+    "x-clawdbot-token",
+    "x-moltbot-token",
+)
 _log = get_logger(__name__)
 _JSON: Final = "application/json; charset=utf-8"
 _LANE: Final = "hook"
@@ -128,7 +134,7 @@ class Hooks:
     def _mount(self, settings: HooksSettings) -> list[str]:
         token = (settings.token or "").strip()
         if not token:
-            return ["hooks are enabled, but hooks.token is not set: set one, 32 characters or more"]
+            return settings_troubles(settings)
         if self._parts.is_own_secret(token):
             return ["hooks.token is the gateway's own token: give hooks one of their own"]
         mappings, troubles = served_mappings(settings)

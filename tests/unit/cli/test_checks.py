@@ -215,3 +215,26 @@ def test_json_is_complete(cara: Command):
     assert {"python", "clock", "config", "disk", "gateway"} <= {
         row["name"] for row in got["findings"]
     }
+
+
+TRANSFORM = '{messageTemplate: "x", transform: {module: "./a.js"}}'
+
+
+@pytest.mark.parametrize(
+    ("hooks", "wanted"),
+    [
+        ("enabled: false", []),
+        ('enabled: true, token: "hook-token"', ["ok"]),
+        ("enabled: true", ["warn"]),
+        ('enabled: true, token: "same"', ["warn"]),
+        (f'enabled: true, token: "t", mappings: [{TRANSFORM}]', ["warn"]),
+    ],
+)
+def test_hooks_that_are_not_served_are_a_warning(cara: Command, hooks: str, wanted: list[str]):
+    cara.write_config(f'{{gateway: {{auth: {{token: "same"}}}}, hooks: {{{hooks}}}}}')
+    assert states("hooks") == wanted
+
+
+def test_a_broken_file_leaves_nothing_to_say_about_hooks(cara: Command):
+    cara.write_config('{gateway: {port: "many"}}')
+    assert states("hooks") == []

@@ -89,14 +89,12 @@ def test_a_key_like_nothing_known_gets_no_suggestion():
 
 
 def test_keys_of_the_node_gateway_warn_once_and_never_fail():
-    text = (
-        "{hooks: {token: 5, anything: []}, gateway: {nodes: {browser: 1}}, session: {dmScope: 'x'}}"
-    )
+    text = "{talk: {token: 5, anything: []}, gateway: {nodes: {browser: 1}}, session: {reset: 'x'}}"
     assert problems(text) == []
     assert warnings(text) == [
-        "hooks is known to the Node gateway and has no effect here yet",
+        "talk is known to the Node gateway and has no effect here yet",
         "gateway.nodes is known to the Node gateway and has no effect here yet",
-        "session.dmScope is known to the Node gateway and has no effect here yet",
+        "session.reset is known to the Node gateway and has no effect here yet",
     ]
 
 

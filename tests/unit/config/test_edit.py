@@ -175,6 +175,6 @@ def test_explain_needs_no_gateway(house):
 
 def test_validate_lists_all(house):
     assert not validate(house.paths, {}).exists
-    house.write("{gateway: {port: 'x', bind: 'y'}, hooks: {}}")
+    house.write("{gateway: {port: 'x', bind: 'y'}, talk: {}}")
     got = validate(house.paths, {})
     assert (len(got.issues), len(got.warnings), got.exists) == (2, 1, True)

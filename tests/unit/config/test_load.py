@@ -102,7 +102,6 @@ def test_the_node_gateways_minimal_file_is_accepted(tmp_path):
     got = read(path)
     assert got.issues == ()
     assert {one.path for one in got.warnings} == {
-        "hooks",
         "update",
         "gateway.controlUi.enabled",
         "gateway.http.endpoints.responses",

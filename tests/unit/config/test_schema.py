@@ -29,7 +29,7 @@ def test_each_setting_has_a_hint():
     for entry in entries():
         path = ""
         for index, part in enumerate(entry.key):
-            in_list = part == ANY and entry.key[index - 1] in {"list", "models"}
+            in_list = part == ANY and entry.key[index - 1] in {"list", "mappings", "models"}
             path += "[]" if in_list else (f".{part}" if path else str(part))
         assert path in hints, path
 
