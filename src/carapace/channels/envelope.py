@@ -18,6 +18,7 @@ from carapace.channels.types import ChatType, InboundMedia, InboundMessage, Quot
 
 __all__ = ["body_of", "envelope"]
 
+_MAX_APART_MS: Final = 30 * 24 * 3_600_000
 _NAME_CHARS: Final = 80
 _QUOTE_CHARS: Final = 1_000
 _UNFIT: Final = re.compile(r"[\[\]\x00-\x1f\x7f-\x9f\u2028\u2029]+")
@@ -42,7 +43,6 @@ def envelope(
     channel_label: str,
     received_at_ms: int,
     context: PendingContext | None = None,
-    extra: str = "",
 ) -> str:
     """The text of a turn.
 
@@ -50,20 +50,22 @@ def envelope(
         body: What was written, maybe in several messages.
         message: The newest of them.
         channel_label: The service's name.
-        received_at_ms: For services that tell no time.
+        received_at_ms: For services that tell no time, or one that makes no sense.
         context: What others said before.
-        extra: What was found in pictures, files and links; comes fenced already.
     """
-    head = _head(message, channel_label, message.sent_at_ms or received_at_ms)
-    quote = f"{_quote(message.quote)}\n" if message.quote is not None else ""
-    words = f"{head} {quote}{body}" if not quote else f"{head}\n{quote}{body}"
+    head = _head(message, channel_label, received_at_ms)
+    words = f"{head} {body}"
+    if message.quote is not None:
+        words = f"{head}\n{_quote(message.quote)}\n{body}"
     if context is not None:
         words = "\n".join((_CONTEXT_HEAD, *context.lines, _CONTEXT_END, words))
-    return f"{words}\n\n{extra}" if extra else words
+    return words
 
 
-def _head(message: InboundMessage, channel_label: str, at_ms: int) -> str:
+def _head(message: InboundMessage, channel_label: str, received_at_ms: int) -> str:
     place, sender = message.conversation, message.sender
+    sent_at_ms = message.sent_at_ms or received_at_ms
+    at_ms = sent_at_ms if abs(sent_at_ms - received_at_ms) < _MAX_APART_MS else received_at_ms
     at = datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
     who = _plain(sender.display_name or "") or _plain(sender.id)
     if place.chat_type is ChatType.DIRECT:
@@ -74,9 +76,8 @@ def _head(message: InboundMessage, channel_label: str, at_ms: int) -> str:
 
 def _quote(quote: Quote) -> str:
     """What the message answers, as one JSON object: another person's words."""
-    told = {"replyTo": quote.message_id, "from": quote.sender_id, "text": quote.text}
-    if quote.text is not None:
-        told["text"] = quote.text[:_QUOTE_CHARS]
+    text = quote.text and quote.text[:_QUOTE_CHARS]
+    told = {"replyTo": quote.message_id, "from": quote.sender_id, "text": text}
     kept = {name: value for name, value in told.items() if value is not None}
     return f"In reply to {msgspec.json.encode(kept).decode()}"
 

@@ -164,6 +164,13 @@ class IntakeService:
 
     async def receive(self, message: InboundMessage) -> Receipt:
         """Decide about a message and write it down; see `carapace.channels.ports.Intake`."""
+        try:
+            return await self._decided(message)
+        except UnicodeEncodeError:
+            # Half a surrogate pair: no text that could be kept, and no id that could be compared.
+            return Receipt(status=ReceiptStatus.DROPPED, reason="not-unicode")
+
+    async def _decided(self, message: InboundMessage) -> Receipt:
         verdict = self._gate.judge(message)
         if isinstance(verdict, Ask):
             reply = await self._ask(message)

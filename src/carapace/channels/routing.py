@@ -19,7 +19,7 @@ from carapace.channels.types import ChatType, InboundMessage, ReplyRoute, Target
 from carapace.ids import AgentId, SessionKey
 from carapace.protocol.sessions import DeliveryContext, SessionOrigin
 from carapace.provenance import Authority, Provenance
-from carapace.sessions.keys import GLOBAL_KEY, canonical
+from carapace.sessions.keys import canonical
 from carapace.sessions.types import Route
 
 __all__ = ["DmScope", "RoutingRules", "lane_of", "reply_route_of", "route_of", "session_key_of"]
@@ -77,8 +77,6 @@ def session_key_of(
         rest = f"{message.channel}:{_account(message)}{kind}:{_part(place.id)}"
     if place.thread_id is not None:
         rest += f":thread:{_part(place.thread_id)}"
-    if rest == rules.main_key and rules.one_for_all:
-        return GLOBAL_KEY
     return canonical(
         f"agent:{rules.agent_id}:{rest}",
         agent_id=rules.agent_id,
