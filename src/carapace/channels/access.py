@@ -16,8 +16,9 @@ from carapace.auth.limiter import FailureLimiter, LimitRules, Locked
 from carapace.channels import access_records as records
 from carapace.channels.access_records import AllowedSender, PairingRequest
 from carapace.channels.access_types import AccessSettings, Approved, Approver, PairingReply
+from carapace.channels.access_warnings import access_warnings
 from carapace.channels.account_settings import account_settings
-from carapace.channels.mentions import BadPattern, MentionPatterns
+from carapace.channels.mentions import MentionPatterns
 from carapace.channels.pairing_code import new_code, normal_code
 from carapace.channels.pairing_texts import asked_text
 from carapace.channels.policy import (
@@ -39,9 +40,12 @@ from carapace.errors import Refused
 from carapace.provenance import Authority
 from carapace.store.ports import Database, Tx
 from carapace.telemetry.audit import Audit, AuditKind
+from carapace.telemetry.log import get_logger
 from carapace.telemetry.metrics import Metrics
 
 __all__ = ["MAX_WAITING", "REQUEST_TTL_MS", "AccessService"]
+
+_log = get_logger(__name__)
 
 REQUEST_TTL_MS: Final = 3_600_000
 MAX_WAITING: Final = 3
@@ -62,6 +66,10 @@ class AccessService:
         audit: Hears of requests, decisions and refused senders.
         metrics: Counts verdicts.
         make_code: Draws a code.
+
+    Attributes:
+        sent: Told of what we sent, so that answers to it are known to be meant for us.
+        warnings: What in the present settings has no effect, or a surprising one.
     """
 
     def __init__(
@@ -88,6 +96,7 @@ class AccessService:
         # What is held follows on what was written, in this order and no other.
         self._deciding = asyncio.Lock()
         self.sent = SentIds()
+        self.warnings: tuple[str, ...] = ()
 
     async def load(self) -> None:
         """Read who was let in; call it before the first message, and again to re-read."""
@@ -100,11 +109,10 @@ class AccessService:
         self._mentions = MentionPatterns(settings.messages.group_chat.mention_patterns)
         self._rules.clear()
         self._owners.clear()
-
-    @property
-    def bad_patterns(self) -> tuple[BadPattern, ...]:
-        """Mention patterns of the settings that cannot be used, and why."""
-        return self._mentions.bad
+        before, self.warnings = self.warnings, access_warnings(settings, self._mentions)
+        for text in self.warnings:
+            if text not in before:
+                _log.warning(text)
 
     # deciding
 

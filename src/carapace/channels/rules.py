@@ -136,14 +136,14 @@ def rules_of(settings: AccountSettings | None) -> AccountRules:
     )
 
 
-def owners_of(entries: Iterable[str], channel: str) -> frozenset[str]:
+def owners_of(entries: Iterable[SenderEntry], channel: str) -> frozenset[str]:
     """The owner's ids on `channel`, from entries such as `webhook:alice`.
 
     A `*` is no id, and an entry for another channel says nothing here (row E09).
     """
     ids: set[str] = set()
     for entry in entries:
-        named, _, sender_id = entry.partition(":")
+        named, _, sender_id = str(entry).partition(":")
         if named == channel and sender_id not in {"", _ANY, _ID}:
             ids.add(_plain(sender_id))
     return frozenset(ids)

@@ -291,6 +291,17 @@ def test_a_bare_stop_in_a_group_is_talk_unless_it_is_meant_for_us():
     assert verdict.is_command
 
 
+@pytest.mark.parametrize("chat", [ChatType.DIRECT, *GROUPS])
+def test_only_the_owner_decides_about_strangers(chat: ChatType):
+    message = said("/approve ABCD2345", chat=chat)
+    listed = facts({"allowFrom": ["alice"], "groupAllowFrom": ["alice"]}, uses_access_groups=False)
+    assert judged(message, listed) == Drop(DropReason.COMMAND)
+    verdict = judged(message, facts(owners=("alice",)))
+    assert isinstance(verdict, Accept)
+    assert verdict.command is not None
+    assert verdict.command.rest == "ABCD2345"
+
+
 def test_where_commands_are_off_the_words_are_for_the_model():
     known = facts({"allowFrom": ["alice"]}, takes_commands=False)
     verdict = judged(said("/new"), known)

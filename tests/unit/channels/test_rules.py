@@ -106,8 +106,8 @@ def test_whether_a_mention_is_needed_follows_the_same_order():
         (["webhook:id:alice"], {"alice"}),
         (["webhook:@a:b.example"], {"@a:b.example"}),
         (["telegram:alice", "webhookx:alice", "alice"], set()),
-        (["webhook:*", "webhook:", "webhook:id:"], set()),
+        (["webhook:*", "webhook:", "webhook:id:", 7], set()),
     ],
 )
-def test_owners_are_ids_of_this_channel(entries: list[str], owners: set[str]):
+def test_owners_are_ids_of_this_channel(entries: list[str | int], owners: set[str]):
     assert owners_of(entries, "webhook") == owners

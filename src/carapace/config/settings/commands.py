@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import msgspec
-
 from carapace.config.settings.setting import Section, setting
 
 __all__ = ["CommandsSettings"]
-
-_Owner = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}:.+$")]
 
 
 class CommandsSettings(Section, frozen=True):
@@ -27,10 +23,10 @@ class CommandsSettings(Section, frozen=True):
         ),
     ] = True
     owner_allow_from: Annotated[
-        tuple[_Owner, ...],
+        tuple[str | int, ...],
         setting(
             "Your own ids, as `channel:id`, e.g. `webhook:alice`. They may write directly and "
-            "do on that channel what you may do.",
+            "do on that channel what you may do. An entry without a channel is nobody.",
             live=True,
         ),
     ] = ()
