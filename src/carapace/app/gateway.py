@@ -29,6 +29,7 @@ from carapace.config.service import ConfigService
 from carapace.config.settings import Settings
 from carapace.credentials.opening import vault_path
 from carapace.errors import GatewayError, Refused
+from carapace.hooks.points import GATEWAY_START, GATEWAY_STOP, GatewayStart, GatewayStop
 from carapace.server.bind import listen, plan, tailnet_address
 from carapace.server.http_metrics import MetricsListener
 from carapace.server.tls import server_context
@@ -41,7 +42,10 @@ _log = get_logger(__name__)
 # Together with the server's goodbye less than ten seconds, whatever hangs.
 _TURNS_DEADLINE_S: Final = 4.0
 _GRACE_S: Final = 1.5
+_MARKS_DEADLINE_S: Final = 0.5
+_SENDING_DEADLINE_S: Final = 1.5
 _REQUESTS_DEADLINE_S: Final = 1.0
+_HOOKS_DEADLINE_S: Final = 0.5
 
 
 class Gateway:
@@ -83,9 +87,14 @@ class Gateway:
         parts = self._parts
         if parts is not None:
             _log.info("gateway stops", reason=reason)
+            parts.hook_bus.tell(GATEWAY_STOP, GatewayStop(reason=reason))
             await parts.server.close_door(reason=reason, restart_expected_ms=restart_expected_ms)
+            parts.chats.inbound.stop()
             await parts.agent.drain(_TURNS_DEADLINE_S, grace_s=_GRACE_S)
+            await parts.chats.stop_receiving(_MARKS_DEADLINE_S)
+            await parts.chats.stop_sending(_SENDING_DEADLINE_S)
             await parts.server.stop(_REQUESTS_DEADLINE_S)
+            await parts.hook_bus.drain(_HOOKS_DEADLINE_S)
             parts.observing.audit.record(AuditKind.GATEWAY_STOPPED, reason=reason)
         await self._stack.aclose()
         self._parts = None
@@ -126,6 +135,7 @@ class Gateway:
             _log.warning(bind.warning)
         tls = server_context(gateway.tls)
         await parts.agent.recover()
+        await parts.chats.recover()
         _add_checks(parts)
         await parts.health.renew()
         sockets = listen(bind, gateway.port)
@@ -136,11 +146,15 @@ class Gateway:
             self._stack.push_async_callback(listener.stop)
         parts.profiles.prepare()
         parts.meanings.start()
+        self._apply_chats(parts, settings)
         parts.config.subscribe(lambda _old, new, found: self._apply(parts, new, found))
         for work, name in (
             (parts.config.watch(self._clock), "config watch"),
             (parts.observing.loop_lag.run(), "loop lag"),
             (parts.observing.audit.keep_synced(), "audit sync"),
+            (parts.chats.inbound.run(), "inbound"),
+            (parts.chats.sender.run(), "sender"),
+            (parts.files.store.run(), "media sweep"),
             (self._find_models(parts), "models"),
             (self._watch_vault(parts), "vault watch"),
             (watch_crowds(lambda: len(parts.server.hub), self._clock), "spare memory"),
@@ -149,7 +163,17 @@ class Gateway:
         parts.observing.audit.record(
             AuditKind.GATEWAY_STARTED, version=__version__, bind=gateway.bind, port=gateway.port
         )
+        parts.hook_bus.tell(GATEWAY_START, GatewayStart(version=__version__, port=gateway.port))
         _log.info("gateway listens", bind=gateway.bind, port=gateway.port, version=__version__)
+
+    def _apply_chats(self, parts: Parts, settings: Settings) -> None:
+        """The chat services and hooks as the configuration wants them."""
+        parts.egress.apply(settings.net)
+        parts.files.apply(settings)
+        parts.chats.parts.apply(settings, parts.profiles.default_id)
+        parts.hooks.apply(settings.hooks)
+        for trouble in parts.hooks.troubles():
+            _log.warning("a hook is not served", reason=trouble)
 
     async def _find_models(self, parts: Parts) -> None:
         """What takes a moment and nobody should wait for: look for Ollama."""
@@ -168,6 +192,7 @@ class Gateway:
         parts.agent.apply(max_concurrent=new.agents.defaults.max_concurrent)
         parts.tools.apply(tool_policy(new.tools))
         parts.meanings.apply(new.memory.vectors)
+        self._apply_chats(parts, new)
         parts.policies.forget()
         parts.tasks.start(self._apply_auth(parts, new), name="apply auth")
         keys = ", ".join(change.key for change in found)
@@ -233,6 +258,8 @@ def _add_checks(parts: Parts) -> None:
     checks.add("providers", parts.providers.check)
     checks.add("config", parts.config.trouble)
     checks.add("audit", parts.observing.audit.check)
+    checks.add("outbox", parts.chats.sender.check)
+    checks.add("channels", parts.chats.parts.accounts.trouble, is_optional=True)
     checks.add("memory", parts.meanings.check, is_optional=True)
 
 

@@ -26,6 +26,10 @@ from carapace.agent.tools.builtin import builtin_tools
 from carapace.agent.tools.memory_store import MemoryStore
 from carapace.agent.tools.runner import ToolRunner
 from carapace.agent.weights.library import Library
+from carapace.app.chat_hooks import ChatHooks
+from carapace.app.chats import Chats, open_chats
+from carapace.app.files import Files, open_files
+from carapace.app.hook_routes import hook_parts
 from carapace.app.observing import Observing
 from carapace.app.policy import SessionPolicies, tool_policy
 from carapace.app.source import Source, own_names, own_presence
@@ -43,18 +47,37 @@ from carapace.config.service import ConfigService
 from carapace.config.settings.environment import EnvSettings
 from carapace.config.settings.models import EmbeddedSettings
 from carapace.credentials.opening import open_vault
-from carapace.methods import agents, chat, config, health, logs, models, runs, sessions
+from carapace.hooks.bus import HookBus
+from carapace.ids import SessionKey
+from carapace.methods import (
+    agents,
+    channel_pairing,
+    chat,
+    config,
+    health,
+    inbox,
+    logs,
+    models,
+    outbox,
+    runs,
+    sessions,
+)
 from carapace.methods.context import Context, Services
 from carapace.methods.snapshot import AgentFacts, HealthCache, HealthFacts
 from carapace.net.client import Egress
 from carapace.protocol.events import Event
 from carapace.server.app import GatewayServer, ServerParts
 from carapace.server.http_health import HealthRoutes
+from carapace.server.http_media import MediaRoutes
 from carapace.server.http_openai import OpenAiRoutes
+from carapace.server.http_webhooks import WebhookCatch
 from carapace.sessions.service import Sessions
 from carapace.store.sqlite import SqliteDatabase
 from carapace.tasks import Tasks
 from carapace.telemetry.log import get_logger
+from carapace.triggers.hooks import Hooks
+from carapace.triggers.replay import ReplayMemory
+from carapace.triggers.webhooks import WebhookKernel
 
 __all__ = ["METHODS", "Parts", "build", "provider_variables"]
 
@@ -62,10 +85,13 @@ _log = get_logger(__name__)
 
 METHODS = health.METHODS.merge(
     agents.METHODS,
+    channel_pairing.METHODS,
     chat.METHODS,
     config.METHODS,
+    inbox.METHODS,
     logs.METHODS,
     models.METHODS,
+    outbox.METHODS,
     runs.METHODS,
     sessions.METHODS,
 )
@@ -90,6 +116,11 @@ class Parts:
     tools: ToolRunner
     meanings: Meanings
     agent: AgentService
+    files: Files
+    chats: Chats
+    hook_bus: HookBus
+    hooks: Hooks
+    egress: Egress
     health: HealthCache
     server: GatewayServer
 
@@ -131,7 +162,10 @@ async def build(
     """
     settings, paths, late = config.settings, config.paths, _Late()
     tasks = Tasks("gateway", _report)
-    egress = Egress(observing.audit)
+    egress = Egress(observing.audit, settings=settings.net)
+    hook_bus = HookBus(clock, observing.metrics)
+    stack.push_async_callback(hook_bus.aclose)
+    chat_hooks = ChatHooks(hook_bus)
     database = await SqliteDatabase.open(paths.state_dir / "carapace.db", clock=clock)
     stack.push_async_callback(database.close)
     vault = await open_vault(paths.state_dir, environment)
@@ -174,7 +208,7 @@ async def build(
     stack.push_async_callback(providers.aclose)
     profiles = Profiles(settings.agents, state_dir=paths.state_dir)
     policies = SessionPolicies(lambda: config.settings, profiles, providers)
-    conversations = Sessions(database, clock, policy=policies, path=database.path)
+    conversations = Sessions(database, clock, policy=policies, path=database.path, hooks=hook_bus)
     budget = Budget(
         database, clock, settings.agents, audit=observing.audit, metrics=observing.metrics
     )
@@ -183,9 +217,36 @@ async def build(
         Approvals(DenyAll(), policy=tool_policy(settings.tools)),
         audit=observing.audit,
         metrics=observing.metrics,
+        hooks=hook_bus,
     )
     meanings = Meanings(database, LocalEmbedder(clock), clock, mode=settings.memory.vectors)
     stack.push_async_callback(meanings.close)
+    files = await open_files(
+        settings,
+        root=paths.state_dir / "media",
+        database=database,
+        egress=egress,
+        providers=providers,
+        budget=budget,
+        clock=clock,
+        observing=observing,
+        stack=stack,
+    )
+
+    async def stop_runs(key: SessionKey) -> int:
+        return len(await agent.abort(key))
+
+    messages = await open_chats(
+        lambda: config.settings,
+        agent_id=profiles.default_id,
+        database=database,
+        files=files,
+        hooks=chat_hooks,
+        stop_runs=stop_runs,
+        on_change=late.health_changed,
+        clock=clock,
+        observing=observing,
+    )
     agent = AgentService(
         database=database,
         sessions=conversations,
@@ -198,6 +259,37 @@ async def build(
         clock=clock,
         metrics=observing.metrics,
         max_concurrent=settings.agents.defaults.max_concurrent,
+        hooks=hook_bus,
+        delivery=messages.delivery,
+    )
+    kernel = WebhookKernel(
+        ReplayMemory(database, clock), clock=clock, audit=observing.audit, metrics=observing.metrics
+    )
+    chats = Chats(
+        messages,
+        agent,
+        profiles=profiles,
+        sessions=conversations,
+        database=database,
+        files=files,
+        hooks=chat_hooks,
+        kernel=kernel,
+        egress=egress,
+        publish=late.publish,
+        clock=clock,
+        observing=observing,
+    )
+    hooks = Hooks(
+        kernel,
+        hook_parts(
+            agent,
+            conversations,
+            profiles=profiles,
+            accounts=messages.accounts,
+            shared=shared,
+            database=database,
+            clock=clock,
+        ),
     )
 
     # what clients see
@@ -222,6 +314,12 @@ async def build(
         presence=presence,
         health=cache,
         logs=observing.tail,
+        access=messages.access,
+        intake=messages.intake,
+        inbox=messages.inbox,
+        outbox=messages.outbox,
+        accounts=messages.accounts,
+        render=messages.render,
         publish=late.publish,
         clock=clock,
     )
@@ -245,6 +343,8 @@ async def build(
         )
     )
     late.server = server
+    server.catch(WebhookCatch(kernel, origin_of=server.guard.origin))
+    server.add(MediaRoutes(files.links, files.store))
     server.add(
         HealthRoutes(observing.readiness, admitter=authenticator, origin_of=server.guard.origin)
     )
@@ -275,6 +375,11 @@ async def build(
         tools=tools,
         meanings=meanings,
         agent=agent,
+        files=files,
+        chats=chats,
+        hook_bus=hook_bus,
+        hooks=hooks,
+        egress=egress,
         health=cache,
         server=server,
     )

@@ -10,6 +10,12 @@ from carapace.agent.profiles import Profiles
 from carapace.agent.service import AgentService
 from carapace.auth.presence import Presence
 from carapace.auth.types import Caller
+from carapace.channels.access import AccessService
+from carapace.channels.accounts import Accounts
+from carapace.channels.inbox import Inbox
+from carapace.channels.intake import IntakeService
+from carapace.channels.outbox import Outbox
+from carapace.channels.types import Target
 from carapace.clock import Clock
 from carapace.config.service import ConfigService
 from carapace.ids import ConnId
@@ -69,6 +75,12 @@ class Services:
     presence: Presence
     health: HealthCache
     logs: LogTail
+    access: AccessService
+    intake: IntakeService
+    inbox: Inbox
+    outbox: Outbox
+    accounts: Accounts
+    render: Callable[[str, Target], list[str]]
     publish: Publish
     clock: Clock
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
 from carapace.methods.context import Context
@@ -45,17 +43,6 @@ def system_presence(ctx: Context, params: AnyParams) -> msgspec.Raw:  # noqa: AR
 
 
 @METHODS.method("channels.status", scope=Scope.READ)
-def channels_status(ctx: Context, params: ChannelsStatusParams) -> ChannelsStatus:  # noqa: ARG001 - nothing to probe without channels
+def channels_status(ctx: Context, params: ChannelsStatusParams) -> ChannelsStatus:  # noqa: ARG001 - accounts say how they are without being asked
     """The chat services and their accounts."""
-    empty: dict[str, Any] = {}
-    return ChannelsStatus(
-        ts=ctx.services.clock.now_ms(),
-        channel_order=[],
-        channel_labels=empty,
-        channel_detail_labels=empty,
-        channel_system_images=empty,
-        channel_meta=[],
-        channels=empty,
-        channel_accounts=empty,
-        channel_default_account_id=empty,
-    )
+    return ctx.services.accounts.report()

@@ -7,7 +7,14 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-__all__ = ["InboxItem", "InboxList", "InboxListing", "InboxReplay", "InboxReplayed"]
+__all__ = [
+    "InboxItem",
+    "InboxList",
+    "InboxListing",
+    "InboxReplay",
+    "InboxReplayed",
+    "InboxStateName",
+]
 
 InboxStateName = Literal["waiting", "working", "done", "dead"]
 _Id = Annotated[int, Meta(ge=1)]

@@ -29,6 +29,7 @@ __all__ = [
     "entry_of",
     "find",
     "find_by_id",
+    "has_message",
     "label_owner",
     "remove",
     "renew",
@@ -147,6 +148,14 @@ def _start_transcript(tx: Tx, key: SessionKey, agent_id: AgentId, now_ms: int) -
         (session_id, key, agent_id, now_ms),
     )
     return session_id
+
+
+def has_message(tx: Tx, session_id: str, message_id: str) -> bool:
+    """Whether a transcript has a message of that id."""
+    found = tx.one(
+        "SELECT 1 FROM messages WHERE session_id = ? AND message_id = ?", (session_id, message_id)
+    )
+    return found is not None
 
 
 def append_message(tx: Tx, session_id: str, message: StoredMessage) -> int:

@@ -8,9 +8,10 @@ import msgspec
 
 from carapace.config.settings.setting import Count, Name, Section, setting
 
-__all__ = ["GroupChatSettings", "InboundSettings", "MessagesSettings"]
+__all__ = ["GroupChatSettings", "InboundSettings", "MessagesSettings", "OutboundSettings"]
 
 _Debounce = Annotated[int, msgspec.Meta(ge=0, le=60_000)]
+_Minutes = Annotated[int, msgspec.Meta(ge=1, le=10_080)]
 _Pattern = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 
 
@@ -28,6 +29,19 @@ class InboundSettings(Section, frozen=True):
     by_channel: Annotated[
         dict[Name, _Debounce], setting("The same for single channels, by id.", live=True)
     ] = msgspec.field(default_factory=dict[str, int])
+
+
+class OutboundSettings(Section, frozen=True):
+    """Messages that go out."""
+
+    ttl_minutes: Annotated[
+        _Minutes,
+        setting(
+            "How long a message may wait to be sent. What is older is given up and told to you: "
+            "an answer that comes hours late confuses more than it helps.",
+            live=True,
+        ),
+    ] = 60
 
 
 class GroupChatSettings(Section, frozen=True):
@@ -56,6 +70,9 @@ class MessagesSettings(Section, frozen=True):
 
     inbound: Annotated[InboundSettings, setting("Messages that come in.", live=True)] = (
         msgspec.field(default_factory=InboundSettings)
+    )
+    outbound: Annotated[OutboundSettings, setting("Messages that go out.", live=True)] = (
+        msgspec.field(default_factory=OutboundSettings)
     )
     group_chat: Annotated[GroupChatSettings, setting("Groups.", live=True)] = msgspec.field(
         default_factory=GroupChatSettings

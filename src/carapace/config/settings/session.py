@@ -19,3 +19,13 @@ class SessionSettings(Section, frozen=True):
     main_key: Annotated[
         Name, setting("Another name under which clients may ask for the main session.", live=True)
     ] = "main"
+    dm_scope: Annotated[
+        Literal["main", "per-peer", "per-channel-peer", "per-account-channel-peer"],
+        setting(
+            "Which direct chats share a conversation: all of them with your main one (`main`), "
+            "those of one person (`per-peer`), or those of one person on one channel "
+            "(`per-channel-peer`, or with each of your accounts apart: "
+            "`per-account-channel-peer`). Strangers under `dmPolicy: open` never share the main one.",
+            live=True,
+        ),
+    ] = "main"

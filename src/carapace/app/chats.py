@@ -1,0 +1,229 @@
+"""The chat services: everything between a message that comes in and its answer that goes out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from carapace.agent.delivery import DeadNotices, Delivery
+from carapace.agent.inbound import Inbound
+from carapace.agent.profiles import Profiles
+from carapace.agent.service import AgentService
+from carapace.app.chat_hooks import ChatHooks
+from carapace.app.files import Files
+from carapace.app.observing import Observing
+from carapace.app.own_chat import OwnChat
+from carapace.channels.access import AccessService
+from carapace.channels.access_types import AccessSettings
+from carapace.channels.accounts import Accounts
+from carapace.channels.builtin.webchat import WEBCHAT_ID, WebchatChannel
+from carapace.channels.builtin.webhook import WebhookChannel
+from carapace.channels.inbox import Inbox
+from carapace.channels.intake import IntakeService, IntakeSettings, StopRuns
+from carapace.channels.outbox import Outbox
+from carapace.channels.render import Renderer
+from carapace.channels.routing import RoutingRules
+from carapace.channels.sender import Sender
+from carapace.clock import Clock
+from carapace.config.settings import Settings
+from carapace.ids import AgentId
+from carapace.net.client import Egress
+from carapace.protocol.events import Publish
+from carapace.sessions.service import Sessions
+from carapace.store.ports import Database
+from carapace.triggers.channel_webhooks import ChannelWebhooks
+from carapace.triggers.webhooks import WebhookKernel
+
+__all__ = ["Chats", "ChatsIn", "open_chats"]
+
+_MINUTE_S: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatsIn:
+    """What stands below the agent: messages come in to here, and go out from here.
+
+    Attributes:
+        render: Text of an agent as the messages a target takes.
+        delivery: Takes answers of runs to the outbox; part of the agent.
+    """
+
+    access: AccessService
+    inbox: Inbox
+    outbox: Outbox
+    intake: IntakeService
+    accounts: Accounts
+    render: Renderer
+    delivery: Delivery
+
+    def apply(self, settings: Settings, agent_id: AgentId) -> None:
+        """Go by these settings from now on; accounts are opened and closed as they say."""
+        self.access.apply(_access(settings))
+        self.intake.apply(_intake(settings, agent_id))
+        self.outbox.apply(ttl_s=settings.messages.outbound.ttl_minutes * _MINUTE_S)
+        self.accounts.apply(settings.channels)
+
+
+async def open_chats(
+    settings: Callable[[], Settings],
+    *,
+    agent_id: AgentId,
+    database: Database,
+    files: Files,
+    hooks: ChatHooks,
+    stop_runs: StopRuns,
+    on_change: Callable[[], None],
+    clock: Clock,
+    observing: Observing,
+) -> ChatsIn:
+    """Build it; accounts are opened by the first `apply`.
+
+    Args:
+        settings: The settings as they are now.
+        agent_id: Who answers.
+        database: Keeps everything.
+        files: Keeps what comes with messages.
+        hooks: Hears of messages.
+        stop_runs: Ends the runs of a session.
+        on_change: Told when an account begins or ends to run.
+        clock: The time.
+        observing: Audit and metrics.
+    """
+    now = settings()
+    access = AccessService(database, clock=clock, audit=observing.audit, metrics=observing.metrics)
+    await access.load()
+    access.apply(_access(now))
+    inbox = Inbox(database, clock, metrics=observing.metrics)
+    outbox = Outbox(database, clock, ttl_s=now.messages.outbound.ttl_minutes * _MINUTE_S)
+    intake = IntakeService(
+        gate=access,
+        inbox=inbox,
+        outbox=outbox,
+        database=database,
+        clock=clock,
+        settings=_intake(now, agent_id),
+        stop_runs=stop_runs,
+        on_received=hooks.received,
+        keep_media=files.store.add_reference,
+    )
+
+    def changed() -> None:
+        outbox.notify()
+        on_change()
+
+    accounts = Accounts(intake, clock=clock, on_change=changed, unlisted=frozenset({WEBCHAT_ID}))
+    render = Renderer(accounts.info, settings)
+    delivery = Delivery(render, notify=outbox.notify, ttl_s=lambda: outbox.ttl_s)
+    return ChatsIn(
+        access=access,
+        inbox=inbox,
+        outbox=outbox,
+        intake=intake,
+        accounts=accounts,
+        render=render,
+        delivery=delivery,
+    )
+
+
+class Chats:
+    """The chat services with the agent behind them.
+
+    Args:
+        parts: What stands below the agent.
+        agent: Answers.
+        profiles: Who there is to answer.
+        sessions: For the gateway's own chat.
+        database: For the sender.
+        files: For what comes with messages.
+        hooks: For messages that go out.
+        kernel: Where webhooks come in.
+        egress: Where they go out.
+        publish: Reaches clients.
+        clock: The time.
+        observing: Audit and metrics.
+    """
+
+    def __init__(
+        self,
+        parts: ChatsIn,
+        agent: AgentService,
+        *,
+        profiles: Profiles,
+        sessions: Sessions,
+        database: Database,
+        files: Files,
+        hooks: ChatHooks,
+        kernel: WebhookKernel,
+        egress: Egress,
+        publish: Publish,
+        clock: Clock,
+        observing: Observing,
+    ) -> None:
+        self.parts = parts
+        accounts = parts.accounts
+        self.inbound = Inbound(
+            parts.inbox,
+            agent,
+            parts.delivery,
+            database=database,
+            clock=clock,
+            label_of=lambda channel: _label(accounts, channel),
+            default_agent=lambda: profiles.default_id,
+            authority_now=parts.intake.authority_now,
+            prepare=files.prepare,
+        )
+        self.sender = Sender(
+            parts.outbox,
+            accounts.get,
+            accounts.info,
+            database=database,
+            clock=clock,
+            metrics=observing.metrics,
+            audit=observing.audit,
+            publish=publish,
+            on_dead=DeadNotices(database, clock, publish).delivery_failed,
+            before_send=hooks.sending,
+            after_send=hooks.sent,
+            release_media=files.store.release,
+        )
+        own = OwnChat(database, sessions, publish=publish, clock=clock)
+        accounts.add(WebchatChannel(own))
+        accounts.add(
+            WebhookChannel(ChannelWebhooks(kernel), egress, clock=clock, media_link=files.link_to)
+        )
+
+    async def recover(self) -> None:
+        """Take up what the last process left; after the agent has recovered."""
+        await self.inbound.recover()
+        await self.sender.recover()
+
+    async def stop_receiving(self, deadline_s: float) -> None:
+        """Begin no more turns, and wait for those that run; after the agent has drained."""
+        await self.inbound.drain(deadline_s)
+
+    async def stop_sending(self, deadline_s: float) -> None:
+        """Let go of every account, once what is being sent has ended."""
+        await self.sender.drain(deadline_s)
+        await self.parts.accounts.aclose()
+        await self.parts.inbox.aclose()
+
+
+def _label(accounts: Accounts, channel: str) -> str:
+    info = accounts.info(channel)
+    return info.label if info is not None else channel
+
+
+def _access(settings: Settings) -> AccessSettings:
+    return AccessSettings.of(settings.channels, settings.messages, settings.commands)
+
+
+def _intake(settings: Settings, agent_id: AgentId) -> IntakeSettings:
+    session = settings.session
+    rules = RoutingRules(
+        agent_id=agent_id,
+        main_key=session.main_key,
+        one_for_all=session.scope == "global",
+        dm_scope=session.dm_scope,
+    )
+    return IntakeSettings(routing=rules, channels=settings.channels, messages=settings.messages)

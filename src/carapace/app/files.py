@@ -1,0 +1,112 @@
+"""Files: where they are kept, how they come in, who reads them."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from carapace.agent.budget import Budget
+from carapace.agent.providers.egress import provider_clients
+from carapace.agent.providers.registry import ProviderRegistry
+from carapace.agent.understanding.child import ChildReader
+from carapace.agent.understanding.describe import Describer
+from carapace.agent.understanding.links import LinkReader
+from carapace.agent.understanding.prepare import Understanding
+from carapace.agent.understanding.transcribe import Transcribers
+from carapace.app.observing import Observing
+from carapace.app.preparing import Preparing
+from carapace.clock import Clock
+from carapace.config.settings import Settings
+from carapace.errors import GatewayError
+from carapace.ids import AgentId
+from carapace.media.fetch import MediaFetcher
+from carapace.media.images import Images
+from carapace.media.links import MediaLinks
+from carapace.media.store import MediaStore
+from carapace.net.client import Egress
+from carapace.store.ports import Database
+
+__all__ = ["Files", "open_files"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Files:
+    """Everything that has to do with files."""
+
+    store: MediaStore
+    links: MediaLinks
+    understanding: Understanding
+    prepare: Preparing
+
+    def apply(self, settings: Settings) -> None:
+        """Go by these settings from now on."""
+        self.store.apply(settings.media)
+        self.links.apply(settings.media.links)
+        self.understanding.apply(settings.tools.media, settings.tools.links)
+
+    async def link_to(self, media_id: str) -> str | None:
+        """A temporary public address for a file; None if links are off or it is gone."""
+        try:
+            return (await self.links.create(media_id)).url
+        except GatewayError:
+            return None
+
+
+async def open_files(
+    settings: Settings,
+    *,
+    root: Path,
+    database: Database,
+    egress: Egress,
+    providers: ProviderRegistry,
+    budget: Budget,
+    clock: Clock,
+    observing: Observing,
+    stack: AsyncExitStack,
+) -> Files:
+    """Open the store under `root` and build what stands on it.
+
+    Raises:
+        Failed: If the folder cannot be used.
+    """
+    audit, metrics = observing.audit, observing.metrics
+    store = await MediaStore.open(
+        root, database, settings=settings.media, clock=clock, audit=audit, metrics=metrics
+    )
+    stack.push_async_callback(store.aclose)
+    child = ChildReader()
+    understanding = Understanding(
+        media=store,
+        pictures=Images(store, audit=audit),
+        child=child,
+        links=LinkReader(egress, child),
+        describer=Describer(providers, budget, database, clock),
+        transcribers=Transcribers(
+            providers.sources,
+            http_client=provider_clients(egress),
+            child=child,
+            clock=clock,
+        ),
+        settings=settings.tools.media,
+        link_settings=settings.tools.links,
+        metrics=metrics,
+    )
+
+    def takes_images(agent_id: AgentId) -> bool:
+        try:
+            return providers.resolve(None, agent_id)[0].takes_images
+        except GatewayError:
+            return False
+
+    return Files(
+        store=store,
+        links=MediaLinks(database, settings=settings.media.links, clock=clock),
+        understanding=understanding,
+        prepare=Preparing(
+            MediaFetcher(egress, store, clock=clock, audit=audit, metrics=metrics),
+            store,
+            understanding,
+            takes_images=takes_images,
+        ),
+    )

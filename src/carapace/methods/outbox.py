@@ -1,0 +1,160 @@
+"""`outbox.*` and `send`: messages on their way to chat services."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from carapace.channels.outbox_types import OutboxQuery, OutboxRow, OutboxState
+from carapace.channels.types import DEFAULT_ACCOUNT, Outgoing, Target
+from carapace.errors import Refused
+from carapace.methods.context import Context
+from carapace.protocol.outbox import (
+    OutboxAttempt,
+    OutboxChanged,
+    OutboxDetail,
+    OutboxDrop,
+    OutboxGet,
+    OutboxItem,
+    OutboxList,
+    OutboxListing,
+    OutboxRetry,
+    SendParams,
+    SendQueued,
+)
+from carapace.protocol.registry import Methods
+from carapace.protocol.scopes import Scope
+from carapace.provenance import OWNER
+
+__all__ = ["METHODS"]
+
+METHODS = Methods()
+_EXCERPT_CHARS: Final = 200
+_DROPPED: Final = "dropped by an operator"
+
+
+@METHODS.method("outbox.list", scope=Scope.READ)
+async def outbox_list(ctx: Context, params: OutboxList) -> OutboxListing:
+    """List messages to chat services, newest first, with how many wait or were given up."""
+    outbox = ctx.services.outbox
+    page = await outbox.page(
+        OutboxQuery(
+            state=OutboxState(params.state) if params.state else None,
+            channel=params.channel,
+            account=params.account_id,
+            conversation=params.conversation,
+            before_id=params.before_id,
+            limit=params.limit,
+        )
+    )
+    counts = await outbox.counts()
+    return OutboxListing(
+        items=[_item(row) for row in page.rows],
+        next_before_id=page.next_before_id,
+        waiting=counts.waiting,
+        sending=counts.sending,
+        unknown=counts.unknown,
+        dead=counts.dead,
+        oldest_at_ms=counts.oldest_at_ms,
+    )
+
+
+@METHODS.method("outbox.get", scope=Scope.READ)
+async def outbox_get(ctx: Context, params: OutboxGet) -> OutboxDetail:
+    """One message to a chat service, with every attempt to send it."""
+    found = await ctx.services.outbox.get(params.id)
+    if found is None:
+        raise Refused(f"There is no message {params.id} in the outbox; see outbox.list.")
+    return OutboxDetail(
+        item=_item(found.row),
+        attempts=[
+            OutboxAttempt(
+                attempt=one.attempt,
+                started_at_ms=one.started_at_ms,
+                ended_at_ms=one.ended_at_ms,
+                outcome=one.outcome.value,
+                reason=one.reason,
+            )
+            for one in found.attempts
+        ],
+    )
+
+
+@METHODS.method("outbox.retry", scope=Scope.ADMIN)
+async def outbox_retry(ctx: Context, params: OutboxRetry) -> OutboxChanged:
+    """Send a waiting or given-up message now, with a new time to live."""
+    return OutboxChanged(ok=True, item=_item(await ctx.services.outbox.retry(params.id)))
+
+
+@METHODS.method("outbox.drop", scope=Scope.ADMIN)
+async def outbox_drop(ctx: Context, params: OutboxDrop) -> OutboxChanged:
+    """Give a waiting message up."""
+    row = await ctx.services.outbox.drop(params.id, params.reason or _DROPPED)
+    return OutboxChanged(ok=True, item=_item(row))
+
+
+@METHODS.method("send", scope=Scope.WRITE)
+async def send(ctx: Context, params: SendParams) -> SendQueued:
+    """Put one message to a chat into the outbox, without the agent."""
+    channel = _channel(ctx, params.channel)
+    if params.media_url or params.media_urls:
+        raise Refused(f"The channel {channel} takes no files; send a link in the text.")
+    if not params.message.strip():
+        raise Refused("message required: there is nothing to send")
+    target = Target(
+        channel=channel, account=params.account_id or DEFAULT_ACCOUNT, conversation=params.to
+    )
+    if ctx.services.accounts.get(channel, target.account) is None:
+        raise Refused(
+            f"The account {target.account} of {channel} does not run; see channels.status."
+        )
+    first = 0
+    texts = ctx.services.render(params.message, target)
+    for number, text in enumerate(texts, start=1):
+        key = f"send-{params.idempotency_key}/{number}"
+        outgoing = Outgoing(target=target, text=text, idempotency_key=key)
+        queued = await ctx.services.outbox.put(
+            outgoing, provenance=OWNER, group=f"send-{params.idempotency_key}"
+        )
+        first = first or queued.outbox_id
+    if not first:
+        raise Refused("message required: nothing of it is left to send")
+    return SendQueued(run_id=params.idempotency_key, message_id=str(first), channel=channel)
+
+
+def _channel(ctx: Context, name: str | None) -> str:
+    """The channel that is meant; without a name, the only one there is."""
+    known = [info.id for info in ctx.services.accounts.infos()]
+    if name is None:
+        others = [one for one in known if one != "webchat"]
+        if len(others) == 1:
+            return others[0]
+        raise Refused(f"channel required: one of {', '.join(known)}")
+    wanted = name.strip().lower()
+    for info in ctx.services.accounts.infos():
+        if wanted == info.id or wanted in info.aliases:
+            return info.id
+    raise Refused(f"unsupported channel: {wanted[:60]}; there is {', '.join(known)}")
+
+
+def _item(row: OutboxRow) -> OutboxItem:
+    outgoing = row.outgoing
+    is_open = row.ended_at_ms is None
+    return OutboxItem(
+        id=row.outbox_id,
+        channel=row.channel,
+        account_id=row.account,
+        conversation=row.conversation,
+        state=row.state.value,
+        kind=outgoing.kind.value if outgoing else None,
+        text=outgoing.text[:_EXCERPT_CHARS] if outgoing else None,
+        run_id=row.run_id,
+        attempts=row.attempts,
+        may_be_repeat=row.may_be_repeat,
+        created_at_ms=row.created_at_ms,
+        expires_at_ms=row.expires_at_ms,
+        next_at_ms=row.next_at_ms if is_open else None,
+        ended_at_ms=row.ended_at_ms,
+        message_id=row.message_id,
+        cause=row.cause.value if row.cause else None,
+        reason=row.reason,
+    )
