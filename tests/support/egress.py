@@ -25,15 +25,24 @@ PUBLIC = "93.184.216.34"
 
 
 class NameTable:
-    """A resolver: each look-up of a name takes its next answer, the last one stays."""
+    """A resolver: each look-up of a name takes its next answer, the last one stays.
+
+    Attributes:
+        answers: Addresses by name, one list for each look-up.
+        otherwise: Addresses of every other name; unknown if None.
+        asked: Names that were looked up.
+    """
 
     def __init__(self, **answers: list[list[str]]) -> None:
         self.answers = {name.replace("_", "."): rows for name, rows in answers.items()}
+        self.otherwise: list[str] | None = None
         self.asked: list[str] = []
 
     async def resolve(self, host: str, port: int) -> tuple[IPAddress, ...]:
         self.asked.append(host)
         rows = self.answers.get(host)
+        if rows is None and self.otherwise is not None:
+            rows = [self.otherwise]
         if rows is None:
             raise OSError(f"unknown name {host}")
         row = rows.pop(0) if len(rows) > 1 else rows[0]

@@ -78,6 +78,10 @@ class PublicWeb(httpcore2.AsyncNetworkBackend):
         self.point(name, address)
         return address
 
+    def also(self, address: str, other: str) -> None:
+        """Let a host answer at another way of writing its address too."""
+        self._servers[other] = self._servers[address]
+
     def ports(self, name: str) -> tuple[int, int]:
         """Where a host really listens on 127.0.0.1: clear text, and TLS."""
         return self._servers[self.names.answers[name][0][0]]

@@ -8,12 +8,10 @@ Source: RFC 9110 section 15.4.
 
 from __future__ import annotations
 
-from urllib.parse import urljoin
-
 import httpx2
 
 from carapace.net.refused import EgressRefused
-from carapace.net.url import Endpoint, InvalidUrl, parse_url
+from carapace.net.url import Endpoint, InvalidUrl, join_url, parse_url
 
 __all__ = ["REDIRECT_STATUSES", "next_request"]
 
@@ -73,11 +71,8 @@ def next_request(
 
 def _target(request: httpx2.Request, location: str, here: Endpoint) -> Endpoint:
     try:
-        # A Location may be relative; what comes out is parsed as strictly as any URL.
-        if any(char <= " " or char == "\\" for char in location):
-            raise InvalidUrl("the Location holds a space, a control character or a backslash")
-        return parse_url(urljoin(str(request.url), location))
-    except ValueError as error:
+        return parse_url(join_url(str(request.url), location))
+    except InvalidUrl as error:
         raise EgressRefused(here.host, here.port, f"an unreadable redirect: {error}") from error
 
 

@@ -11,14 +11,25 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
+from urllib.parse import urljoin
 
 from carapace.net.address import IPAddress
 
-__all__ = ["Endpoint", "InvalidUrl", "as_http_url", "check_host", "literal", "parse_url"]
+__all__ = [
+    "Endpoint",
+    "InvalidUrl",
+    "as_http_url",
+    "check_host",
+    "join_url",
+    "literal",
+    "parse_url",
+]
 
 MAX_URL_CHARS = 8192
 _PORTS = {"http": 80, "https": 443}
 _SHAPE = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<authority>[^/?#]*)(?P<rest>.*)")
+# Browsers read `https:a` and `///a` as an absolute URL, RFC 3986 as a relative one.
+_HALF_ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(?!//[^/?#])|//(?![^/?#])")
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
 _WEBSOCKET = re.compile(r"\Aws(?=s?://)", re.IGNORECASE)
 _NUMERIC = re.compile(r"[0-9]+|0x[0-9a-f]*")
@@ -75,6 +86,22 @@ def parse_url(text: str) -> Endpoint:
     if not target.startswith("/"):
         target = "/" + target
     return Endpoint(scheme, check_host(host), port or _PORTS[scheme], target)
+
+
+def join_url(base: str, reference: str) -> str:
+    """What a link or a Location header means on the page at `base`; it parses.
+
+    Raises:
+        InvalidUrl: If it does not, or could be read in two ways.
+    """
+    if any(_is_ambiguous(char) for char in reference) or _HALF_ABSOLUTE.match(reference):
+        raise InvalidUrl("the link could be read in two ways")
+    try:
+        joined = urljoin(base, reference)
+    except ValueError as error:
+        raise InvalidUrl("the link is not a URL") from error
+    parse_url(joined)
+    return joined
 
 
 def as_http_url(text: str) -> str:

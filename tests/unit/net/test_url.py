@@ -4,7 +4,15 @@ from ipaddress import IPv4Address, IPv6Address
 
 import pytest
 
-from carapace.net.url import Endpoint, InvalidUrl, as_http_url, check_host, literal, parse_url
+from carapace.net.url import (
+    Endpoint,
+    InvalidUrl,
+    as_http_url,
+    check_host,
+    join_url,
+    literal,
+    parse_url,
+)
 
 
 @pytest.mark.parametrize(
@@ -108,3 +116,47 @@ def test_websocket_urls_are_read_as_what_they_are_upgraded_from():
     assert as_http_url("Wss://a/ws://b") == "https://a/ws://b"
     for other in ("https://a/", "wsx://a/", "x ws://a/", "ws:/a"):
         assert as_http_url(other) == other
+
+
+@pytest.mark.parametrize(
+    ("reference", "joined"),
+    [
+        ("c", "https://a.example/x/c"),
+        ("/c?d#e", "https://a.example/c?d#e"),
+        ("../c", "https://a.example/c"),
+        ("//b.example/c", "https://b.example/c"),
+        ("http://b.example/c", "http://b.example/c"),
+        ("", "https://a.example/x/y"),
+    ],
+)
+def test_links_are_joined_to_their_page(reference, joined):
+    assert join_url("https://a.example/x/y", reference) == joined
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [
+        "https:c",
+        "https:/c",
+        "https:///b.example/",
+        "https://",
+        "//",
+        "//?x",
+        "///b.example/",
+        "////b.example/",
+        "/\\b.example/",
+        "\\\\b.example",
+        " /c",
+        "/c\n",
+        "ht\ntps://b.example/",
+        "//user@b.example/",
+        "//127.1/",
+        "//[::1",
+        "javascript:alert(1)",
+        "file:///etc/passwd",
+        "ftp://b.example/",
+    ],
+)
+def test_links_that_could_be_read_in_two_ways_are_refused(reference):
+    with pytest.raises(InvalidUrl):
+        join_url("https://a.example/x/y", reference)

@@ -15,13 +15,13 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from typing import Annotated, Any
-from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 import httpx2
 import msgspec
 
 from carapace.errors import Failed
-from carapace.net.url import InvalidUrl, parse_url
+from carapace.net.url import InvalidUrl, join_url, parse_url
 
 __all__ = ["Index", "RunPip", "find_index", "locate", "read_page", "run_pip"]
 
@@ -140,8 +140,15 @@ async def locate(
         if name == filename:
             if digest is not None and digest.lower() != sha256:
                 raise Failed(f"The package index has another file under the name {filename}.")
-            return urljoin(base, url).partition("#")[0]
+            return _link(base, url)
     raise Failed(f"The package index has no {filename}.")
+
+
+def _link(base: str, url: str) -> str:
+    try:
+        return join_url(base, url).partition("#")[0]
+    except InvalidUrl as error:
+        raise Failed(f"The package index names an unusable address: {error}") from error
 
 
 class _File(msgspec.Struct):
