@@ -137,6 +137,7 @@ class Rig:
         media: MediaReading | None = None,
         links: LinkReading | None = None,
         sees: bool = True,
+        speech_dir: str | None = "speech",
     ) -> None:
         self.shelf = FileShelf()
         self.pictures = PlainPictures(self.shelf)
@@ -158,7 +159,11 @@ class Rig:
             links=LinkReader(self.egress, self.child, hosts=link_hosts),
             describer=Describer(models, budget, database, clock),
             transcribers=Transcribers(
-                tuple, http_client=lambda _: None, child=self.child, clock=clock
+                tuple,
+                http_client=lambda _: None,
+                child=self.child,
+                clock=clock,
+                speech_dir=lambda: speech_dir,
             ),
             settings=media or MediaReading(),
             link_settings=links or LinkReading(),

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Final
 
 from carapace.agent.weights.manifest import MANIFEST
+from carapace.agent.weights.speech import SPEECH_NAME
 from carapace.cli.options import DEFAULT_PLACE, Place
 from carapace.cli.output import as_json, megabytes, show, table
-from carapace.cli.pulling import library_of, pull_model
+from carapace.cli.pulling import library_of, pull_model, pull_speech
 from carapace.cli.shell import new_app
 from carapace.cli.target import load_config, paths_of
 from carapace.cli.trouble import Trouble
@@ -69,13 +70,16 @@ def pull(name: str = "", /, *, models_dir: str | None = None, place: Place = DEF
     Parameters
     ----------
     name
-        As in `cara model list`, an https address of a GGUF file, or a file. Without it, the
-        one that fits this machine's memory.
+        As in `cara model list`, an https address of a GGUF file, or a file; `whisper-base` is
+        the model that turns speech into text. Without it, the one that fits this machine's memory.
     models_dir
         Keep it in this folder instead of that of the gateway.
     """
     from carapace.agent.weights.choose import choose, free_memory_bytes  # noqa: PLC0415
 
+    if name == SPEECH_NAME:
+        _pull_speech(place, models_dir)
+        return
     model = pull_model(paths_of(place), name or choose(free_memory_bytes()).name, models_dir)
     if place.json:
         as_json(
@@ -89,6 +93,17 @@ def pull(name: str = "", /, *, models_dir: str | None = None, place: Place = DEF
     else:
         step = "" if models_dir else f" To answer with it: cara model use {model.name}"
         show(f"{model.name} is here ({megabytes(model.size_bytes)}).{step}")
+
+
+def _pull_speech(place: Place, models_dir: str | None) -> None:
+    folder = pull_speech(paths_of(place), models_dir)
+    if place.json:
+        as_json({"name": SPEECH_NAME, "path": str(folder)})
+        return
+    show(
+        f"{SPEECH_NAME} is here ({folder}). Recordings are turned into text with it once its "
+        "engine is installed: pip install faster-whisper"
+    )
 
 
 @app.command

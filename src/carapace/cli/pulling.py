@@ -15,6 +15,7 @@ from carapace.agent.weights.library import InstalledModel, Library
 from carapace.agent.weights.progress import Progress, Report
 from carapace.agent.weights.pull import Puller
 from carapace.agent.weights.sources import Hub, Mirror
+from carapace.agent.weights.speech import SPEECH_NAME, SpeechModel
 from carapace.cli.output import megabytes
 from carapace.clock import SystemClock
 from carapace.config.paths import Paths
@@ -22,7 +23,7 @@ from carapace.net.client import Egress
 from carapace.telemetry.audit import Audit
 from carapace.telemetry.redact import Redactor, strip_controls
 
-__all__ = ["CLI_AUDIT", "library_of", "pull_model"]
+__all__ = ["CLI_AUDIT", "library_of", "pull_model", "pull_speech"]
 
 CLI_AUDIT: Final = "audit/cli"
 """A trail of its own: a running gateway's must have one writer."""
@@ -45,15 +46,27 @@ def pull_model(paths: Paths, name: str, folder: str | None = None) -> InstalledM
         Refused: If there is no such model.
         Failed: If it cannot be had.
     """
+    with _puller(paths, library_of(paths, folder)) as puller, _progress(Path(name).name) as report:
+        return asyncio.run(puller.pull(name, report))
+
+
+def pull_speech(paths: Paths, folder: str | None = None) -> Path:
+    """Fetch the model that turns speech into text; its folder. As `pull_model`."""
+    model = SpeechModel(library_of(paths, folder).folder)
+    with _puller(paths, Library(model.store)) as puller, _progress(SPEECH_NAME) as report:
+        return asyncio.run(model.pull(puller, report))
+
+
+@contextmanager
+def _puller(paths: Paths, library: Library) -> Generator[Puller]:
+    """A puller into `library`, with the trail of its downloads."""
     paths.make_state_dir()
     clock = SystemClock()
     audit = Audit(paths.state_dir / CLI_AUDIT, clock=clock, redactor=Redactor())
     egress = Egress(audit)
     sources = (Hub(egress), Mirror(egress, lambda: find_index(os.environ, run_pip)))
-    puller = Puller(library_of(paths, folder), egress, sources, clock=clock)
     try:
-        with _progress(Path(name).name) as report:
-            return asyncio.run(puller.pull(name, report))
+        yield Puller(library, egress, sources, clock=clock)
     finally:
         audit.close()
 

@@ -83,3 +83,23 @@ def test_a_model_is_kept_in_a_folder_of_its_own_when_asked(
     assert [model.name for model in Library(folder).installed()] == ["mine"]
     rows = {row["name"] for row in cara("model", "list", "--json").json["models"]}
     assert "mine" not in rows
+
+
+@pytest.mark.parametrize("flags", [(), ("--json",)])
+def test_the_speech_model_has_a_name_of_its_own(
+    cara: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, flags: tuple[str, ...]
+):
+    asked: list[str | None] = []
+
+    def pull(_paths: object, folder: str | None) -> Path:
+        asked.append(folder)
+        return tmp_path / "whisper-base"
+
+    monkeypatch.setattr("carapace.cli.model.pull_speech", pull)
+    done = cara("model", "pull", "whisper-base", *flags)
+    assert done.code == 0, done.err
+    assert asked == [None]
+    if flags:
+        assert done.json == {"name": "whisper-base", "path": str(tmp_path / "whisper-base")}
+    else:
+        assert "pip install faster-whisper" in done.out

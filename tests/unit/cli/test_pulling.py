@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from carapace.agent.weights.progress import Progress
+from carapace.agent.weights.library import InstalledModel
+from carapace.agent.weights.manifest import Weights
+from carapace.agent.weights.progress import Progress, Report
+from carapace.agent.weights.pull import Puller
 from carapace.cli import pulling
 from carapace.cli.options import Place
-from carapace.cli.pulling import CLI_AUDIT, library_of, pull_model
+from carapace.cli.pulling import CLI_AUDIT, library_of, pull_model, pull_speech
 from carapace.cli.target import paths_of
 from carapace.errors import Refused
 from support.command import Command
@@ -69,3 +72,23 @@ def test_lines_come_for_each_tenth_and_for_notes(capsys):
 def test_nonsense_is_refused(cara: Command):
     with pytest.raises(Refused, match="neither a model"):
         pull_model(paths_of(Place()), "no-such-model")
+
+
+def test_the_speech_model_is_fetched_into_a_folder_of_its_own(
+    cara: Command, monkeypatch: pytest.MonkeyPatch
+):
+    asked: list[str] = []
+
+    async def pull_weights(puller: Puller, weights: Weights, report: Report) -> InstalledModel:
+        asked.append(weights.filename)
+        report(Progress("ready", 1, 1, 0.0, "hub"))
+        path = puller._library.folder / weights.filename
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+        return InstalledModel(weights.name, weights.sha256, path, 1, None)
+
+    monkeypatch.setattr(Puller, "pull_weights", pull_weights)
+    folder = pull_speech(paths_of(Place()))
+    assert asked == ["model.bin", "config.json", "tokenizer.json", "vocabulary.txt"]
+    assert sorted(path.name for path in folder.iterdir()) == sorted(asked)
+    assert folder == paths_of(Place()).state_dir / "models" / "speech" / "whisper-base"

@@ -74,6 +74,11 @@ class Pictures(Protocol):
 class Transcriber(Protocol):
     """Turns a recording into text."""
 
+    @property
+    def is_rough(self) -> bool:
+        """Whether what it hears is often wrong."""
+        ...
+
     async def transcribe(
         self, data: bytes, content_type: str, *, language: str | None, timeout_s: float
     ) -> str:

@@ -34,6 +34,7 @@ __all__ = ["MAX_ITEMS", "PreparedInput", "Understanding"]
 MAX_ITEMS: Final = 10
 _MAX_EDGE_PX: Final = 2_048
 _SEEN_AS_IS: Final = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
+_ROUGH: Final = "recording (heard by a small engine: expect wrong words, ask before acting)"
 _MAX_AT_ONCE: Final = 2
 _MAX_IMAGE_CHARS: Final = 28 * 1024 * 1024  # of base64: 20 MiB of pictures in one message
 _log = get_logger(__name__)
@@ -219,11 +220,12 @@ class Understanding:
         if not settings.enabled:
             raise _off("tools.media.audio.enabled")
         data = await self._media.read(item.id, max_bytes=settings.max_bytes)
-        said = await self._transcribers.transcribe(data, item.content_type, settings)
-        text = cleaned(said, settings.max_chars)
+        heard = await self._transcribers.transcribe(data, item.content_type, settings)
+        text = cleaned(heard.text, settings.max_chars)
         if not text:
             raise NotUnderstood("has no words in it that could be made out", outcome="refused")
-        return _Found("audio", text=OutsideText("recording", _name(item), text))
+        kind = _ROUGH if heard.is_rough else "recording"
+        return _Found("audio", text=OutsideText(kind, _name(item), text))
 
     async def _plain(self, item: MediaItem) -> _Found:
         settings = self._settings.document
@@ -290,9 +292,15 @@ def _fitting(images: Sequence[ImagePart]) -> tuple[tuple[ImagePart, ...], int]:
 
 
 def _texts(found: Sequence[_Found], *, is_blank: bool) -> list[OutsideText]:
-    """What was read. A recording without a word beside it is the message, not data about it."""
+    """What was read. A recording without a word beside it is the message, not data about it.
+
+    One that was heard roughly is data all the same: nobody should act on misheard words.
+    """
     return [
-        replace(one.text, is_message=is_blank and one.kind == "audio")
+        replace(
+            one.text,
+            is_message=is_blank and one.kind == "audio" and one.text.kind != _ROUGH,
+        )
         for one in found
         if one.text is not None
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import httpx2
@@ -17,7 +18,7 @@ from carapace.agent.understanding.wire import Job
 from carapace.clock import Clock
 from carapace.config.settings.understanding import AudioReading
 
-__all__ = ["DEFAULT_MODEL", "LocalTranscriber", "OpenAiTranscriber", "Transcribers"]
+__all__ = ["DEFAULT_MODEL", "Heard", "LocalTranscriber", "OpenAiTranscriber", "Transcribers"]
 
 DEFAULT_MODEL: Final = "gpt-4o-mini-transcribe"
 _OFFICIAL_URL: Final = "https://api.openai.com/v1"
@@ -34,6 +35,14 @@ _ENDINGS: Final = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What was said, and whether it is likely to be misheard."""
+
+    text: str
+    is_rough: bool
+
+
 class _Transcript(msgspec.Struct):
     """The answer of `/audio/transcriptions` with `response_format` json."""
 
@@ -48,7 +57,12 @@ class OpenAiTranscriber:
         model: The vendor's name.
         http_client: Makes its guarded client.
         clock: To measure `Retry-After` dates against.
+
+    Attributes:
+        is_rough: See `Transcriber`.
     """
+
+    is_rough = False
 
     def __init__(
         self, spec: ProviderSpec, model: str, *, http_client: HttpClientFactory, clock: Clock
@@ -114,11 +128,15 @@ class LocalTranscriber:
     Args:
         child: Runs it.
         model_dir: Folder of a faster-whisper model; None takes the small engine.
+
+    Attributes:
+        is_rough: See `Transcriber`.
     """
 
     def __init__(self, child: ChildReader, model_dir: str | None) -> None:
         self._child = child
         self._model_dir = model_dir
+        self.is_rough = model_dir is None
 
     async def transcribe(
         self, data: bytes, content_type: str, *, language: str | None, timeout_s: float
@@ -137,6 +155,7 @@ class Transcribers:
         http_client: Makes the guarded client of one.
         child: Runs the engine here.
         clock: For the providers.
+        speech_dir: Folder of the speech model that was fetched, if one was.
     """
 
     def __init__(
@@ -146,13 +165,15 @@ class Transcribers:
         http_client: HttpClientFactory,
         child: ChildReader,
         clock: Clock,
+        speech_dir: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._sources = sources
         self._http_client = http_client
         self._child = child
         self._clock = clock
+        self._speech_dir = speech_dir
 
-    async def transcribe(self, data: bytes, content_type: str, settings: AudioReading) -> str:
+    async def transcribe(self, data: bytes, content_type: str, settings: AudioReading) -> Heard:
         """What is said in a recording.
 
         Raises:
@@ -161,12 +182,13 @@ class Transcribers:
         first: NotUnderstood | None = None
         for one in self.chosen(settings):
             try:
-                return await one.transcribe(
+                text = await one.transcribe(
                     data,
                     content_type,
                     language=settings.language,
                     timeout_s=float(settings.timeout_seconds),
                 )
+                return Heard(text, one.is_rough)
             except NotUnderstood as error:
                 # A better hint than that of a provider nobody configured for this.
                 first = first or error
@@ -177,7 +199,11 @@ class Transcribers:
         )
 
     def chosen(self, settings: AudioReading) -> list[Transcriber]:
-        """Those who are asked, in order: as set; else the engine here, then OpenAI's service."""
+        """Those who are asked, in order.
+
+        As set; else the speech model here, OpenAI's service, the small engine: it mishears
+        much and comes last.
+        """
         sources = {spec.name: spec for spec in self._sources() if spec.api in _OPENAI_APIS}
         if settings.models:
             return [
@@ -185,11 +211,14 @@ class Transcribers:
                 for row in settings.models
                 if row.provider in sources
             ]
-        found: list[Transcriber] = [LocalTranscriber(self._child, settings.local_model)]
+        found: list[Transcriber] = []
+        folder = settings.local_model or self._speech_dir()
+        if folder is not None:
+            found.append(LocalTranscriber(self._child, folder))
         openai = sources.get("openai")
         if openai is not None and openai.api_key:
             found.append(self._provider(openai, None))
-        return found
+        return [*found, LocalTranscriber(self._child, None)]
 
     def _provider(self, spec: ProviderSpec, model: str | None) -> OpenAiTranscriber:
         return OpenAiTranscriber(

@@ -77,13 +77,18 @@ class AudioReading(Section, frozen=True):
         tuple[ReadingModel, ...],
         setting(
             "Who listens: providers that speak OpenAI's format, the first that answers. Without "
-            "any, the engine on this machine, else OpenAI if there is a key.",
+            "any, the speech model on this machine, else OpenAI if there is a key, else a small "
+            "English engine.",
             live=True,
         ),
     ] = ()
     local_model: Annotated[
         str | None,
-        setting("Folder of a faster-whisper model, for the engine on this machine.", live=True),
+        setting(
+            "Folder of a faster-whisper model; without it the one that "
+            "`cara model pull whisper-base` fetched.",
+            live=True,
+        ),
     ] = None
 
 

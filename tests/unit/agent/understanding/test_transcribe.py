@@ -15,6 +15,7 @@ from carapace.agent.understanding.child import ChildReader
 from carapace.agent.understanding.ports import NotUnderstood
 from carapace.agent.understanding.transcribe import (
     DEFAULT_MODEL,
+    Heard,
     LocalTranscriber,
     OpenAiTranscriber,
     Transcribers,
@@ -149,15 +150,33 @@ async def test_the_engine_here_is_asked_in_a_child():
     assert told == "heard here"
 
 
-async def test_without_a_choice_the_engine_here_comes_first_then_openai():
+async def test_without_a_choice_the_speech_model_here_comes_first():
     async with transcriptions() as server:
-        assert (
-            await chooser(spec(server.url)).transcribe(SOUND, "audio/ogg", SETTINGS) == "heard here"
-        )
+        for settings, found in ((SETTINGS, "there"), (AudioReading(local_model="mine"), None)):
+            one = Transcribers(
+                lambda: (spec(server.url),),
+                http_client=plain_client,
+                child=child(HEARS),
+                clock=SystemClock(),
+                speech_dir=lambda found=found: found,
+            )
+            assert await one.transcribe(SOUND, "audio/ogg", settings) == Heard(
+                "heard here", is_rough=False
+            )
         assert server.asked == []
-        told = await chooser(spec(server.url), here=DEAF).transcribe(SOUND, "audio/ogg", SETTINGS)
-        assert told == server.text
+
+
+async def test_without_a_speech_model_openai_comes_before_the_small_engine():
+    async with transcriptions() as server:
+        one = chooser(spec(server.url))
+        assert await one.transcribe(SOUND, "audio/ogg", SETTINGS) == Heard(
+            server.text, is_rough=False
+        )
         assert server.asked[0].model == DEFAULT_MODEL
+        server.status = 500
+        assert await one.transcribe(SOUND, "audio/ogg", SETTINGS) == Heard(
+            "heard here", is_rough=True
+        )
 
 
 async def test_without_anybody_the_first_reason_is_told():
@@ -176,7 +195,7 @@ async def test_a_choice_is_kept_to_and_the_next_one_asked_if_one_fails():
             models=(ReadingModel("one", "a"), ReadingModel("gone"), ReadingModel("two", "b"))
         )
         told = await chooser(*sources).transcribe(SOUND, "audio/ogg", settings)
-        assert told == second.text
+        assert told == Heard(second.text, is_rough=False)
         assert [first.asked[0].model, second.asked[0].model] == ["a", "b"]
 
 
