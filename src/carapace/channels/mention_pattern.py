@@ -12,9 +12,9 @@ accepted. Everything else is refused when the pattern is read.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 __all__ = ["BadPatternError", "MentionPattern"]
 
@@ -54,8 +54,27 @@ _Step = _Take | _Go | _At
 _Steps = tuple[_Step, ...]
 
 
+class _State(NamedTuple):
+    """Where all ways are between two characters.
+
+    `before` is empty at the beginning, else `w` after a character of a word and `x` after
+    another: no step looks further back.
+    """
+
+    waiting: frozenset[int]
+    before: str
+
+
+_START: Final = _State(frozenset(), "")
+_FOUND: Final = -1
+_MAX_KNOWN: Final = 4_096
+
+
 class MentionPattern:
     """One pattern.
+
+    What was found out about a character in a state is kept, so that ordinary texts cost a
+    look-up for each character.
 
     Args:
         pattern: As in the settings.
@@ -64,32 +83,57 @@ class MentionPattern:
         BadPatternError: If it is none, or too large.
     """
 
-    __slots__ = ("_steps", "pattern")
+    __slots__ = ("_known", "_numbers", "_states", "_steps", "pattern")
 
     def __init__(self, pattern: str) -> None:
         self.pattern = pattern
         self._steps = _Reader(pattern.removeprefix("(?i)")).read()
+        self._forget()
 
     def is_in(self, text: str) -> bool:
         """Whether `text` matches anywhere; takes time in proportion to its length."""
-        waiting: set[int] = set()
-        before = ""
+        number = self._number(_START)
         for here in (*text, ""):
-            reached = self._reached(waiting, before, here)
-            if len(self._steps) in reached:
+            following = self._known.get((number, here))
+            if following is None:
+                following = self._follow(number, here)
+            if following == _FOUND:
                 return True
-            waiting = {
-                number + 1
-                for number in reached
-                if isinstance(step := self._steps[number], _Take) and here and step.test(here)
-            }
-            before = here
+            number = following
         return False
 
-    def _reached(self, waiting: Iterable[int], before: str, here: str) -> set[int]:
+    def _forget(self) -> None:
+        self._states: list[_State] = []
+        self._numbers: dict[_State, int] = {}
+        self._known: dict[tuple[int, str], int] = {}
+
+    def _number(self, state: _State) -> int:
+        number = self._numbers.setdefault(state, len(self._states))
+        if number == len(self._states):
+            self._states.append(state)
+        return number
+
+    def _follow(self, number: int, here: str) -> int:
+        """The state after `here`, worked out and kept."""
+        state = self._states[number]
+        if len(self._known) >= _MAX_KNOWN:
+            self._forget()
+            number = self._number(state)
+        reached = self._reached(state, here)
+        following = _FOUND
+        if len(self._steps) not in reached:
+            steps = ((at, self._steps[at]) for at in reached)
+            waiting = frozenset(
+                at + 1 for at, step in steps if isinstance(step, _Take) and here and step.test(here)
+            )
+            following = self._number(_State(waiting, "w" if _is_word(here) else "x"))
+        self._known[number, here] = following
+        return following
+
+    def _reached(self, state: _State, here: str) -> set[int]:
         """All steps to be at without taking a character; a match may begin here as well."""
         reached: set[int] = set()
-        todo = [0, *waiting]
+        todo = [0, *state.waiting]
         while todo:
             number = todo.pop()
             if number in reached:
@@ -98,7 +142,7 @@ class MentionPattern:
             step = self._steps[number] if number < len(self._steps) else None
             if isinstance(step, _Go):
                 todo += [number + distance for distance in step.distances]
-            elif isinstance(step, _At) and _is_at(step.place, before, here):
+            elif isinstance(step, _At) and _is_at(step.place, state.before, here):
                 todo.append(number + 1)
         return reached
 
@@ -108,7 +152,7 @@ def _is_at(place: str, before: str, here: str) -> bool:
         return not before
     if place == "$":
         return not here
-    return (_is_word(before) != _is_word(here)) == (place == "b")
+    return ((before == "w") != _is_word(here)) == (place == "b")
 
 
 def _is_word(one: str) -> bool:

@@ -103,6 +103,23 @@ def test_no_text_keeps_it_busy(pattern: str):
     assert len(found._steps) <= mention_pattern._MAX_STEPS
 
 
+def test_what_is_remembered_of_texts_is_bounded_and_makes_no_difference():
+    found = MentionPattern("[\u0100-\u4fff]!clawd")
+    for start in range(0x100, 0x5000, 0x400):
+        text = "".join(map(chr, range(start, start + 0x400)))
+        assert not found.is_in(text)
+        assert len(found._known) <= mention_pattern._MAX_KNOWN
+        assert len(found._states) <= mention_pattern._MAX_KNOWN
+    assert found.is_in("\u4e00!CLAWD")
+
+
+def test_a_second_look_at_a_text_finds_the_same():
+    found = MentionPattern(r"\bclawd\b")
+    for _ in range(3):
+        assert found.is_in("hey clawd!")
+        assert not found.is_in("hey clawdia")
+
+
 _ATOMS = st.sampled_from(["a", "b", ".", "[ab]", "[^a]", r"\w", r"\b", "^", "$", "(?:a|b)", "(ab)"])
 _MARKS = st.sampled_from(["", "", "?", "*", "+", "{2}", "{0,2}", "{1,}", "*?"])
 
