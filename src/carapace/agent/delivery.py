@@ -168,7 +168,7 @@ def said(outcome: RunOutcome, authority: Authority) -> list[str]:
 
     Why something failed is told to the owner alone: reasons name models, limits and settings.
     """
-    texts = [payload.text or "" for payload in outcome.result.payloads] if outcome.result else []
+    texts = [payload.text for payload in outcome.result.payloads] if outcome.result else []
     match outcome.state:
         case RunState.DONE:
             return texts
