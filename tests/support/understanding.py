@@ -137,7 +137,7 @@ class Rig:
         media: MediaReading | None = None,
         links: LinkReading | None = None,
         sees: bool = True,
-        speech_dir: str | None = "speech",
+        speech_dir: Path | None = Path("speech"),
     ) -> None:
         self.shelf = FileShelf()
         self.pictures = PlainPictures(self.shelf)

@@ -14,6 +14,7 @@ from carapace.agent.understanding.describe import Describer
 from carapace.agent.understanding.links import LinkReader
 from carapace.agent.understanding.prepare import Understanding
 from carapace.agent.understanding.transcribe import Transcribers
+from carapace.agent.weights.speech import SpeechModel
 from carapace.app.observing import Observing
 from carapace.app.preparing import Preparing
 from carapace.clock import Clock
@@ -57,6 +58,7 @@ async def open_files(
     settings: Settings,
     *,
     root: Path,
+    models: Path,
     database: Database,
     egress: Egress,
     providers: ProviderRegistry,
@@ -67,6 +69,8 @@ async def open_files(
 ) -> Files:
     """Open the store under `root` and build what stands on it.
 
+    A speech model is looked for in `models`, where `cara model pull` puts it.
+
     Raises:
         Failed: If the folder cannot be used.
     """
@@ -75,7 +79,7 @@ async def open_files(
         root, database, settings=settings.media, clock=clock, audit=audit, metrics=metrics
     )
     stack.push_async_callback(store.aclose)
-    child = ChildReader()
+    child, speech = ChildReader(), SpeechModel(models)
     understanding = Understanding(
         media=store,
         pictures=Images(store, audit=audit),
@@ -87,6 +91,7 @@ async def open_files(
             http_client=provider_clients(egress),
             child=child,
             clock=clock,
+            speech_dir=speech.find,
         ),
         settings=settings.tools.media,
         link_settings=settings.tools.links,

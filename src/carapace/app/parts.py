@@ -224,6 +224,7 @@ async def build(
     files = await open_files(
         settings,
         root=paths.state_dir / "media",
+        models=paths.state_dir / "models",
         database=database,
         egress=egress,
         providers=providers,

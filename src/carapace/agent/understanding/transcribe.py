@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import httpx2
@@ -165,7 +166,7 @@ class Transcribers:
         http_client: HttpClientFactory,
         child: ChildReader,
         clock: Clock,
-        speech_dir: Callable[[], str | None] = lambda: None,
+        speech_dir: Callable[[], Path | None] = lambda: None,
     ) -> None:
         self._sources = sources
         self._http_client = http_client
@@ -214,7 +215,7 @@ class Transcribers:
         found: list[Transcriber] = []
         folder = settings.local_model or self._speech_dir()
         if folder is not None:
-            found.append(LocalTranscriber(self._child, folder))
+            found.append(LocalTranscriber(self._child, str(folder)))
         openai = sources.get("openai")
         if openai is not None and openai.api_key:
             found.append(self._provider(openai, None))

@@ -152,7 +152,8 @@ async def test_the_engine_here_is_asked_in_a_child():
 
 async def test_without_a_choice_the_speech_model_here_comes_first():
     async with transcriptions() as server:
-        for settings, found in ((SETTINGS, "there"), (AudioReading(local_model="mine"), None)):
+        there = Path("there")
+        for settings, found in ((SETTINGS, there), (AudioReading(local_model="mine"), None)):
             one = Transcribers(
                 lambda: (spec(server.url),),
                 http_client=plain_client,
