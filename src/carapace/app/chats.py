@@ -22,9 +22,11 @@ from carapace.channels.builtin.webhook import WebhookChannel
 from carapace.channels.inbox import Inbox
 from carapace.channels.intake import IntakeService, IntakeSettings, StopRuns
 from carapace.channels.outbox import Outbox
+from carapace.channels.outbox_types import OutboxRow
 from carapace.channels.render import Renderer
 from carapace.channels.routing import RoutingRules
 from carapace.channels.sender import Sender
+from carapace.channels.types import Delivered, SendOutcome
 from carapace.clock import Clock
 from carapace.config.settings import Settings
 from carapace.ids import AgentId
@@ -173,6 +175,12 @@ class Chats:
             authority_now=parts.intake.authority_now,
             prepare=files.prepare,
         )
+
+        async def after_send(row: OutboxRow, outcome: SendOutcome) -> None:
+            if isinstance(outcome, Delivered) and outcome.message_id and row.outgoing:
+                parts.access.delivered(row.outgoing.target, outcome.message_id)
+            await hooks.sent(row, outcome)
+
         self.sender = Sender(
             parts.outbox,
             accounts.get,
@@ -184,7 +192,7 @@ class Chats:
             publish=publish,
             on_dead=DeadNotices(database, clock, publish).delivery_failed,
             before_send=hooks.sending,
-            after_send=hooks.sent,
+            after_send=after_send,
             release_media=files.store.release,
         )
         own = OwnChat(database, sessions, publish=publish, clock=clock)

@@ -22,6 +22,7 @@ from carapace.channels.mentions import MentionPatterns
 from carapace.channels.pairing_code import new_code, normal_code
 from carapace.channels.pairing_texts import asked_text
 from carapace.channels.policy import (
+    IMPLICIT_MENTION_MS,
     Accept,
     Ask,
     Buffer,
@@ -33,7 +34,7 @@ from carapace.channels.policy import (
 )
 from carapace.channels.refusals import Refusals
 from carapace.channels.rules import AccountRules, owners_of, rules_of
-from carapace.channels.sent_ids import SentIds
+from carapace.channels.sent_ids import SentIds, SentMessage, sent_since
 from carapace.channels.types import InboundMessage, Target
 from carapace.clock import Clock
 from carapace.errors import Refused
@@ -68,7 +69,6 @@ class AccessService:
         make_code: Draws a code.
 
     Attributes:
-        sent: Told of what we sent, so that answers to it are known to be meant for us.
         warnings: What in the present settings has no effect, or a surprising one.
     """
 
@@ -95,13 +95,25 @@ class AccessService:
         self._guesses = FailureLimiter(_GUESSES)
         # What is held follows on what was written, in this order and no other.
         self._deciding = asyncio.Lock()
-        self.sent = SentIds()
+        self._sent = SentIds()
         self.warnings: tuple[str, ...] = ()
 
     async def load(self) -> None:
-        """Read who was let in; call it before the first message, and again to re-read."""
+        """Read who was let in and what we sent; before the first message, and to re-read."""
+        since_ms = self._clock.now_ms() - IMPLICIT_MENTION_MS
+
+        def read(tx: Tx) -> tuple[list[AllowedSender], list[SentMessage]]:
+            return records.list_allowed(tx), sent_since(tx, since_ms)
+
         async with self._deciding:
-            self._hold(await self._database.read(records.list_allowed))
+            everybody, sent = await self._database.read(read)
+            self._hold(everybody)
+        for one in sent:
+            self._sent.note(one.target, one.message_id, now_ms=one.sent_at_ms)
+
+    def delivered(self, target: Target, message_id: str) -> None:
+        """A service has something of ours: answers to it are meant for us."""
+        self._sent.note(target, message_id, now_ms=self._clock.now_ms())
 
     def apply(self, settings: AccessSettings) -> None:
         """Use other settings from now on."""
@@ -123,7 +135,7 @@ class AccessService:
             rules=self._rules_of(place),
             paired=self._paired.get(place, frozenset()),
             owners=self._owners_of(message.channel),
-            our_messages=self.sent.of(*place, message.conversation.id),
+            our_messages=self._sent.of(*place, message.conversation.id),
             mentions=self._mentions,
             takes_commands=self._settings.commands.text,
             uses_access_groups=self._settings.commands.use_access_groups,

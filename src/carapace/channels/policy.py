@@ -19,6 +19,7 @@ from carapace.channels.types import ChatType, Conversation, EventKind, InboundMe
 from carapace.provenance import Authority, Origin, Provenance
 
 __all__ = [
+    "IMPLICIT_MENTION_MS",
     "OWN_CHAT",
     "Accept",
     "Ask",
@@ -33,7 +34,9 @@ __all__ = [
 OWN_CHAT: Final = "webchat"
 """Our own chat: who writes there has proven to the gateway itself to be an operator."""
 
-_IMPLICIT_MENTION_MS: Final = 86_400_000
+IMPLICIT_MENTION_MS: Final = 86_400_000
+"""For how long an answer to one of our messages is meant for us."""
+
 _ABOUT_OTHERS: Final = frozenset(
     {EventKind.DELETE, EventKind.REACTION, EventKind.PIN, EventKind.MEMBER}
 )
@@ -244,7 +247,7 @@ def _is_meant(message: InboundMessage, facts: PolicyFacts, now_ms: int) -> bool:
 
 def _is_ours(message_id: str | None, facts: PolicyFacts, now_ms: int) -> bool:
     sent_at_ms = facts.our_messages.get(message_id) if message_id else None
-    return sent_at_ms is not None and now_ms - sent_at_ms < _IMPLICIT_MENTION_MS
+    return sent_at_ms is not None and now_ms - sent_at_ms < IMPLICIT_MENTION_MS
 
 
 def _command(message: InboundMessage, facts: PolicyFacts, *, is_meant: bool) -> ChatCommand | None:

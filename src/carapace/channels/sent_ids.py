@@ -1,21 +1,54 @@
 """Which messages of a chat are ours: an answer to one of them is meant for us.
 
-In memory and bounded: what is forgotten costs a mention, never a message.
+In memory and bounded, read from the outbox at start. What is forgotten costs a mention, never a
+message.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from carapace.channels.types import Target
+from carapace.store.ports import Tx
 
-__all__ = ["SentIds"]
+__all__ = ["SentIds", "SentMessage", "sent_since"]
 
 _MAX_CONVERSATIONS: Final = 2_000
 _MAX_EACH: Final = 200
+_MAX_READ: Final = 20_000
 _NONE: Final[Mapping[str, int]] = {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SentMessage:
+    """Something of ours that a service has."""
+
+    target: Target
+    message_id: str
+    sent_at_ms: int
+
+
+def sent_since(tx: Tx, since_ms: int) -> list[SentMessage]:
+    """What arrived since then, oldest first; the latest 20,000 at most."""
+    rows = tx.all(
+        "SELECT channel, account, conversation, message_id, ended_at_ms FROM outbox"
+        " WHERE state = 'delivered' AND ended_at_ms >= ? AND message_id IS NOT NULL"
+        " ORDER BY ended_at_ms DESC LIMIT ?",
+        (since_ms, _MAX_READ),
+    )
+    return [
+        SentMessage(
+            target=Target(
+                channel=row["channel"], account=row["account"], conversation=row["conversation"]
+            ),
+            message_id=row["message_id"],
+            sent_at_ms=row["ended_at_ms"],
+        )
+        for row in reversed(rows)
+    ]
 
 
 class SentIds:

@@ -6,12 +6,14 @@ from typing import Any, TypeVar
 
 import pytest
 
+from carapace.channels import outbox_records
 from carapace.channels.access import MAX_WAITING, REQUEST_TTL_MS, AccessService
 from carapace.channels.access_types import Approver
+from carapace.channels.outbox_types import OutboxState
 from carapace.channels.policy import Accept, Ask, Buffer, Drop, DropReason
-from carapace.channels.types import ChatType, EventKind, Target
+from carapace.channels.types import ChatType, EventKind, Outgoing, Quote, Target
 from carapace.errors import Failed, Refused
-from carapace.provenance import Authority
+from carapace.provenance import OWNER, Authority
 from carapace.store.ports import Tx
 from support.chat_people import access_settings, house, said
 
@@ -428,10 +430,40 @@ async def test_talk_among_others_is_no_refusal():
 
 async def test_an_answer_to_what_we_sent_is_meant_for_us():
     async with house(access_settings(webhook={"groups": {"room": {}}})) as home:
-        target = Target(channel="webhook", account="default", conversation="room")
-        home.access.sent.note(target, "ours", now_ms=home.clock.now_ms())
         reaction = said("", chat=ChatType.GROUP, kind=EventKind.REACTION, about_message_id="ours")
+        assert home.access.judge(reaction) == Drop(DropReason.NOT_MEANT)
+        target = Target(channel="webhook", account="default", conversation="room")
+        home.access.delivered(target, "ours")
         assert isinstance(home.access.judge(reaction), Accept)
+
+
+async def test_what_we_sent_is_known_after_a_restart():
+    settings = access_settings(webhook={"groups": {"room": {}}})
+    target = Target(channel="webhook", account="default", conversation="room")
+
+    async with house(settings) as home:
+        now_ms = home.clock.now_ms()
+
+        def send(tx: Tx) -> None:
+            number = outbox_records.insert(
+                tx,
+                Outgoing(target=target, idempotency_key="k", text="hello"),
+                provenance=OWNER,
+                run_id=None,
+                created_at_ms=now_ms,
+                expires_at_ms=now_ms + 1,
+            )
+            row = outbox_records.find(tx, number or 0)
+            assert row is not None
+            outbox_records.close(
+                tx, row, state=OutboxState.DELIVERED, now_ms=now_ms, message_id="ours"
+            )
+
+        await home.database.write(send)
+        again = home.again(settings)
+        await again.load()
+        reply = said("yes", chat=ChatType.GROUP, quote=Quote(message_id="ours"))
+        assert isinstance(again.judge(reply), Accept)
 
 
 async def test_a_service_that_was_told_nothing_lets_nobody_in():
