@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import msgspec
+import pytest
 
-from carapace.agent.types import RunOutcome, RunSource, RunState, StopReason, Submission
+from carapace.agent.types import RunOutcome, RunSource, RunState, StopReason, Submission, source_of
+from carapace.channels.types import ReplyRoute, Target
 from carapace.ids import AgentId, RunId, SessionKey
+from carapace.provenance import Authority, Origin, Provenance
+from support.agent_house import ask
 
 
 def test_a_submission_speaks_for_its_operator_unless_told_otherwise():
@@ -25,3 +29,32 @@ def test_an_outcome_survives_its_json():
         state=RunState.ABORTED, status="ok", summary=StopReason.RPC, ended_at_ms=5, started_at_ms=2
     )
     assert msgspec.json.decode(msgspec.json.encode(outcome), type=RunOutcome) == outcome
+
+
+@pytest.mark.parametrize(
+    ("origin", "authority", "source"),
+    [
+        (Origin.OPERATOR, Authority.OWNER, RunSource.OPERATOR),
+        (Origin.CHANNEL, Authority.OWNER, RunSource.OPERATOR),
+        (Origin.HTTP, Authority.OWNER, RunSource.HTTP),
+        (Origin.HTTP, Authority.PAIRED, RunSource.VISITOR),
+        (Origin.CHANNEL, Authority.PAIRED, RunSource.VISITOR),
+        (Origin.CHANNEL, Authority.GUEST, RunSource.VISITOR),
+        (Origin.CHANNEL, Authority.OUTSIDE, RunSource.OUTSIDE),
+        (Origin.CHANNEL, Authority.NONE, RunSource.OUTSIDE),
+        (Origin.HOOK, Authority.OWNER, RunSource.OUTSIDE),
+        (Origin.SESSION, Authority.OWNER, RunSource.OUTSIDE),
+        (Origin.OUTSIDE, Authority.OWNER, RunSource.OUTSIDE),
+    ],
+)
+def test_what_words_may_cause_follows_from_where_they_come_from(
+    origin: Origin, authority: Authority, source: RunSource
+):
+    assert source_of(Provenance(origin=origin, authority=authority)) is source
+
+
+def test_a_submission_names_the_inbox_rows_it_answers():
+    target = Target(channel="chat", account="default", conversation="c")
+    assert ask("x").inbox_ids == ()
+    route = ReplyRoute(target=target, inbox_ids=(1, 2))
+    assert ask("x", reply_route=route).inbox_ids == (1, 2)

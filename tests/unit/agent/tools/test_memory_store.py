@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from carapace.agent.memory.meanings import Meanings
 from carapace.agent.tools.memory_store import MemoryStore, words_of
 from carapace.agent.tools.registry import ToolTrouble
+from carapace.provenance import Authority, Origin, Provenance
 from support.clock import FakeClock
 from support.database import memory_database
 from support.embedder import WordEmbedder
@@ -77,3 +78,19 @@ async def test_words_and_meaning_become_one_order():
             assert len(await store.search("main", "green", limit=1)) == 1
         finally:
             await meanings.close()
+
+
+async def test_what_is_the_owners_is_neither_changed_nor_forgotten_for_others():
+    guest = Provenance(origin=Origin.CHANNEL, authority=Authority.GUEST)
+    async with memory_database() as database:
+        store = MemoryStore(database, FakeClock())
+        await store.write("a", name="n", text="mine", run_id="r")
+        with pytest.raises(ToolTrouble, match="the owner's"):
+            await store.write("a", name="n", text="theirs", run_id="r", provenance=guest)
+        with pytest.raises(ToolTrouble, match="the owner's"):
+            await store.forget("a", "n", provenance=guest)
+        kept = await store.read("a", "n")
+        assert kept is not None
+        assert kept.text == "mine"
+        await store.write("a", name="other", text="theirs", run_id="r", provenance=guest)
+        assert await store.forget("a", "other", provenance=guest)
