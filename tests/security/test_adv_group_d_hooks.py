@@ -169,7 +169,7 @@ async def test_adv_d17_a_wake_stays_a_quotation_in_the_owners_session():
 
 
 @pytest.mark.parametrize(
-    "tool", ["sessions_list", "sessions_history", "session_status", "memory_search", "memory_store"]
+    "tool", ["sessions_list", "sessions_history", "session_status", "memory_search", "memory_write"]
 )
 async def test_adv_d18_a_hooks_run_has_no_tools_of_the_owner(tool: str):
     async with hook_rig(call_tool(tool), say("done")) as rig:

@@ -20,7 +20,7 @@ from typing import Final
 
 from carapace.auth.limiter import address_key
 from carapace.clock import Clock
-from carapace.errors import Failed, GatewayError, Refused
+from carapace.errors import GatewayError, Refused
 from carapace.telemetry.audit import Audit, AuditKind
 from carapace.telemetry.log import get_logger
 from carapace.telemetry.metrics import Metrics
@@ -414,13 +414,12 @@ def _rejection(route: WebhookRoute, rejected: Rejected) -> WebhookAnswer:
 
 
 def _refusal(route: WebhookRoute, error: GatewayError) -> WebhookAnswer:
-    if isinstance(error, Failed) or error.retryable or error.retry_after_ms:
-        answer = route.refuse(503, error.message)
-        wait_s = (error.retry_after_ms or 1_000) / 1000
-        return replace(answer, headers={**answer.headers, "Retry-After": _seconds(wait_s)})
-    if isinstance(error, Refused):
+    """400 for what is wrong in the request; 503 for what may go well a moment later."""
+    if isinstance(error, Refused) and not error.retryable and not error.retry_after_ms:
         return route.refuse(400, error.message)
-    return route.refuse(500, error.message)
+    answer = route.refuse(503, error.message)
+    wait_s = (error.retry_after_ms or 1_000) / 1000
+    return replace(answer, headers={**answer.headers, "Retry-After": _seconds(wait_s)})
 
 
 def _too_long(max_bytes: int, *, is_suspect: bool) -> WebhookAnswer:

@@ -56,3 +56,7 @@ def test_what_is_no_object_is_refused_in_words(body: bytes, text: str):
 
 def test_the_deepest_allowed_body_is_read():
     assert json_body(raw(b"[" * MAX_DEPTH + b"]" * MAX_DEPTH))
+
+
+def test_an_object_is_read():
+    assert json_object(raw(b'{"a":{"b":[]}}')) == {"a": {"b": []}}

@@ -14,6 +14,7 @@ from carapace.triggers.hook_mappings import (
     first_match,
     path_of,
     served_mappings,
+    settings_troubles,
 )
 from carapace.triggers.hook_requests import AgentHook, WakeHook, thinking_of
 from carapace.triggers.hook_templates import Source
@@ -153,3 +154,17 @@ def test_a_name_is_never_filled_by_a_request(
 def test_what_makes_no_sense_is_refused(row: HookMapping, text: str):
     with pytest.raises(BadBody, match=text):
         apply_mapping(row, SOURCE, ())
+
+
+@pytest.mark.parametrize(
+    ("settings", "count"),
+    [
+        (HooksSettings(), 0),
+        (HooksSettings(enabled=True), 1),
+        (HooksSettings(enabled=True, token=" "), 1),
+        (HooksSettings(enabled=True, token="t"), 0),
+        (HooksSettings(enabled=True, token="t", mappings=(mapping(transform={}),)), 1),
+    ],
+)
+def test_what_cannot_be_had_is_said_while_hooks_are_on(settings: HooksSettings, count: int):
+    assert len(settings_troubles(settings)) == count

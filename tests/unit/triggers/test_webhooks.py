@@ -6,7 +6,10 @@ import asyncio
 
 import pytest
 
-from carapace.errors import Failed, Refused
+from carapace.errors import Failed, GatewayError, Refused
+from carapace.telemetry.audit import Audit
+from carapace.telemetry.redact import Redactor
+from carapace.triggers.replay import ReplayMemory
 from carapace.triggers.webhook_budget import BudgetRules
 from carapace.triggers.webhook_types import (
     BadBody,
@@ -18,7 +21,7 @@ from carapace.triggers.webhook_types import (
     WebhookAnswer,
     plain,
 )
-from carapace.triggers.webhooks import KernelLimits
+from carapace.triggers.webhooks import KernelLimits, WebhookKernel
 from support.webhooks import KernelRig, head, kernel_rig, route, sign
 
 ORDER = list(Step)
@@ -158,6 +161,33 @@ async def test_a_check_that_breaks_says_no():
 
     async with kernel_rig(route(verify=broken)) as rig:
         assert (await rig.send()).status == 401
+
+
+async def test_a_rejection_may_have_its_own_status_and_words():
+    def check(raw: RawRequest) -> Verified | Rejected:
+        return Rejected(reason="odd", status=400, text="not so")
+
+    async with kernel_rig(route(verify=check)) as rig:
+        answer = await rig.send()
+        assert (answer.status, answer.body, answer.headers) == (400, b"not so", {})
+
+
+async def test_routes_can_be_put_in_their_place_without_an_observer():
+    async with kernel_rig() as rig:
+        kernel = WebhookKernel(
+            ReplayMemory(rig.database, rig.clock),
+            clock=rig.clock,
+            audit=Audit(rig.audit_file.parent / "own", clock=rig.clock, redactor=Redactor()),
+            metrics=rig.metrics,
+        )
+        kernel.mount(route())
+
+        async def read(_max_bytes: int) -> bytes:
+            return b"{}"
+
+        answer = await kernel.handle(head(headers=sign(b"{}", rig.clock)), read)
+        assert answer.status == 200
+        assert rig.steps == []
 
 
 async def test_a_route_without_secret_does_not_exist_and_says_why():
@@ -313,6 +343,7 @@ async def test_what_was_not_handled_well_may_be_sent_again(status: int):
         (Refused("wrong"), 400, None),
         (Refused("full", retryable=True, retry_after_ms=1_500), 503, "2"),
         (Failed("the disk is full"), 503, "1"),
+        (GatewayError("odd"), 503, "1"),
         (BadBody("late"), 400, None),
     ],
 )
