@@ -68,7 +68,8 @@ def outgoing(
 ) -> Outgoing:
     """A message whose text is its key."""
     target = Target(channel=channel, account=account, conversation=conversation)
-    return Outgoing(target=target, idempotency_key=key, **{"text": key, **more})
+    more.setdefault("text", key)
+    return Outgoing(target=target, idempotency_key=key, **more)
 
 
 def put(

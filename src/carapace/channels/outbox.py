@@ -106,7 +106,7 @@ class Outbox:
                 group=group,
             )
             found = made or records.find_key(tx, outgoing.idempotency_key)
-            if found is None:
+            if found is None:  # pragma: no cover - the conflict above is in the same transaction
                 msg = "a key that was neither new nor there"
                 raise RuntimeError(msg)
             return Queued(outbox_id=found, is_new=made is not None)

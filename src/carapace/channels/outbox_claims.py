@@ -25,6 +25,7 @@ from carapace.store.ports import Tx
 
 __all__ = [
     "Grant",
+    "Hold",
     "Mark",
     "Plan",
     "Recovered",
@@ -33,6 +34,9 @@ __all__ = [
     "save_screened",
     "step",
 ]
+
+Hold = tuple[int, int]
+"""A row's id and the fence under which it was taken."""
 
 _MAX_EXPIRED: Final = 200
 _MAX_ACCOUNTS: Final = 1_000
@@ -98,8 +102,9 @@ WHERE outbox_id = :outbox_id
 ON CONFLICT (outbox_id, attempt) DO NOTHING
 """
 _NEARER: Final = """
-UPDATE outbox SET next_at_ms = :cap_ms
-WHERE is_head = 1 AND state IN ('waiting', 'unknown') AND next_at_ms > :cap_ms
+UPDATE outbox SET next_at_ms = :now_ms
+WHERE state IN ('waiting', 'unknown')
+  AND (next_at_ms > :cap_ms OR (failures = 0 AND next_at_ms > :now_ms))
 """
 _YOUNGER: Final = """
 UPDATE outbox SET expires_at_ms = :now_ms + expires_at_ms - created_at_ms,
@@ -148,7 +153,7 @@ class Plan:
         max_wait_ms: No retry lies further ahead than this.
         marks: Results to write down.
         grants: What may be taken.
-        in_flight: Rows that this process has given to channels.
+        in_flight: Rows that this process has given to channels, with the fence of that take.
         reads_back: The step before may or may not have been written: let go of rows that it
             took and that were never given to a channel.
         turns_back: The clock jumped backwards: bring times that lie ahead nearer.
@@ -159,7 +164,7 @@ class Plan:
     max_wait_ms: int
     marks: tuple[Mark, ...] = ()
     grants: tuple[Grant, ...] = ()
-    in_flight: frozenset[int] = frozenset()
+    in_flight: frozenset[Hold] = frozenset()
     reads_back: bool = False
     turns_back: bool = False
 
@@ -206,7 +211,7 @@ def step(tx: Tx, plan: Plan) -> Taken:
     ended: list[OutboxRow] = []
     fenced: list[Mark] = []
     for mark in plan.marks:
-        result = _write_mark(tx, mark, plan.now_ms)
+        result = _write_mark(tx, mark, plan)
         if result is None:
             fenced.append(mark)
         else:
@@ -244,14 +249,15 @@ def save_screened(tx: Tx, row: OutboxRow, outgoing: str) -> bool:
     return tx.execute(_SCREENED, values) == 1
 
 
-def _write_mark(tx: Tx, mark: Mark, now_ms: int) -> tuple[OutboxRow, ...] | None:
+def _write_mark(tx: Tx, mark: Mark, plan: Plan) -> tuple[OutboxRow, ...] | None:
     """Write a result; the rows it ended, or None if another has taken the row."""
     found = tx.one(_FIND, (mark.row.outbox_id,))
     if found is None:
         return None
     row = row_of(found)
     if row.fence != mark.row.fence:
-        return None
+        # A step that did not report back may have written the mark and taken the row anew.
+        return () if plan.reads_back and row.fence == mark.row.fence + 1 else None
     if row.state is not OutboxState.SENDING:
         # Written by the step before, whose commit did not report back: tell of it all the same.
         return (row,) if row.ended_at_ms is not None else ()
@@ -260,14 +266,14 @@ def _write_mark(tx: Tx, mark: Mark, now_ms: int) -> tuple[OutboxRow, ...] | None
         case RetryAt() as verdict:
             _wait(tx, row, verdict, may_be_repeat=mark.may_be_repeat)
             # An older row may have been retried by a person while this one was being sent.
-            promote(tx, row, now_ms=now_ms)
+            promote(tx, row, now_ms=plan.now_ms)
             return ()
         case Delivered(message_id=message_id):
             return close(
                 tx,
                 row,
                 state=OutboxState.DELIVERED,
-                now_ms=now_ms,
+                now_ms=plan.now_ms,
                 message_id=message_id,
                 may_be_repeat=mark.may_be_repeat,
             )
@@ -276,7 +282,7 @@ def _write_mark(tx: Tx, mark: Mark, now_ms: int) -> tuple[OutboxRow, ...] | None
                 tx,
                 row,
                 state=OutboxState.DEAD,
-                now_ms=now_ms,
+                now_ms=plan.now_ms,
                 cause=cause,
                 reason=reason,
                 may_be_repeat=mark.may_be_repeat,
@@ -372,10 +378,10 @@ def _next_at(tx: Tx, keys: list[AccountKey]) -> int | None:
     return min(times, default=None)
 
 
-def _release_strays(tx: Tx, in_flight: frozenset[int]) -> None:
+def _release_strays(tx: Tx, in_flight: frozenset[Hold]) -> None:
     """Rows that a step took whose commit did not report back: nobody was asked to send them."""
     for found in tx.all(_SENDING):
-        if found["outbox_id"] not in in_flight:
+        if (found["outbox_id"], found["fence"]) not in in_flight:
             tx.execute(_RELEASE, (found["outbox_id"],))
 
 
@@ -383,7 +389,7 @@ def _doubt_lapsed(tx: Tx, plan: Plan) -> None:
     """A lease that passed without its holder: whoever held it may have sent."""
     for found in tx.all(_LAPSED, (plan.now_ms,)):
         row = row_of(found)
-        if row.outbox_id not in plan.in_flight:
+        if (row.outbox_id, row.fence) not in plan.in_flight:
             _doubt(tx, row, now_ms=plan.now_ms, reason="its sender did not report back")
 
 
@@ -395,6 +401,10 @@ def _doubt(tx: Tx, row: OutboxRow, *, now_ms: int, reason: str) -> None:
 
 
 def _turn_back(tx: Tx, now_ms: int, max_wait_ms: int) -> None:
-    """Rows whose times lie in a future that the clock has left: count from now instead."""
+    """Rows whose times lie in a future that the clock has left: count from now instead.
+
+    What never failed waits for nothing; what waits longer than anybody may ask for does so by
+    mistake. Both are due now.
+    """
     tx.execute(_YOUNGER, {"now_ms": now_ms, "slack_ms": now_ms + _CLOCK_SLACK_MS})
-    tx.execute(_NEARER, {"cap_ms": now_ms + max_wait_ms})
+    tx.execute(_NEARER, {"now_ms": now_ms, "cap_ms": now_ms + max_wait_ms})

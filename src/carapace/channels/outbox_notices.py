@@ -62,6 +62,10 @@ class Notices:
         self._is_due = asyncio.Event()
         self._is_due.set()
 
+    def wake(self) -> None:
+        """Something may have died that `tell` was not called for."""
+        self._is_due.set()
+
     def tell(self, row: OutboxRow) -> None:
         """`row` has ended, and that is on disk; must not and does not raise."""
         if row.state is OutboxState.DEAD:

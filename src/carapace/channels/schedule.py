@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from carapace.channels.outbox_claims import Grant
+from carapace.channels.outbox_claims import Grant, Hold
 from carapace.channels.outbox_types import AccountKey, OutboxRow
 
 __all__ = ["ClockWatch", "Round", "Schedule"]
 
-_MAX_KNOWN: Final = 256
+_MAX_KNOWN: Final = 1_024
 _BACKWARDS_S: Final = 1.0
 
 
@@ -41,26 +41,27 @@ class Schedule:
         self._max_per_account = max_per_account
         self._max_total = max_total
         self._known: dict[AccountKey, None] = {}
-        self._in_flight: set[int] = set()
+        self._in_flight: set[Hold] = set()
         self._load: Counter[AccountKey] = Counter()
 
     @property
-    def in_flight(self) -> frozenset[int]:
+    def in_flight(self) -> frozenset[Hold]:
         """The rows that are with a channel, or whose result is not on disk yet."""
         return frozenset(self._in_flight)
 
     def learn(self, keys: Iterable[AccountKey]) -> bool:
         """These accounts have work; whether one of them is news."""
-        fresh = [key for key in keys if key not in self._known]
+        named = dict.fromkeys(keys)
+        fresh = [key for key in named if key not in self._known]
         if len(self._known) + len(fresh) > _MAX_KNOWN:
-            # What still has work is named again by the next step.
-            self._known = {key: None for key in self._known if self._load[key]}
+            # What else still has work is named again by the next step.
+            self._known = {key: None for key in self._known if key in named or self._load[key]}
         self._known.update(dict.fromkeys(fresh))
         return bool(fresh)
 
     def begin(self, row: OutboxRow) -> None:
         """`row` goes to its channel."""
-        self._in_flight.add(row.outbox_id)
+        self._in_flight.add((row.outbox_id, row.fence))
         self._load[row.account_key] += 1
 
     def answered(self, row: OutboxRow) -> None:
@@ -71,7 +72,7 @@ class Schedule:
 
     def end(self, row: OutboxRow) -> None:
         """What became of the row is on disk."""
-        self._in_flight.discard(row.outbox_id)
+        self._in_flight.discard((row.outbox_id, row.fence))
 
     def round(self, is_ready: Callable[[AccountKey], bool]) -> Round:
         """Share what is free; whoever was first this time is last the next."""

@@ -322,6 +322,8 @@ class Sender:
             _log.error("a result came after its row was taken again", outbox_id=mark.row.outbox_id)
         for row in taken.ended:
             self._notices.tell(row)
+        if plan.reads_back:
+            self._notices.wake()
 
     def _begin(self, taken: Taken) -> None:
         for row in taken.rows:

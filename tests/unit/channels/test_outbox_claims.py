@@ -20,8 +20,10 @@ KEY = ("recording", "default")
 
 
 def plan(now_ms: int = 0, *marks: Mark, limit: int = 8, **more: Any) -> Plan:
-    given = {"grants": (Grant(key=KEY, limit=limit),) if limit else (), **more}
-    return Plan(now_ms=now_ms, lease_ms=1_000, max_wait_ms=60_000, marks=marks, **given)
+    grants = (Grant(key=KEY, limit=limit),) if limit else ()
+    return Plan(
+        now_ms=now_ms, lease_ms=1_000, max_wait_ms=60_000, marks=marks, grants=grants, **more
+    )
 
 
 def go(tx: Tx, *given: Any, **more: Any) -> Taken:
@@ -38,6 +40,10 @@ def row(tx: Tx, outbox_id: int) -> OutboxRow:
     found = records.find(tx, outbox_id)
     assert found is not None
     return found
+
+
+def hold(one: OutboxRow) -> frozenset[claims.Hold]:
+    return frozenset({(one.outbox_id, one.fence)})
 
 
 def mark(taken: OutboxRow, verdict: Verdict, *, may_be_repeat: bool = False) -> Mark:
@@ -165,7 +171,7 @@ def test_a_result_with_an_old_fence_is_not_written():
     put(tx, "a")
     [taken] = go(tx).rows
     late = mark(replace(taken, fence=taken.fence - 1), Delivered())
-    after = go(tx, 1, late, in_flight=frozenset({taken.outbox_id}))
+    after = go(tx, 1, late, in_flight=hold(taken))
     assert after.fenced == (late,)
     assert after.ended == ()
     assert row(tx, taken.outbox_id).state is OutboxState.SENDING
@@ -278,7 +284,7 @@ def test_a_lapsed_lease_is_doubted_unless_the_row_is_here():
     tx = memory_tx()
     put(tx, "a")
     [taken] = go(tx).rows
-    mine = frozenset({taken.outbox_id})
+    mine = hold(taken)
     assert go(tx, 5_000, in_flight=mine).rows == ()
     [again] = go(tx, 5_000).rows
     assert again.may_be_repeat
@@ -289,22 +295,45 @@ def test_a_step_that_nobody_heard_of_is_let_go_of():
     first, second = put(tx, "a"), put(tx, "b", "two")
     [sent] = go(tx, limit=1).rows
     go(tx, limit=1)  # its commit did not report back
-    go(tx, 1, limit=0, reads_back=True, in_flight=frozenset({sent.outbox_id}))
+    go(tx, 1, limit=0, reads_back=True, in_flight=hold(sent))
     assert row(tx, first).state is OutboxState.SENDING
     free = row(tx, second)
     assert (free.state, free.attempts, free.may_be_repeat) == (OutboxState.WAITING, 0, False)
-    assert ids(go(tx, 1, in_flight=frozenset({sent.outbox_id})).rows) == [second]
+    assert ids(go(tx, 1, in_flight=hold(sent)).rows) == [second]
 
 
-def test_a_clock_set_back_brings_far_times_near():
+def test_a_result_written_unheard_and_its_row_taken_anew_is_no_fault():
+    tx = memory_tx()
+    put(tx, "a")
+    [sent] = go(tx).rows
+    result = mark(sent, RetryAt(at_ms=2, reason="busy"))
+    go(tx, 2, result)  # its commit did not report back
+    after = go(tx, 3, result, reads_back=True, in_flight=hold(sent), limit=0)
+    assert (after.fenced, after.ended) == ((), ())
+    free = row(tx, sent.outbox_id)
+    assert (free.state, free.attempts, free.failures) == (OutboxState.WAITING, 1, 1)
+    assert not free.may_be_repeat
+
+
+def test_a_clock_set_back_holds_up_nothing_that_never_failed():
     tx = memory_tx()
     day_ms = 86_400_000
     first = put(tx, "a", at_ms=day_ms, ttl_ms=1_000)
     assert go(tx, 10).rows == ()
+    [taken] = go(tx, 10, turns_back=True).rows
+    assert taken.outbox_id == first
+    assert (taken.created_at_ms, taken.expires_at_ms) == (10, 1_010)
+
+
+@pytest.mark.parametrize(("next_at_ms", "after_ms"), [(60_000, 60_000), (60_011, 10)])
+def test_a_clock_set_back_leaves_waits_that_somebody_may_have_asked_for(
+    next_at_ms: int, after_ms: int
+):
+    tx = memory_tx()
+    first = put(tx, "a")
+    tx.execute("UPDATE outbox SET next_at_ms = ?, failures = 1", (next_at_ms,))
     go(tx, 10, limit=0, turns_back=True)
-    near = row(tx, first)
-    assert near.next_at_ms == 60_010
-    assert (near.created_at_ms, near.expires_at_ms) == (10, 1_010)
+    assert row(tx, first).next_at_ms == after_ms
 
 
 def test_a_small_step_back_leaves_the_life_of_a_row_alone():

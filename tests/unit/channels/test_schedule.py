@@ -51,7 +51,7 @@ def test_an_answer_frees_the_place_before_it_is_on_disk():
     assert limits(schedule) == {}
     schedule.answered(row)
     assert limits(schedule) == {"a": 1}
-    assert schedule.in_flight == {row.outbox_id}
+    assert schedule.in_flight == {(row.outbox_id, row.fence)}
     schedule.end(row)
     assert schedule.in_flight == frozenset()
 
@@ -77,10 +77,19 @@ def test_what_is_known_is_bounded_and_busy_accounts_stay():
     [row] = rows(1, "busy")
     schedule.learn([row.account_key])
     schedule.begin(row)
-    for number in range(300):
+    for number in range(1_200):
         schedule.learn([("recording", f"n{number}")])
     assert "busy" in limits(schedule)
-    assert len(limits(schedule)) <= 256
+    assert len(limits(schedule)) <= 1_024
+
+
+def test_a_thousand_accounts_with_work_are_news_once():
+    schedule = Schedule(max_per_account=3, max_total=10_000)
+    old = [("recording", f"old{number}") for number in range(500)]
+    named = [("recording", f"n{number}") for number in range(1_000)]
+    schedule.learn(old)
+    assert schedule.learn(named)
+    assert not schedule.learn(named)
 
 
 def test_a_clock_that_goes_on_is_left_alone():

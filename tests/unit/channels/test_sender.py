@@ -502,3 +502,102 @@ async def test_the_last_unknown_is_dead_and_says_that_it_may_have_arrived():
         assert revived.may_be_repeat
         await house.ended(row.outbox_id)
         assert house.account.sent[-1].may_be_repeat
+
+
+async def test_accounts_that_nobody_named_are_found_by_the_step():
+    async with sending_house() as house:
+        house.start()
+        await house.ended(await house.put("first"))
+        house.accounts["second"] = RecordingAccount(BLIND, "second", RecordingIntake())
+        now_ms = house.clock.now_ms()
+        key = await house.database.write(
+            lambda tx: insert(
+                tx,
+                outgoing("x", account="second"),
+                provenance=OWNER,
+                run_id=None,
+                created_at_ms=now_ms,
+                expires_at_ms=now_ms + 60_000,
+            )
+        )
+        assert key is not None
+        house.outbox.notify()
+        await house.ended(key)
+
+
+async def test_an_account_that_stops_while_hooks_run_costs_the_message_nothing():
+    async def before(row: OutboxRow, message: Outgoing) -> Outgoing:
+        account.append(house.accounts.pop("default"))
+        return message
+
+    account: list[RecordingAccount] = []
+    async with sending_house(before_send=before) as house:
+        house.start()
+        key = await house.put("a")
+
+        async def is_screened() -> bool:
+            return (await house.row(key)).is_screened
+
+        await house.until(is_screened)
+        house.accounts["default"] = account[0]
+        [row] = await house.ended(key)
+        assert row.failures == 0
+
+
+async def test_a_result_whose_row_was_taken_by_another_is_left_out():
+    async with sending_house() as house:
+        house.account.hold()
+        house.start()
+        key = await house.put("a")
+        await house.account.sent_at_least(1)
+        await house.database.write(lambda tx: tx.execute("UPDATE outbox SET fence = fence + 1"))
+        house.account.release()
+        await until(lambda: house.sender.in_flight == 0)
+        assert (await house.row(key)).state is OutboxState.SENDING
+        assert house.ears.events == []
+
+
+async def test_a_fault_of_ours_in_an_attempt_is_unknown():
+    async with sending_house() as house:
+        house.start()
+        attempt = house.sender._attempter.attempt
+
+        async def broken(row: OutboxRow) -> Any:
+            if row.attempts == 1:
+                raise ZeroDivisionError("bug")
+            return await attempt(row)
+
+        house.sender._attempter.attempt = broken  # type: ignore[method-assign]
+        [row] = await house.ended(await house.put("a"))
+        assert [one.may_be_repeat for one in house.account.sent] == [True]
+        assert row.attempts == 2
+
+
+class Stubborn(RecordingAccount):
+    """Does not end when it is cancelled."""
+
+    free: asyncio.Event
+
+    async def send(self, outgoing: Outgoing) -> SendOutcome:
+        self.sent.append(outgoing)
+        while not self.free.is_set():
+            try:
+                await self.free.wait()
+            except asyncio.CancelledError:
+                continue
+        return Delivered()
+
+
+async def test_a_channel_that_never_ends_does_not_keep_the_sender_from_ending():
+    options = SenderOptions(send_timeout_s=30, grace_s=0.02)
+    async with sending_house(options=options) as house:
+        account = Stubborn(BLIND, "default", RecordingIntake())
+        account.free = asyncio.Event()
+        house.accounts["default"] = account
+        house.start()
+        await house.put("a")
+        await until(lambda: account.sent)
+        async with asyncio.timeout(5):
+            await house.stop()
+        account.free.set()
+        await until(lambda: len(house.sender._tasks) == 0)
