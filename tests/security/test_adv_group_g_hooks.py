@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
+import pytest
 
 import carapace
 from carapace.agent.approval import Risk
@@ -45,6 +46,7 @@ def calls_of(name: str) -> Iterator[str]:
                     yield str(path.relative_to(SOURCE))
 
 
+@pytest.mark.slow
 def test_adv_g12_a_tools_handler_is_called_in_one_place_alone():
     """All ways to a tool lead through `ToolRunner`, and so through the hooks."""
     tree = ast.parse((SOURCE / "agent/tools/runner.py").read_text("utf-8"))

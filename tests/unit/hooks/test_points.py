@@ -89,3 +89,13 @@ def test_the_page_lists_every_point_with_its_meaning_and_what_may_change():
         )
         for name, point in POINTS.items()
     }
+
+
+@pytest.mark.slow
+def test_every_point_is_called_somewhere():
+    room = Path(points.__file__).parent
+    used = "\n".join(
+        path.read_text("utf-8") for path in room.parent.rglob("*.py") if room not in path.parents
+    )
+    for name in POINTS:
+        assert re.search(rf"\b(?:tell|change)\(\s*{name.upper()}\b", used), name

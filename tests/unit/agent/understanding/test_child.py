@@ -120,7 +120,7 @@ async def test_a_caller_who_goes_away_leaves_no_process(tmp_path: Path):
 async def test_a_document_that_unpacks_without_end_costs_only_its_child():
     packer = zlib.compressobj(9)
     zeros = bytes(1_000_000)
-    bomb = b"".join(packer.compress(zeros) for _ in range(1_000)) + packer.flush()
+    bomb = b"".join(packer.compress(zeros) for _ in range(300)) + packer.flush()
     data = pdf("x")
     start, end = data.index(b"<< /Length"), data.index(b"endstream")
     head = f"<< /Filter /FlateDecode /Length {len(bomb)} >>\nstream\n".encode()

@@ -138,3 +138,9 @@ def test_a_folder_without_a_model_is_told(whisper: Job, tmp_path: Path):
     told = read_speech(b"ogg", whisper)
     assert isinstance(told, Unreadable)
     assert told.is_missing
+
+
+@pytest.mark.slow
+def test_the_real_small_engine_takes_what_it_is_given():
+    told = read_speech(wav(seconds=0.5, rate_hz=8_000), JOB)
+    assert isinstance(told, Reading)
