@@ -13,6 +13,7 @@ async with zygote(home, config) as nest:
 from __future__ import annotations
 
 import asyncio
+import importlib
 import json
 import os
 import signal
@@ -30,6 +31,8 @@ from support.gateway import environment, free_port
 __all__ = ["Life", "Zygote", "zygote"]
 
 DEADLINE_S = 30.0
+LATE = ("openai.resources.chat", "carapace.agent.providers.openai", "carapace.app.gateway")
+"""What a gateway imports with its first turn; a life of a tenth of a second has no time for it."""
 MAX_LINE = 1 << 20
 
 
@@ -57,14 +60,17 @@ class Life:
         if not self.is_over:
             os.kill(self.pid, how)
 
-    async def ended(self) -> int:
-        """Wait for its end; the wait status."""
-        if self.is_over:
-            return 0
+    async def listens(self) -> bool:
+        """Wait until it listens; False if it ended first."""
         said = await self.nest.line()
-        assert said["event"] == "ended", said
-        self.is_over = True
-        return int(said["status"])
+        self.is_over = said["event"] == "ended"
+        return not self.is_over
+
+    async def ended(self) -> None:
+        """Wait for its end."""
+        while not self.is_over:
+            said = await self.nest.line()
+            self.is_over = said["event"] == "ended"
 
 
 class Zygote:
@@ -72,16 +78,22 @@ class Zygote:
 
     def __init__(self, process: asyncio.subprocess.Process, port: int, home: Path) -> None:
         self._process = process
-        self._port = port
+        self.port = port
         self.home = home
 
-    async def hatch(self) -> Life:
-        """A new gateway, listening."""
+    async def fork(self) -> Life:
+        """A new gateway at its first step."""
         assert self._process.stdin is not None
         self._process.stdin.write(b"start\n")
         said = await self.line()
-        assert said["event"] == "ready", (said, self.log())
-        return Life(int(said["pid"]), self._port, self)
+        assert said["event"] == "forked", (said, self.log())
+        return Life(int(said["pid"]), self.port, self)
+
+    async def hatch(self) -> Life:
+        """A new gateway, listening."""
+        life = await self.fork()
+        assert await life.listens()
+        return life
 
     async def line(self) -> dict[str, Any]:
         """What it says next."""
@@ -152,16 +164,25 @@ def live(config: str, state_dir: str, port: int) -> None:
 
 def main() -> None:
     config, state_dir, port = sys.argv[1:]
+    for name in LATE:
+        importlib.import_module(name)
     say("warm")
     for _ in sys.stdin:
+        # The child waits until its parent has told its id.
+        begin, go = os.pipe()
         pid = os.fork()
         if pid == 0:
+            os.read(begin, 1)
             try:
                 live(config, state_dir, int(port))
             except BaseException as error:  # noqa: BLE001 - a child must never go on as the parent
                 sys.stderr.write(f"{type(error).__name__}: {error}\n")
                 os._exit(1)
             os._exit(0)
+        say("forked", pid=pid)
+        os.write(go, b"!")
+        os.close(begin)
+        os.close(go)
         _, status = os.waitpid(pid, 0)
         say("ended", pid=pid, status=status)
 

@@ -41,7 +41,7 @@ from carapace.telemetry.log import get_logger
 
 __all__ = ["MAX_STARTS", "MAX_WORKING", "AuthorityNow", "Inbound", "Prepare", "Started"]
 
-MAX_STARTS: Final = 3
+MAX_STARTS: Final = 20
 MAX_WORKING: Final = 256
 _RETRY_S: Final = 5.0
 _DISK_PAUSE_S: Final = 1.0

@@ -145,7 +145,7 @@ async def test_who_kills_every_start_is_given_up_and_told():
             assert await house.texts(1) == [GIVEN_UP_TEXT]
             (row,) = await house.inbox_rows()
             assert (row.state, row.attempts) == ("dead", MAX_STARTS)
-            assert "interrupted 3 times" in (row.reason or "")
+            assert f"interrupted {MAX_STARTS} times" in (row.reason or "")
             turn = await house.database.read(lambda tx: turn_records.find(tx, RunId("inbox-1")))
             assert turn is not None
             assert turn.outcome is not None
