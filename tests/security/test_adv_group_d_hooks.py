@@ -168,14 +168,22 @@ async def test_adv_d17_a_wake_stays_a_quotation_in_the_owners_session():
         assert all(message.message_id.endswith("/outside") for message in history[:2])
 
 
+ARGUMENTS = {
+    "memory_write": '{"name":"t","text":"x"}',
+    "memory_search": '{"query":"x"}',
+    "sessions_history": '{"key":"main"}',
+}
+
+
 @pytest.mark.parametrize(
     "tool", ["sessions_list", "sessions_history", "session_status", "memory_search", "memory_write"]
 )
 async def test_adv_d18_a_hooks_run_has_no_tools_of_the_owner(tool: str):
-    async with hook_rig(call_tool(tool), say("done")) as rig:
+    async with hook_rig(call_tool(tool, ARGUMENTS.get(tool, "{}")), say("done")) as rig:
         await _run(rig, "/hooks/agent", {"message": "use it"})
         first, second = rig.house.provider.requests
-        assert tool not in {spec.name for spec in first.tools}
+        # What only asks first may be listed: nobody says yes to an outsider.
+        assert tool not in {spec.name for spec in first.tools} - {"memory_write"}
         results = [
             part
             for message in second.messages
@@ -183,6 +191,7 @@ async def test_adv_d18_a_hooks_run_has_no_tools_of_the_owner(tool: str):
             if isinstance(part, ToolResult)
         ]
         assert [result.is_error for result in results] == [True]
+        assert "was not permitted" in results[0].text
 
 
 @pytest.mark.parametrize(
