@@ -11,7 +11,7 @@ from carapace.agent.understanding.child import ChildReader
 from carapace.agent.understanding.describe import Describer
 from carapace.agent.understanding.links import LinkReader
 from carapace.agent.understanding.ports import Asker
-from carapace.agent.understanding.prepare import Understanding
+from carapace.agent.understanding.prepare import MAX_TEXT_CHARS, Understanding
 from carapace.agent.understanding.transcribe import Transcribers
 from carapace.agent.understanding.wire import Job, Reading
 from carapace.clock import SystemClock
@@ -138,6 +138,7 @@ class Rig:
         links: LinkReading | None = None,
         sees: bool = True,
         speech_dir: Path | None = Path("speech"),
+        room_chars: int = MAX_TEXT_CHARS,
     ) -> None:
         self.shelf = FileShelf()
         self.pictures = PlainPictures(self.shelf)
@@ -168,6 +169,7 @@ class Rig:
             settings=media or MediaReading(),
             link_settings=links or LinkReading(),
             metrics=self.metrics,
+            room_chars=lambda _: room_chars,
         )
 
     def counted(self, kind: str, outcome: str) -> float:

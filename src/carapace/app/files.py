@@ -12,7 +12,7 @@ from carapace.agent.providers.registry import ProviderRegistry
 from carapace.agent.understanding.child import ChildReader
 from carapace.agent.understanding.describe import Describer
 from carapace.agent.understanding.links import LinkReader
-from carapace.agent.understanding.prepare import Understanding
+from carapace.agent.understanding.prepare import MAX_TEXT_CHARS, Understanding
 from carapace.agent.understanding.transcribe import Transcribers
 from carapace.agent.weights.speech import SpeechModel
 from carapace.app.observing import Observing
@@ -80,6 +80,15 @@ async def open_files(
     )
     stack.push_async_callback(store.aclose)
     child, speech = ChildReader(), SpeechModel(models)
+
+    def room_chars(agent_id: AgentId) -> int:
+        try:
+            tokens = providers.resolve(None, agent_id)[0].context_tokens
+        except GatewayError:
+            return MAX_TEXT_CHARS
+        # A third of the window, at four characters a token.
+        return MAX_TEXT_CHARS if tokens is None else min(MAX_TEXT_CHARS, tokens * 4 // 3)
+
     understanding = Understanding(
         media=store,
         pictures=Images(store, audit=audit),
@@ -96,6 +105,7 @@ async def open_files(
         settings=settings.tools.media,
         link_settings=settings.tools.links,
         metrics=metrics,
+        room_chars=room_chars,
     )
 
     def takes_images(agent_id: AgentId) -> bool:

@@ -15,7 +15,7 @@ from typing import Final
 
 import msgspec
 
-__all__ = ["OutsideText", "cleaned", "fenced"]
+__all__ = ["OutsideText", "cleaned", "fair_lengths", "fenced"]
 
 _HEADS: Final = {
     "outside": (
@@ -68,6 +68,15 @@ def cleaned(text: str, max_chars: int) -> str:
     if len(plain) <= max_chars:
         return plain
     return plain[: max(0, max_chars - len(_CUT))] + _CUT
+
+
+def fair_lengths(lengths: Sequence[int], room: int) -> list[int]:
+    """How much of each text fits into `room` together: short ones whole, long ones alike."""
+    found = [0] * len(lengths)
+    for rank, at in enumerate(sorted(range(len(lengths)), key=lengths.__getitem__)):
+        found[at] = min(lengths[at], room // (len(lengths) - rank))
+        room -= found[at]
+    return found
 
 
 def fenced(

@@ -16,22 +16,25 @@ from typing import Final
 from carapace.agent.providers.ports import ImagePart
 from carapace.agent.understanding.child import ChildReader
 from carapace.agent.understanding.describe import Describer
-from carapace.agent.understanding.fence import OutsideText, cleaned, fenced
+from carapace.agent.understanding.fence import OutsideText, cleaned, fair_lengths, fenced
 from carapace.agent.understanding.links import LinkReader, find_links
 from carapace.agent.understanding.ports import Asker, MediaBytes, NotUnderstood, Pictures
 from carapace.agent.understanding.transcribe import Transcribers
 from carapace.agent.understanding.wire import Job, Reading
 from carapace.config.settings.understanding import ImageReading, LinkReading, MediaReading
 from carapace.errors import Failed, GatewayError
+from carapace.ids import AgentId
 from carapace.media.types import MediaItem, MediaKind
 from carapace.net.url import parse_url
 from carapace.provenance import Authority, Provenance
 from carapace.telemetry.log import get_logger
 from carapace.telemetry.metrics import Metrics
 
-__all__ = ["MAX_ITEMS", "PreparedInput", "Understanding"]
+__all__ = ["MAX_ITEMS", "MAX_TEXT_CHARS", "PreparedInput", "Understanding"]
 
 MAX_ITEMS: Final = 10
+MAX_TEXT_CHARS: Final = 60_000
+"""Of all files and pages of one message together."""
 _MAX_EDGE_PX: Final = 2_048
 _SEEN_AS_IS: Final = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp"})
 _ROUGH: Final = "recording (heard by a small engine: expect wrong words, ask before acting)"
@@ -85,6 +88,7 @@ class Understanding:
         settings: `tools.media`.
         link_settings: `tools.links`.
         metrics: Counts what was read.
+        room_chars: How much text an agent's model can take beside the conversation.
     """
 
     def __init__(
@@ -99,6 +103,7 @@ class Understanding:
         settings: MediaReading,
         link_settings: LinkReading,
         metrics: Metrics,
+        room_chars: Callable[[AgentId], int] = lambda _: MAX_TEXT_CHARS,
     ) -> None:
         self._media = media
         self._pictures = pictures
@@ -109,6 +114,7 @@ class Understanding:
         self._settings = settings
         self._link_settings = link_settings
         self._metrics = metrics
+        self._room_chars = room_chars
         self._slots = asyncio.Semaphore(_MAX_AT_ONCE)
 
     def apply(self, settings: MediaReading, link_settings: LinkReading) -> None:
@@ -145,7 +151,11 @@ class Understanding:
             notes.append(f"{left_out} of the pictures were left out: too large together.")
         return PreparedInput(
             images=images,
-            extra_text=fenced(_texts(found, is_blank=not message.strip())),
+            extra_text=fenced(
+                _fitted(
+                    _texts(found, is_blank=not message.strip()), self._room_chars(asker.agent_id)
+                )
+            ),
             notes=tuple(notes),
             provenance=asker.provenance,
         )
@@ -303,6 +313,15 @@ def _texts(found: Sequence[_Found], *, is_blank: bool) -> list[OutsideText]:
         )
         for one in found
         if one.text is not None
+    ]
+
+
+def _fitted(texts: Sequence[OutsideText], room_chars: int) -> list[OutsideText]:
+    """The texts, cut where they are too long together."""
+    lengths = fair_lengths([len(one.text) for one in texts], room_chars)
+    return [
+        replace(one, text=cleaned(one.text, length))
+        for one, length in zip(texts, lengths, strict=True)
     ]
 
 

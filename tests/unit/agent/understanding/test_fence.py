@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from carapace.agent.understanding.fence import OutsideText, cleaned, fenced
+from carapace.agent.understanding.fence import OutsideText, cleaned, fair_lengths, fenced
 
 
 def test_nothing_needs_no_fence():
@@ -70,3 +70,10 @@ def test_a_long_text_is_cut_and_says_so():
     assert len(told) == 100
     assert told.endswith("[the rest was left out: too long]")
     assert len(cleaned("x" * 1_000, 5)) > 0
+
+
+def test_short_texts_stay_whole_and_long_ones_share_what_is_left():
+    assert fair_lengths([], 10) == []
+    assert fair_lengths([1, 2, 3], 100) == [1, 2, 3]
+    assert fair_lengths([500, 10, 400], 210) == [100, 10, 100]
+    assert fair_lengths([7, 7], 0) == [0, 0]

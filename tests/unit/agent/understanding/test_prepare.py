@@ -267,6 +267,18 @@ async def test_only_so_many_files_are_looked_at(tmp_path: Path, database: Databa
     assert places == sorted(places)
 
 
+async def test_texts_fit_together_into_what_the_model_can_take(tmp_path: Path, database: Database):
+    rig = Rig(tmp_path, database, room_chars=1_000)
+    items = [
+        rig.shelf.put(b"x" * 5_000, "text/plain", MediaKind.TEXT, "long.txt"),
+        rig.shelf.put(b"short", "text/plain", MediaKind.TEXT, "short.txt"),
+    ]
+    told = await rig.understanding.prepare("x", items, asker())
+    assert '"short.txt"\nshort\n' in told.extra_text
+    assert "the rest was left out" in told.extra_text
+    assert 900 < told.extra_text.count("x") < 1_000
+
+
 async def served(rig: Rig, message: str, **more: Any) -> PreparedInput:
     return await rig.understanding.prepare(message, [], asker(**more))
 
