@@ -87,9 +87,12 @@ def render(image: Any, data: bytes, job: Job) -> tuple[Rendered, bytes]:
         raise _Refused(f"it has {width} x {height} pixels")
     if job.format == "JPEG":
         opened.draft("RGB", (job.max_edge_px, job.max_edge_px))
-    upright = sys.modules["PIL.ImageOps"].exif_transpose(opened)
-    plain = _plain(upright)
-    edge = job.max_edge_px
+    # In place, and never two of full size: the cap on memory is near.
+    sys.modules["PIL.ImageOps"].exif_transpose(opened, in_place=True)
+    plain = _plain(opened)
+    del opened
+    plain.thumbnail((job.max_edge_px, job.max_edge_px))
+    edge = max(plain.size)
     while True:
         small = plain.copy()
         small.thumbnail((edge, edge))
@@ -111,7 +114,8 @@ def _plain(opened: Any) -> Any:
     """As RGB, or RGBA if something shines through; what else came with it is dropped."""
     if opened.mode.startswith("I"):  # sixteen bits of grey
         opened = opened.point(_eight_bits).convert("L")
-    plain = opened.convert("RGBA" if opened.has_transparency_data else "RGB")
+    mode = "RGBA" if opened.has_transparency_data else "RGB"
+    plain = opened if opened.mode == mode else opened.convert(mode)
     plain.info = {}
     return plain
 

@@ -130,11 +130,17 @@ class MediaLinks:
                 "links need an address under which strangers reach this gateway: set "
                 "media.links.publicUrl"
             )
-        try:
-            parse_url(url)
-        except InvalidUrl as error:
+        if (reason := _unusable(url)) is not None:
             raise Refused(
-                f"media.links.publicUrl cannot be used ({error}): write it as in "
+                f"media.links.publicUrl cannot be used ({reason}): write it as in "
                 "https://assistant.example"
-            ) from error
+            )
         return url.rstrip("/")
+
+
+def _unusable(url: str) -> str | None:
+    try:
+        parse_url(url)
+    except InvalidUrl as error:
+        return str(error)
+    return "it has a query or a fragment" if "?" in url or "#" in url else None

@@ -88,6 +88,8 @@ async def test_what_is_no_token_is_not_looked_up(tmp_path: Path):
         ("ftp://x.example", "not http or https"),
         ("https://user@x.example", "user name"),
         ("assistant.example", "does not start with"),
+        ("https://x.example/?a=b", "query"),
+        ("https://x.example/#a", "fragment"),
     ],
 )
 async def test_no_link_without_a_usable_address(tmp_path: Path, url: str | None, match: str):
