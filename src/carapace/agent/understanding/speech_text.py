@@ -21,6 +21,7 @@ __all__ = ["SAMPLE_RATE_HZ", "pcm_of", "read_speech"]
 SAMPLE_RATE_HZ: Final = 16_000
 _SAMPLE_BYTES: Final = 2
 _MAX_S: Final = 600
+_SILENT: Final = 200  # of 32,767: below the noise of any microphone that hears a voice
 _MISSING: Final = (
     "needs a speech engine: set a model under tools.media.audio.models, or run: "
     "pip install 'carapace-gateway[transcription]'"
@@ -69,6 +70,9 @@ def _pocketsphinx(data: bytes, job: Job) -> Reading | Unreadable:
         samples = pcm_of(data)
     except (wave.Error, EOFError, ValueError):
         return Unreadable(_NOT_WAV)
+    heard: array[int] = array("h", samples)
+    if max(map(abs, heard), default=0) < _SILENT:
+        return Reading("")  # the engine hears words in silence
     decoder = library.Decoder(samprate=float(SAMPLE_RATE_HZ), loglevel="FATAL")
     decoder.start_utt()
     decoder.process_raw(samples, full_utt=True)

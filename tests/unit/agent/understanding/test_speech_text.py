@@ -104,6 +104,12 @@ def test_the_small_engine_hears_wav(small: None):
 def test_silence_says_nothing(small: None):
     data = wav(seconds=0.01)
     assert read_speech(data[:-320] + bytes(320), JOB) == Reading("")
+    assert read_speech(wav(seconds=0.0), JOB) == Reading("")
+
+
+def test_sounds_without_words_say_nothing(small: None, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(SmallEngine.Decoder, "hyp", lambda _: None)
+    assert read_speech(wav(seconds=0.01), JOB) == Reading("")
 
 
 def test_the_small_engine_says_what_it_cannot(small: None):
