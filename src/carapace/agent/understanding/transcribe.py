@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,15 +86,14 @@ class OpenAiTranscriber:
             form["language"] = language
         url = f"{(self._spec.base_url or _OFFICIAL_URL).rstrip('/')}/audio/transcriptions"
         try:
-            async with self._http_client(self._spec) as client:
+            async with asyncio.timeout(timeout_s), self._http_client(self._spec) as client:
                 response: Any = await client.post(
                     url,
                     data=form,
                     files={"file": (f"recording.{ending}", data, content_type)},
                     headers=self._headers(),
-                    timeout=timeout_s,
                 )
-        except httpx2.TimeoutException:
+        except (httpx2.TimeoutException, TimeoutError):
             raise NotUnderstood("was not heard in time", outcome="timeout") from None
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             told = unreachable(error, self._spec.base_url, self._spec.secrets())
