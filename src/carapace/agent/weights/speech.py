@@ -1,7 +1,8 @@
 """The speech model that the gateway can fetch by itself: Whisper base, in four files.
 
-The weights are known by their publisher's SHA-256, the three small files by that of the copy beside
-them in the mirror; all come from the same two places as the language models. The engine wants them in one folder under their own names, so they are linked there.
+The weights are known by their publisher's SHA-256, the three small files by that of the copy
+beside them in the mirror; all come from the same two places as the language models. The engine
+wants them in one folder under their own names, so they are linked there.
 """
 
 from __future__ import annotations
