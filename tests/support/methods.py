@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -28,6 +28,7 @@ from carapace.sessions.types import SessionPolicy
 from carapace.tasks import Tasks
 from carapace.telemetry.ring import LogTail, Ring
 from support.agent_house import AgentHouse, agent_house
+from support.chat_rooms import ChatRooms, open_chat_rooms
 from support.clock import FakeClock
 from support.server import make_caller, own_entry
 
@@ -70,6 +71,7 @@ class MethodHouse:
     ring: Ring
     tasks: Tasks
     degraded: dict[str, str]
+    chats: ChatRooms
 
     async def call(self, method: str, params: Any = None, call: FakeCall | None = None) -> Any:
         """The answer as a client reads it; what the handler raises is raised."""
@@ -88,7 +90,11 @@ def plain(value: Any) -> Any:
 async def method_house(*scripts: Any, **options: Any) -> AsyncGenerator[MethodHouse]:
     """Real rooms below, a scripted provider, a clock that stands still."""
     clock = FakeClock(datetime(2026, 1, 2, tzinfo=UTC))
-    async with agent_house(*scripts, clock=clock, **options) as house:
+    async with (
+        agent_house(*scripts, clock=clock, **options) as house,
+        AsyncExitStack() as rooms,
+    ):
+        chats = await open_chat_rooms(house, clock, rooms)
         paths = resolve_paths({}, PathFlags(state_dir=str(house.folder / "state")))
         paths.make_state_dir()
         config = ConfigService(paths, Overrides({}, {}, {}))
@@ -116,10 +122,16 @@ async def method_house(*scripts: Any, **options: Any) -> AsyncGenerator[MethodHo
             presence=Presence(own_entry()),
             health=cache,
             logs=LogTail(ring, "/log"),
+            access=chats.parts.access,
+            intake=chats.parts.intake,
+            inbox=chats.parts.inbox,
+            outbox=chats.parts.outbox,
+            accounts=chats.parts.accounts,
+            render=chats.parts.render,
             publish=house.events.append,
             clock=clock,
         )
         try:
-            yield MethodHouse(house, services, clock, ring, tasks, degraded)
+            yield MethodHouse(house, services, clock, ring, tasks, degraded, chats)
         finally:
             await tasks.close()

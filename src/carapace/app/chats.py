@@ -20,7 +20,7 @@ from carapace.channels.accounts import Accounts
 from carapace.channels.builtin.webchat import WEBCHAT_ID, WebchatChannel
 from carapace.channels.builtin.webhook import WebhookChannel
 from carapace.channels.inbox import Inbox
-from carapace.channels.intake import IntakeService, IntakeSettings, StopRuns
+from carapace.channels.intake import IntakeService, IntakeSettings, KeepMedia, StopRuns
 from carapace.channels.outbox import Outbox
 from carapace.channels.outbox_types import OutboxRow
 from carapace.channels.render import Renderer
@@ -72,7 +72,7 @@ async def open_chats(
     *,
     agent_id: AgentId,
     database: Database,
-    files: Files,
+    keep_media: KeepMedia,
     hooks: ChatHooks,
     stop_runs: StopRuns,
     on_change: Callable[[], None],
@@ -85,7 +85,7 @@ async def open_chats(
         settings: The settings as they are now.
         agent_id: Who answers.
         database: Keeps everything.
-        files: Keeps what comes with messages.
+        keep_media: Keeps what comes with messages.
         hooks: Hears of messages.
         stop_runs: Ends the runs of a session.
         on_change: Told when an account begins or ends to run.
@@ -107,7 +107,7 @@ async def open_chats(
         settings=_intake(now, agent_id),
         stop_runs=stop_runs,
         on_received=hooks.received,
-        keep_media=files.store.add_reference,
+        keep_media=keep_media,
     )
 
     def changed() -> None:

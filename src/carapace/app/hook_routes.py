@@ -13,6 +13,7 @@ from carapace.protocol.sessions import SessionsPatch
 from carapace.sessions.service import Sessions
 from carapace.store.ports import Database
 from carapace.triggers.hooks import HookParts
+from carapace.triggers.owed import OwedHooks
 from carapace.triggers.wakes import Wakes
 
 __all__ = ["LastRoute", "hook_parts"]
@@ -66,6 +67,7 @@ def hook_parts(
 
     return HookParts(
         runs=agent,
+        owed=OwedHooks(agent, database, clock),
         wakes=Wakes(database, clock),
         agents=profiles,
         routing=LastRoute(sessions, accounts),

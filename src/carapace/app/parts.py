@@ -241,7 +241,7 @@ async def build(
         lambda: config.settings,
         agent_id=profiles.default_id,
         database=database,
-        files=files,
+        keep_media=files.store.add_reference,
         hooks=chat_hooks,
         stop_runs=stop_runs,
         on_change=late.health_changed,

@@ -118,7 +118,9 @@ async def send(ctx: Context, params: SendParams) -> SendQueued:
         first = first or queued.outbox_id
     if not first:
         raise Refused("message required: nothing of it is left to send")
-    return SendQueued(run_id=params.idempotency_key, message_id=str(first), channel=channel)
+    return SendQueued(
+        run_id=params.idempotency_key, message_id=str(first), channel=channel, queued=True
+    )
 
 
 def _channel(ctx: Context, name: str | None) -> str:

@@ -163,4 +163,4 @@ class SendQueued(_Out, kw_only=True):
     run_id: str
     message_id: str
     channel: str
-    queued: bool = True
+    queued: bool

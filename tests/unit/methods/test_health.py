@@ -49,8 +49,10 @@ async def test_presence_begins_with_the_gateway_itself():
     assert [entry["reason"] for entry in entries] == ["self"]
 
 
-async def test_there_are_no_channels():
+async def test_channels_are_listed_with_their_accounts():
     async with method_house() as house:
         answer = await house.call("channels.status", {"probe": True})
-    assert (answer["channelOrder"], answer["channels"]) == ([], {})
+    assert answer["channelOrder"] == ["webhook"]
+    accounts = answer["channelAccounts"]["webhook"]
+    assert [(one["accountId"], one["running"]) for one in accounts] == [("default", True)]
     assert answer["ts"] == house.clock.now_ms()
