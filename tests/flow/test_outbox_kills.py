@@ -73,6 +73,7 @@ class Child:
     async def _listen(self, out: asyncio.StreamReader) -> None:
         while line := await out.readline():
             word, key, *_ = line.decode().split()
+            assert word in {"ok", "dead"}, line
             (self.acknowledged.add if word == "ok" else self.dead.append)(key)
 
 

@@ -1,7 +1,8 @@
 """A process with an outbox and a sender, to be killed: `python -m support.sending_child DIR PORT`.
 
 Each line of its input is `key conversation`; for each it says `ok key` once the message is on
-disk. A key that comes again is answered again. It says `up` when it sends.
+disk, or `no key` if the disk did not take it. A key that comes again is answered again. It says
+`up` when it sends.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from carapace.channels.outbox_types import OutboxRow
 from carapace.channels.sender import Sender, SenderOptions
 from carapace.channels.types import Outgoing, Target
 from carapace.clock import SystemClock
+from carapace.errors import Failed
 from carapace.provenance import OWNER
 from carapace.store.sqlite import SqliteDatabase
 from carapace.telemetry.audit import Audit
@@ -62,8 +64,12 @@ async def _main(folder: Path, port: int) -> None:
 async def _put(outbox: Outbox, key: str, conversation: str) -> None:
     target = Target(channel="peer", account="default", conversation=conversation)
     made = Outgoing(target=target, idempotency_key=key, text=f"message {key}")
-    await outbox.put(made, provenance=OWNER)
-    _say(f"ok {key}")
+    try:
+        await outbox.put(made, provenance=OWNER)
+    except Failed:
+        _say(f"no {key}")
+    else:
+        _say(f"ok {key}")
 
 
 async def _say_dead(rows: tuple[OutboxRow, ...]) -> None:
