@@ -14,6 +14,7 @@ from carapace.config.settings.agents import AgentDefaults, AgentEntry, AgentsSet
 from carapace.config.settings.hooks import HooksSettings
 from carapace.ids import SessionKey
 from carapace.triggers.hooks import HookParts, Hooks
+from carapace.triggers.owed import OwedHooks
 from carapace.triggers.wakes import Wakes
 from carapace.triggers.webhook_types import WebhookAnswer
 from support.agent_house import AgentHouse, agent_house
@@ -111,6 +112,7 @@ async def hook_rig(*scripts: Any, **changes: Any) -> AsyncGenerator[HookRig]:
             kernel.kernel,
             HookParts(
                 runs=house.agent,
+                owed=OwedHooks(house.agent, house.database, kernel.clock),
                 wakes=Wakes(house.database, kernel.clock),
                 agents=house.profiles,
                 routing=routing,

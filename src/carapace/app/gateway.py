@@ -176,10 +176,11 @@ class Gateway:
             _log.warning("a hook is not served", reason=trouble)
 
     async def _find_models(self, parts: Parts) -> None:
-        """What takes a moment and nobody should wait for: look for Ollama."""
+        """What takes a moment and nobody should wait for: look for Ollama, end old hooks."""
         await parts.providers.refresh()
         parts.policies.forget()
         parts.health.changed()
+        await parts.hooks.resume()
 
     def _apply(self, parts: Parts, new: Settings, found: tuple[Change, ...]) -> None:
         """A live change of the configuration reaches every room that follows it."""

@@ -25,7 +25,6 @@ from carapace.ids import AgentId, RunId, SessionKey
 from carapace.protocol.sessions import SessionOrigin
 from carapace.provenance import Authority, Origin, Provenance
 from carapace.sessions.types import Route
-from carapace.telemetry.log import get_logger
 from carapace.triggers.bounded_json import json_object
 from carapace.triggers.hook_access import Denied, HookAccess, ToKey
 from carapace.triggers.hook_mappings import (
@@ -44,6 +43,7 @@ from carapace.triggers.hook_requests import (
     wake_hook,
 )
 from carapace.triggers.hook_templates import Source
+from carapace.triggers.owed import OwedHooks
 from carapace.triggers.ports import Agents, Routing, Runs
 from carapace.triggers.signatures import bearer_token
 from carapace.triggers.wakes import Wakes
@@ -67,7 +67,6 @@ TOKEN_HEADERS: Final = (
     "x-clawdbot-token",
     "x-moltbot-token",
 )
-_log = get_logger(__name__)
 _JSON: Final = "application/json; charset=utf-8"
 _LANE: Final = "hook"
 _MAX_QUERY_FIELDS: Final = 64
@@ -81,7 +80,8 @@ class HookParts:
     """What hooks use of other rooms.
 
     Attributes:
-        runs: Takes messages durably.
+        runs: Knows the runs there are.
+        owed: Begins runs durably.
         wakes: Leaves texts in sessions.
         agents: Which agents there are.
         routing: Where answers can go.
@@ -92,6 +92,7 @@ class HookParts:
     """
 
     runs: Runs
+    owed: OwedHooks
     wakes: Wakes
     agents: Agents
     routing: Routing
@@ -119,8 +120,12 @@ class Hooks:
         """What the configuration asks for and is not served, and why; for people."""
         return self._troubles
 
+    async def resume(self) -> int:
+        """Begin again what a restart cut; once, after the agent has recovered. How many."""
+        return await self._parts.owed.resume()
+
     def apply(self, settings: HooksSettings) -> None:
-        """Serve these settings from now on. What cannot be served is logged, not raised."""
+        """Serve these settings from now on; `troubles` says what cannot be served."""
         self._kernel.unmount(OWNER)
         self._access = HookAccess(
             allowed_agents=settings.allowed_agent_ids,
@@ -128,8 +133,6 @@ class Hooks:
             prefixes=settings.allowed_session_key_prefixes,
         )
         self._troubles = tuple(self._mount(settings)) if settings.enabled else ()
-        for trouble in self._troubles:
-            _log.warning("hooks: not all is served", why=trouble)
 
     def _mount(self, settings: HooksSettings) -> list[str]:
         token = (settings.token or "").strip()
@@ -197,7 +200,8 @@ class Hooks:
         key = self._parts.to_key(f"agent:{agent_id}:main")
         request.enter(Step.PERSIST)
         if asked.mode == "now":
-            await self._parts.runs.accept(_submission(asked.text, run_id, key, agent_id))
+            if await self._parts.runs.find(run_id) is None:
+                await self._parts.owed.begin(_submission(asked.text, run_id, key, agent_id))
         else:
             await self._parts.wakes.leave(key, agent_id, run_id, asked.text)
         return _answer(200, {"ok": True, "mode": asked.mode})
@@ -222,7 +226,7 @@ class Hooks:
         if await parts.runs.find(run_id) is None:
             if asked.model is not None:
                 await parts.choose_model(key, asked.model)
-            await parts.runs.accept(
+            await parts.owed.begin(
                 replace(
                     _submission(asked.message, run_id, key, agent_id, name=asked.name),
                     thinking=asked.thinking,

@@ -13,6 +13,7 @@ from carapace.triggers.hook_requests import run_id_of
 from carapace.triggers.hooks import TOKEN_HEADERS
 from carapace.triggers.webhook_types import Step
 from support.hooks import HOOK_TOKEN, OWN_TOKEN, HookRig, hook_rig, hook_settings, json_of
+from support.scripted_provider import Hang
 
 MAIN_KEY = "agent:main:main"
 CHAT = Target(channel="webhook", account="home", conversation="c1", thread_id="t1")
@@ -357,3 +358,17 @@ async def test_settings_change_while_requests_come_in():
 async def test_the_own_token_is_looked_for_in_its_trimmed_form():
     async with hook_rig(token=f" {OWN_TOKEN} ") as rig:
         assert "own token" in rig.hooks.troubles()[0]
+
+
+async def test_what_a_hook_was_promised_survives_a_restart():
+    async with hook_rig([Hang()]) as rig:
+        told = json_of(await rig.post("/hooks/agent", {"message": "x", "id": "k"}))
+        await rig.house.provider.hanging.wait()
+        await rig.house.agent.drain(0.0)
+        cut = await rig.house.agent.find(told["runId"])
+        assert cut is not None
+        assert (await cut.ended()).state == "cut"
+        again = await rig.post("/hooks/agent", {"message": "x", "id": "k"})
+        assert (again.status, json_of(again)) == (202, told)
+        # This process takes no more: what is owed stays kept for the next one.
+        assert await rig.hooks.resume() == 0

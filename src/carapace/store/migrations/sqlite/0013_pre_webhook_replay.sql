@@ -13,3 +13,13 @@ CREATE TABLE webhook_replay (
 
 CREATE INDEX webhook_replay_expiry ON webhook_replay (expires_at_ms);
 CREATE INDEX webhook_replay_account ON webhook_replay (owner, account, seen_at_ms);
+
+-- Runs that hooks began and that are owed an end: a restart begins them again. `submission` is what
+-- was asked, as JSON.
+
+CREATE TABLE hook_runs (
+  run_id TEXT PRIMARY KEY,
+  submission TEXT NOT NULL,
+  starts INTEGER NOT NULL,
+  kept_at_ms INTEGER NOT NULL
+) STRICT;
