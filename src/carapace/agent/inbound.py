@@ -44,6 +44,7 @@ __all__ = ["MAX_STARTS", "MAX_WORKING", "AuthorityNow", "Inbound", "Prepare", "S
 MAX_STARTS: Final = 20
 MAX_WORKING: Final = 256
 _RETRY_S: Final = 5.0
+_MAX_RETRY_S: Final = 300.0
 _DISK_PAUSE_S: Final = 1.0
 _LANE_PAUSE_MS: Final = 1_000
 _GIVEN_UP: Final = f"interrupted {MAX_STARTS} times while it was being answered"
@@ -107,6 +108,7 @@ class Inbound:
         self._max_working = max_working
         self._tasks = Tasks("inbound", _report)
         self._working: dict[str, Batch] = {}
+        self._failures: dict[str, int] = {}
         self._free = asyncio.Event()
         self._is_stopping = False
 
@@ -170,6 +172,7 @@ class Inbound:
 
     async def run(self) -> None:
         """Answer what comes until `stop`; the caller owns this as a task."""
+        self._inbox.keep_tidy()
         while not self._is_stopping:
             room = self._max_working - len(self._working)
             if room <= 0:
@@ -218,15 +221,24 @@ class Inbound:
 
     async def _answer(self, batch: Batch) -> None:
         """Take one batch to its end; its lane is free again afterwards, whatever happened."""
-        has_ended, after_s = False, _RETRY_S
+        has_ended = False
         try:
             has_ended = await self._work(batch)
         except GatewayError as error:
             _log.error("a message could not be answered yet", reason=error.message)
         finally:
             del self._working[batch.run_id]
-            self._inbox.release(batch, ended=has_ended, after_s=0.0 if has_ended else after_s)
+            after_s = self._rest_s(batch.run_id, has_ended=has_ended)
+            self._inbox.release(batch, ended=has_ended, after_s=after_s)
             self._free.set()
+
+    def _rest_s(self, run_id: str, *, has_ended: bool) -> float:
+        """How long a lane rests: twice as long after each failure, as each may cost money."""
+        if has_ended:
+            self._failures.pop(run_id, None)
+            return 0.0
+        failed = self._failures[run_id] = self._failures.get(run_id, 0) + 1
+        return min(_RETRY_S * 2 ** (failed - 1), _MAX_RETRY_S)
 
     async def _work(self, batch: Batch) -> bool:
         """Answer a batch; False if it has to be tried again."""

@@ -71,6 +71,7 @@ CUT_TEXT: Final = "the gateway restarted while this run was under way; send it a
 OWED_TEXT: Final = "the gateway is stopping; this message is answered once it runs again"
 MAX_ROUNDS: Final = 16
 _HISTORY_MESSAGES: Final = 500
+_SAVE_PAUSES_S: Final = (0.2, 1.0, 2.0)
 _LEVELS: Final = frozenset(ThinkingLevel)
 _PICTURE: Final = "[a picture]"
 StopName = Literal["stop", "length", "tool_calls", "filtered"]
@@ -487,7 +488,7 @@ class Turns:
         outcome = self._outcome(run, draft, talk, end, now_ms)
         answer = self._answer_of(run, outcome)
         try:
-            await self._database.write(lambda tx: self._store(tx, run, draft, outcome, answer))
+            await self._save(run, lambda tx: self._store(tx, run, draft, outcome, answer))
         except GatewayError as error:
             _log.error("turn not saved", run_id=run.run_id, reason=error.message)
             text = f"the answer could not be saved: {error.message}"
@@ -503,6 +504,20 @@ class Turns:
         else:
             self._tell(run.reply.end(now_ms))
         return outcome
+
+    async def _save(self, run: Run, store: Callable[[Tx], None]) -> None:
+        """Write the end of a run. Of the inbox's it is tried again: asking anew costs more.
+
+        Raises:
+            GatewayError: If the disk took none of it.
+        """
+        for pause_s in _SAVE_PAUSES_S if run.submission.inbox_ids else ():
+            try:
+                return await self._database.write(store)
+            except GatewayError as error:
+                _log.warning("turn not saved yet", run_id=run.run_id, reason=error.message)
+                await self._clock.sleep(pause_s)
+        return await self._database.write(store)
 
     def _owe(self, run: Run, text: str, now_ms: int) -> RunOutcome:
         """End a run of the inbox here, with nothing written: it begins again from its rows."""

@@ -8,6 +8,7 @@ from typing import Final
 
 from carapace.agent.delivery import DeadNotices, Delivery
 from carapace.agent.inbound import Inbound
+from carapace.agent.live_replies import LiveReplies
 from carapace.agent.profiles import Profiles
 from carapace.agent.service import AgentService
 from carapace.app.chat_hooks import ChatHooks
@@ -16,17 +17,19 @@ from carapace.app.observing import Observing
 from carapace.app.own_chat import OwnChat
 from carapace.channels.access import AccessService
 from carapace.channels.access_types import AccessSettings
+from carapace.channels.account_settings import account_settings, branches
 from carapace.channels.accounts import Accounts
 from carapace.channels.builtin.webchat import WEBCHAT_ID, WebchatChannel
 from carapace.channels.builtin.webhook import WebhookChannel
-from carapace.channels.inbox import Inbox
+from carapace.channels.inbox import Inbox, ReleaseMedia
 from carapace.channels.intake import IntakeService, IntakeSettings, KeepMedia, StopRuns
 from carapace.channels.outbox import Outbox
 from carapace.channels.outbox_types import OutboxRow
 from carapace.channels.render import Renderer
 from carapace.channels.routing import RoutingRules
 from carapace.channels.sender import Sender
-from carapace.channels.types import Delivered, SendOutcome
+from carapace.channels.types import Delivered, SendOutcome, Target
+from carapace.channels.typing import Typing
 from carapace.clock import Clock
 from carapace.config.settings import Settings
 from carapace.ids import AgentId
@@ -34,12 +37,15 @@ from carapace.net.client import Egress
 from carapace.protocol.events import Publish
 from carapace.sessions.service import Sessions
 from carapace.store.ports import Database
+from carapace.tasks import Tasks
+from carapace.telemetry.log import get_logger
 from carapace.triggers.channel_webhooks import ChannelWebhooks
 from carapace.triggers.webhooks import WebhookKernel
 
 __all__ = ["Chats", "ChatsIn", "open_chats"]
 
 _MINUTE_S: Final = 60.0
+_log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +55,8 @@ class ChatsIn:
     Attributes:
         render: Text of an agent as the messages a target takes.
         delivery: Takes answers of runs to the outbox; part of the agent.
+        drafts: Shows answers while they are written.
+        live: Owns what shows them.
     """
 
     access: AccessService
@@ -58,6 +66,8 @@ class ChatsIn:
     accounts: Accounts
     render: Renderer
     delivery: Delivery
+    drafts: Drafts
+    live: Tasks
 
     def apply(self, settings: Settings, agent_id: AgentId) -> None:
         """Go by these settings from now on; accounts are opened and closed as they say."""
@@ -73,6 +83,7 @@ async def open_chats(
     agent_id: AgentId,
     database: Database,
     keep_media: KeepMedia,
+    release_media: ReleaseMedia,
     hooks: ChatHooks,
     stop_runs: StopRuns,
     on_change: Callable[[], None],
@@ -86,6 +97,7 @@ async def open_chats(
         agent_id: Who answers.
         database: Keeps everything.
         keep_media: Keeps what comes with messages.
+        release_media: Lets go of it with the message.
         hooks: Hears of messages.
         stop_runs: Ends the runs of a session.
         on_change: Told when an account begins or ends to run.
@@ -96,7 +108,7 @@ async def open_chats(
     access = AccessService(database, clock=clock, audit=observing.audit, metrics=observing.metrics)
     await access.load()
     access.apply(_access(now))
-    inbox = Inbox(database, clock, metrics=observing.metrics)
+    inbox = Inbox(database, clock, metrics=observing.metrics, release_media=release_media)
     outbox = Outbox(database, clock, ttl_s=now.messages.outbound.ttl_minutes * _MINUTE_S)
     intake = IntakeService(
         gate=access,
@@ -116,7 +128,17 @@ async def open_chats(
 
     accounts = Accounts(intake, clock=clock, on_change=changed, unlisted=frozenset({WEBCHAT_ID}))
     render = Renderer(accounts.info, settings)
-    delivery = Delivery(render, notify=outbox.notify, ttl_s=lambda: outbox.ttl_s)
+    live = Tasks("live replies", _report)
+    drafts = Drafts(
+        database,
+        accounts=accounts.get,
+        infos=accounts.info,
+        wants=lambda target: not hooks.screens and _streams(settings(), target),
+        render=render,
+        clock=clock,
+        tasks=live,
+    )
+    delivery = Delivery(render, notify=outbox.notify, ttl_s=lambda: outbox.ttl_s, drafts=drafts)
     return ChatsIn(
         access=access,
         inbox=inbox,
@@ -125,6 +147,8 @@ async def open_chats(
         accounts=accounts,
         render=render,
         delivery=delivery,
+        drafts=drafts,
+        live=live,
     )
 
 
@@ -164,6 +188,7 @@ class Chats:
     ) -> None:
         self.parts = parts
         accounts = parts.accounts
+        typing = Typing(accounts.get, accounts.info, clock=clock, tasks=parts.live)
         self.inbound = Inbound(
             parts.inbox,
             agent,
@@ -174,6 +199,7 @@ class Chats:
             default_agent=lambda: profiles.default_id,
             authority_now=parts.intake.authority_now,
             prepare=files.prepare,
+            started=LiveReplies(parts.drafts, typing, parts.live).started,
         )
 
         async def after_send(row: OutboxRow, outcome: SendOutcome) -> None:
@@ -213,6 +239,7 @@ class Chats:
     async def stop_sending(self, deadline_s: float) -> None:
         """Let go of every account, once what is being sent has ended."""
         await self.sender.drain(deadline_s)
+        await self.parts.live.close()
         await self.parts.accounts.aclose()
         await self.parts.inbox.aclose()
 
@@ -220,6 +247,17 @@ class Chats:
 def _label(accounts: Accounts, channel: str) -> str:
     info = accounts.info(channel)
     return info.label if info is not None else channel
+
+
+def _streams(settings: Settings, target: Target) -> bool:
+    branch = branches(settings.channels).get(target.channel)
+    defaults = settings.channels.defaults
+    account = None if branch is None else account_settings(defaults, branch, target.account)
+    return account is not None and account.streaming is True
+
+
+def _report(task: str, error: BaseException) -> None:
+    _log.error("showing an answer live failed", task=task, exc_info=error)
 
 
 def _access(settings: Settings) -> AccessSettings:

@@ -242,6 +242,7 @@ async def build(
         agent_id=profiles.default_id,
         database=database,
         keep_media=files.store.add_reference,
+        release_media=files.store.release,
         hooks=chat_hooks,
         stop_runs=stop_runs,
         on_change=late.health_changed,

@@ -19,7 +19,7 @@ from carapace.channels.inbox_records import InboxQuery, InboxRow, InboxState, Ne
 from carapace.channels.pending import PendingContext
 from carapace.channels.waiting import DueLane, WaitingLanes
 from carapace.clock import Clock
-from carapace.errors import Refused
+from carapace.errors import GatewayError, Refused
 from carapace.provenance import Provenance
 from carapace.store.ports import Database, Tx
 from carapace.tasks import Tasks
@@ -33,16 +33,22 @@ __all__ = [
     "MAX_WAITING_PER_LANE",
     "Batch",
     "Inbox",
+    "ReleaseMedia",
 ]
 
 MAX_WAITING: Final = 100_000
 MAX_WAITING_PER_LANE: Final = 1_000
 KEEP_BODIES_MS: Final = 7 * 24 * 3_600_000
 KEEP_ROWS_MS: Final = 30 * 24 * 3_600_000
+_PRUNE_S: Final = 3_600.0
 _LONGEST_WAIT_S: Final = 60.0
 _RETRY_MS: Final = 5_000
 _UNREADABLE: Final = "what was kept of it cannot be read, so nothing may act on it"
 _log = get_logger(__name__)
+
+
+ReleaseMedia = Callable[[Tx, str], object]
+"""Lets go, in the transaction, of all files that an owner (text) needed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +94,8 @@ class Inbox:
         database: Where they are kept.
         clock: For times.
         metrics: Shows how many wait and counts dead letters.
+        release_media: Called in the transaction that forgets a message, with the owner under
+            which its files were kept (`inbox-<id>`).
         max_waiting: Rows that have not ended, over all conversations.
         max_waiting_per_lane: The same of one conversation.
     """
@@ -98,12 +106,14 @@ class Inbox:
         clock: Clock,
         *,
         metrics: Metrics,
+        release_media: ReleaseMedia | None = None,
         max_waiting: int = MAX_WAITING,
         max_waiting_per_lane: int = MAX_WAITING_PER_LANE,
     ) -> None:
         self._database = database
         self._clock = clock
         self._metrics = metrics
+        self._release_media = release_media
         self._max_waiting = max_waiting
         self._max_waiting_per_lane = max_waiting_per_lane
         self._lanes = WaitingLanes()
@@ -343,12 +353,29 @@ class Inbox:
         Texts of answered messages stay a week, the rows a month: so long is a message that
         comes again known to be a repeat.
         """
-        now_ms = self._clock.now_ms()
-        return await self._database.write(
-            lambda tx: records.prune(
-                tx, bodies_before_ms=now_ms - KEEP_BODIES_MS, rows_before_ms=now_ms - KEEP_ROWS_MS
-            )
-        )
+        now_ms, release = self._clock.now_ms(), self._release_media
+        bodies_ms, rows_ms = now_ms - KEEP_BODIES_MS, now_ms - KEEP_ROWS_MS
+
+        def work(tx: Tx) -> int:
+            if release is not None:
+                old = records.with_files(tx, bodies_before_ms=bodies_ms, rows_before_ms=rows_ms)
+                for inbox_id in old:
+                    release(tx, f"inbox-{inbox_id}")
+            return records.prune(tx, bodies_before_ms=bodies_ms, rows_before_ms=rows_ms)
+
+        return await self._database.write(work)
+
+    def keep_tidy(self) -> None:
+        """Prune now and every hour, until `aclose`."""
+        self._tasks.start(self._prune_always(), name="prune")
+
+    async def _prune_always(self) -> None:
+        while True:
+            try:
+                await self.prune()
+            except GatewayError as error:
+                _log.warning("the inbox was not pruned", reason=error.message)
+            await self._clock.sleep(_PRUNE_S)
 
     async def aclose(self) -> None:
         """End what waits for time to pass."""

@@ -41,6 +41,7 @@ __all__ = [
     "start",
     "started_too_often",
     "stop_waiting",
+    "with_files",
     "withdraw",
 ]
 
@@ -207,6 +208,10 @@ ORDER BY inbox_id DESC LIMIT :limit
 _CHANGEABLE: Final = """
 SELECT * FROM inbox WHERE channel = :channel AND account = :account AND message_id = :message_id
   AND sender_id = :sender_id AND lane = :lane AND state = 'waiting' AND run_id IS NULL
+"""
+_WITH_FILES: Final = """
+SELECT inbox_id FROM inbox WHERE body LIKE '%"media_id":"%'
+  AND ((state = 'done' AND ended_at_ms < :bodies) OR ended_at_ms < :rows)
 """
 _FORGET_BODIES: Final = """
 UPDATE inbox SET body = NULL WHERE state = 'done' AND body IS NOT NULL AND ended_at_ms < ?
@@ -410,6 +415,12 @@ def counts(tx: Tx) -> dict[InboxState, int]:
     for row in tx.all("SELECT state, count(*) AS n FROM inbox GROUP BY state"):
         found[InboxState(row["state"])] = row["n"]
     return found
+
+
+def with_files(tx: Tx, *, bodies_before_ms: int, rows_before_ms: int) -> list[int]:
+    """Rows that `prune` would forget and whose message came with files."""
+    values = {"bodies": bodies_before_ms, "rows": rows_before_ms}
+    return [row["inbox_id"] for row in tx.all(_WITH_FILES, values)]
 
 
 def prune(tx: Tx, *, bodies_before_ms: int, rows_before_ms: int) -> int:

@@ -274,8 +274,10 @@ async def test_a_disk_that_fails_for_a_moment_loses_nothing(monkeypatch: pytest.
 
 async def test_an_answer_that_cannot_be_saved_is_made_again(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("carapace.agent.inbound._RETRY_S", 0.01)
+    monkeypatch.setattr("carapace.agent.turn._SAVE_PAUSES_S", (0.001, 0.001, 0.001))
     async with inbound_house(say("first"), say("second")) as house:
-        store, failures = house.house.agent._turns._store, [Failed("disk full")]
+        store = house.house.agent._turns._store
+        failures = [Failed("disk full")] * 4
 
         def flaky(*args: Any) -> None:
             if failures:
@@ -367,3 +369,30 @@ async def test_a_turn_carries_whose_words_it_follows():
         )
         (row,) = await house.outbox_rows()
         assert (row.provenance, row.run_id) == (turn.provenance, "inbox-1")
+
+
+async def test_an_answer_is_saved_again_before_the_model_is_asked_again(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr("carapace.agent.turn._SAVE_PAUSES_S", (0.001, 0.001, 0.001))
+    async with inbound_house(say("first"), say("second")) as house:
+        store, failures = house.house.agent._turns._store, [Failed("disk full")] * 3
+
+        def flaky(*args: Any) -> None:
+            if failures:
+                raise failures.pop()
+            store(*args)
+
+        monkeypatch.setattr(house.house.agent._turns, "_store", flaky)
+        await house.say("hi")
+        assert await house.texts(1) == ["first"]
+        assert len(house.house.provider.requests) == 1
+
+
+async def test_failures_make_a_lane_rest_longer_each_time():
+    async with inbound_house(echo) as house:
+        rests = [house.inbound._rest_s("r", has_ended=False) for _ in range(9)]
+        assert rests[:4] == [5.0, 10.0, 20.0, 40.0]
+        assert rests[-1] == 300.0
+        assert house.inbound._rest_s("r", has_ended=True) == 0.0
+        assert house.inbound._rest_s("r", has_ended=False) == 5.0

@@ -13,6 +13,7 @@ from carapace.channels import inbox_records as records
 from carapace.channels import pending
 from carapace.channels.inbox import KEEP_BODIES_MS, KEEP_ROWS_MS, Batch, Inbox
 from carapace.channels.inbox_records import InboxQuery, InboxState, NewRow
+from carapace.channels.types import InboundMedia
 from carapace.clock import Clock
 from carapace.errors import Failed, Refused
 from carapace.ids import SessionKey
@@ -342,3 +343,53 @@ async def test_it_can_be_listed_counted_and_pruned():
         rows = await inbox.page(InboxQuery())
         assert [(row.inbox_id, row.message is None) for row in rows] == [(3, False), (1, True)]
         assert (await inbox.counts())[InboxState.WAITING] == 1
+
+
+async def test_files_are_let_go_with_the_message_they_came_with():
+    clock, released = FakeClock(), list[str]()
+    media = (InboundMedia(media_id="f1"),)
+
+    def release(tx: Tx, owner: str) -> None:
+        released.append(owner)
+
+    async with opened(clock, release_media=release) as (inbox, database, _):
+        now_ms = clock.now_ms()
+        with_file = [
+            new(name, message=message("x", name, media=media)) for name in ("m1", "m2", "m3")
+        ]
+        for row in (*with_file, new("plain")):
+            await inbox.put(row)
+        old_ms = now_ms - KEEP_BODIES_MS - 1
+        await database.write(lambda tx: records.ack(tx, (1, 4), reason="x", now_ms=old_ms))
+        await database.write(lambda tx: records.kill(tx, (2,), reason="x", now_ms=old_ms))
+        await inbox.prune()
+        assert released == ["inbox-1"]
+        await clock.advance((KEEP_ROWS_MS - KEEP_BODIES_MS) / 1000)
+        await inbox.prune()
+        assert released == ["inbox-1", "inbox-2"]
+
+
+async def test_it_is_pruned_every_hour_whatever_the_disk_says():
+    clock, made = FakeClock(), list[Unsure]()
+
+    def wrap(database: Database) -> Database:
+        made.append(Unsure(database))
+        return made[0]
+
+    async with opened(clock, wrap=wrap) as (inbox, database, _):
+        await inbox.put(new())
+        old_ms = clock.now_ms() - KEEP_ROWS_MS
+        await database.write(lambda tx: records.ack(tx, (1,), reason="x", now_ms=old_ms))
+        made[0].is_unsure = True
+        inbox.keep_tidy()
+        async with asyncio.timeout(5):
+            while True:
+                if not made[0].is_unsure:
+                    break
+                await asyncio.sleep(0.001)
+        await clock.advance(3_600)
+        async with asyncio.timeout(5):
+            while True:
+                if await inbox.get(1) is None:
+                    break
+                await asyncio.sleep(0.001)
