@@ -567,7 +567,7 @@ async def test_a_fault_of_ours_in_an_attempt_is_unknown():
                 raise ZeroDivisionError("bug")
             return await attempt(row)
 
-        house.sender._attempter.attempt = broken  # type: ignore[method-assign]
+        house.sender._attempter.attempt = broken
         [row] = await house.ended(await house.put("a"))
         assert [one.may_be_repeat for one in house.account.sent] == [True]
         assert row.attempts == 2
