@@ -70,6 +70,7 @@ async def open_chat_rooms(house: AgentHouse, clock: FakeClock, stack: AsyncExitS
         agent_id=AgentId("main"),
         database=house.database,
         keep_media=lambda tx, media_id, owner: None,
+        release_media=lambda tx, owner: None,
         hooks=ChatHooks(bus),
         stop_runs=stop_runs,
         on_change=lambda: None,

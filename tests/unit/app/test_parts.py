@@ -8,39 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from carapace.app.observing import Observing
 from carapace.app.parts import (
     METHODS,
-    Parts,
     _Late,
-    build,
     provider_variables,
 )
-from carapace.clock import SystemClock
-from carapace.config.load import Overrides
-from carapace.config.paths import PathFlags, resolve_paths
-from carapace.config.service import ConfigService
 from carapace.config.settings.environment import EnvSettings
 from carapace.protocol.events import Event
+from support.house import built
 
 pytestmark = pytest.mark.slow
-
-
-async def built(folder: Path, stack: AsyncExitStack, text: str = "{}") -> Parts:
-    (folder / "c.json").write_text(text)
-    flags = PathFlags(config=str(folder / "c.json"), state_dir=str(folder / "state"))
-    paths = resolve_paths({}, flags)
-    paths.make_state_dir()
-    config = ConfigService(paths, Overrides({}, {}, {}))
-    observing = Observing.build(paths, config.settings.logging, SystemClock())
-    stack.callback(observing.close)
-    return await build(
-        config,
-        observing,
-        environment={"HOME": str(folder)},
-        clock=SystemClock(),
-        stack=stack,
-    )
 
 
 async def test_every_room_is_wired_and_closed_again(tmp_path: Path):
