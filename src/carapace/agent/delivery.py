@@ -8,13 +8,14 @@ that a crash leaves both or neither. `DeadNotices` tells agent and owner what ne
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from carapace.agent import records
 from carapace.agent.events import chat_final
 from carapace.agent.types import RunOutcome, RunState, Submission
 from carapace.channels import inbox_records, outbox_records
+from carapace.channels.drafts import Drafts
 from carapace.channels.outbox_types import AccountKey, Cause, OutboxRow
 from carapace.channels.types import Outgoing, ReplyRoute, Target
 from carapace.clock import Clock
@@ -80,12 +81,21 @@ class Delivery:
         render: Cuts and converts text for a target.
         notify: See `Notify`.
         ttl_s: How long an answer may wait from now on, until it is too old to be sent.
+        drafts: Answers that are shown while they are written; the finished ones replace them.
     """
 
-    def __init__(self, render: Render, *, notify: Notify, ttl_s: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        render: Render,
+        *,
+        notify: Notify,
+        ttl_s: Callable[[], float],
+        drafts: Drafts | None = None,
+    ) -> None:
         self._render = render
         self._notify = notify
         self._ttl_s = ttl_s
+        self._drafts = drafts
 
     def plan(self, asked: Submission, outcome: RunOutcome) -> Answer | None:
         """What is to be written at the end of a run; None if it answers nobody outside."""
@@ -126,12 +136,20 @@ class Delivery:
             provenance=provenance,
         )
 
+    async def quiet(self, answer: Answer) -> None:
+        """Show nothing of the run any more; to be awaited before `finish`."""
+        if self._drafts is not None:
+            await self._drafts.close(answer.run_id)
+
     def finish(self, tx: Tx, answer: Answer, *, now_ms: int) -> None:
         """Acknowledge the inbox rows and put the answer into the outbox.
 
         Belongs in the transaction that writes the run's outcome; repeating it changes nothing.
         """
         inbox_records.ack(tx, answer.inbox_ids, reason=answer.reason, now_ms=now_ms)
+        if self._drafts is not None:
+            outgoing = self._drafts.settle(tx, answer.run_id, answer.outgoing)
+            answer = replace(answer, outgoing=outgoing)
         self.send(tx, answer, now_ms=now_ms)
 
     def send(self, tx: Tx, answer: Answer, *, now_ms: int) -> None:

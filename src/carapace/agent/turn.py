@@ -487,6 +487,8 @@ class Turns:
             self._count(draft.used.total)
         outcome = self._outcome(run, draft, talk, end, now_ms)
         answer = self._answer_of(run, outcome)
+        if self._delivery is not None and answer is not None:
+            await self._delivery.quiet(answer)
         try:
             await self._save(run, lambda tx: self._store(tx, run, draft, outcome, answer))
         except GatewayError as error:

@@ -31,6 +31,11 @@ class ChatHooks:
     def __init__(self, bus: HookBus) -> None:
         self._bus = bus
 
+    @property
+    def screens(self) -> bool:
+        """Whether anybody may change or stop what goes out."""
+        return MESSAGE_SENDING in self._bus.heard
+
     def received(self, message: InboundMessage, provenance: Provenance) -> None:
         """A message was accepted (`carapace.channels.intake.OnReceived`)."""
         self._bus.tell(

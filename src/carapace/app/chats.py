@@ -21,6 +21,7 @@ from carapace.channels.account_settings import account_settings, branches
 from carapace.channels.accounts import Accounts
 from carapace.channels.builtin.webchat import WEBCHAT_ID, WebchatChannel
 from carapace.channels.builtin.webhook import WebhookChannel
+from carapace.channels.drafts import Drafts
 from carapace.channels.inbox import Inbox, ReleaseMedia
 from carapace.channels.intake import IntakeService, IntakeSettings, KeepMedia, StopRuns
 from carapace.channels.outbox import Outbox

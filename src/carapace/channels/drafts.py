@@ -31,9 +31,7 @@ from carapace.channels.types import (
 )
 from carapace.clock import Clock
 from carapace.errors import GatewayError
-from carapace.protocol.chat import ChatEvent
-from carapace.protocol.events import Event
-from carapace.store.ports import Database
+from carapace.store.ports import Database, Tx
 from carapace.tasks import Tasks
 from carapace.telemetry.log import get_logger
 
@@ -111,16 +109,8 @@ class Drafts:
         draft.start(self._tasks)
         return draft
 
-    def hear(self, event: Event) -> None:
-        """Take the text of a run from the `chat` event that tells clients of it."""
-        payload = event.payload
-        if isinstance(payload, ChatEvent) and payload.state == "delta" and payload.message:
-            draft = self._open.get(payload.run_id)
-            if draft is not None:
-                draft.show("".join(part.text for part in payload.message.content))
-
     async def close(self, run_id: str) -> None:
-        """Change the draft of a run no more; to be awaited before `draft_records.settle`.
+        """Change the draft of a run no more; to be awaited before `settle`.
 
         A change that is on its way is waited for, a few seconds long: it must not arrive after
         the finished answer.
@@ -128,6 +118,16 @@ class Drafts:
         draft = self._open.pop(run_id, None)
         if draft is not None:
             await draft.close()
+
+    def settle(self, tx: Tx, run_id: str, outgoing: tuple[Outgoing, ...]) -> tuple[Outgoing, ...]:
+        """The messages that end a run, made to take the place of its draft.
+
+        Belongs in the transaction that puts them into the outbox.
+        """
+        row = draft_records.find(tx, run_id)
+        info = None if row is None else self._infos(row.target.channel)
+        can_delete = info is not None and info.can_delete
+        return draft_records.settle(tx, run_id, outgoing, can_delete=can_delete)
 
     async def _looked_up(
         self, row: DraftRow, account: Account | None, info: ChannelInfo | None

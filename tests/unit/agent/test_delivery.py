@@ -8,16 +8,18 @@ import pytest
 
 from carapace.agent.delivery import Answer, DeadNotices, Delivery, said, undelivered_text
 from carapace.agent.types import RunOutcome, RunState
-from carapace.channels import inbox_records, outbox_records
+from carapace.channels import draft_records, inbox_records, outbox_records
+from carapace.channels.drafts import Drafts
 from carapace.channels.inbox_records import NewRow
 from carapace.channels.outbox_types import AccountKey, Cause, OutboxQuery, OutboxRow, OutboxState
-from carapace.channels.types import ReplyRoute, Target
+from carapace.channels.types import ChannelInfo, OutgoingKind, ReplyRoute, Target
 from carapace.clock import SystemClock
 from carapace.ids import RunId, SessionKey
 from carapace.protocol.agent import AgentMeta, AgentPayload, AgentResult, ResultMeta, TokenUsage
 from carapace.protocol.events import Event
 from carapace.provenance import Authority, Origin, Provenance
 from carapace.store.ports import Database, Tx
+from carapace.tasks import Tasks
 from support.agent_house import agent_house, ask
 from support.database import memory_database
 from support.inbound_house import message
@@ -205,3 +207,37 @@ async def test_agent_and_owner_learn_what_never_arrived_once():
 def test_a_note_always_has_a_reason():
     assert "expired" in undelivered_text(dead(reason=None, cause=Cause.EXPIRED))
     assert "given up" in undelivered_text(dead(reason=None, cause=None))
+
+
+async def test_the_finished_answer_takes_the_place_of_what_was_shown_before_it():
+    tasks = Tasks("drafts", lambda _name, _error: None)
+    async with memory_database() as database:
+        drafts = Drafts(
+            database,
+            accounts=lambda _channel, _account: None,
+            infos=lambda channel: ChannelInfo(id=channel, label=channel, can_edit=True),
+            wants=lambda _target: True,
+            render=halves,
+            clock=SystemClock(),
+            tasks=tasks,
+        )
+        sending = Delivery(halves, notify=lambda _key: None, ttl_s=lambda: 10.0, drafts=drafts)
+        answer = sending.answer(
+            ROUTE, ["a|b"], run_id=RunId("r"), provenance=PAIRED, state=RunState.DONE
+        )
+        await database.write(lambda tx: draft_records.begin(tx, "r", TARGET, now_ms=1))
+        await database.write(lambda tx: draft_records.shown(tx, "r", "draft-1"))
+        await sending.quiet(answer)
+        await database.write(lambda tx: sending.finish(tx, answer, now_ms=1))
+        found = await database.read(lambda tx: outbox_records.page(tx, OutboxQuery(limit=9)))
+        sent = [row.outgoing for row in found.rows][::-1]
+        assert [(one.kind, one.about_message_id, one.text) for one in sent if one] == [
+            (OutgoingKind.EDIT, "draft-1", "a"),
+            (OutgoingKind.MESSAGE, None, "b"),
+        ]
+
+
+async def test_without_drafts_there_is_nothing_to_wait_for():
+    answer = plan(outcome(RunState.DONE, "a"))
+    assert answer is not None
+    await delivery().quiet(answer)

@@ -119,3 +119,17 @@ async def test_only_the_end_of_a_message_is_told():
         (True, "m1", None),
         (False, None, "gone"),
     ]
+
+
+async def test_it_is_known_whether_anybody_may_change_what_goes_out():
+    async with hook_bus() as bus:
+        hooks = ChatHooks(bus)
+        assert not hooks.screens
+
+        async def leave(sending: MessageSending) -> None:
+            del sending
+
+        forget = bus.register(MESSAGE_SENDING, leave, owner="x")
+        assert hooks.screens
+        forget()
+        assert not hooks.screens

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import pytest
 
-from carapace.agent.events import chat_delta, chat_final
 from carapace.channels import draft_records, drafts
 from carapace.channels.drafts import Drafts
 from carapace.channels.types import (
@@ -332,13 +331,16 @@ async def test_blank_text_is_not_shown(house):
     assert house.sent == []
 
 
-async def test_the_text_comes_from_what_clients_are_told(house):
-    await house.drafts.open("r", TARGET)
-    house.drafts.hear(chat_delta("other", "main", seq=1, text="no", ts_ms=1))
-    house.drafts.hear(chat_final("r", "main", seq=1, text="no", ts_ms=1))
-    house.drafts.hear(chat_delta("r", "main", seq=1, text="yes", ts_ms=1))
-    await house.shown(1)
-    assert house.sent[0].text == "yes"
+@pytest.mark.parametrize("can_delete", [True, False])
+async def test_the_finished_answer_takes_its_place(house, can_delete):
+    house.info = replace(RECORDING_INFO, can_delete=can_delete)
+    await house.database.write(lambda tx: draft_records.begin(tx, "r", TARGET, now_ms=1))
+    await house.database.write(lambda tx: draft_records.shown(tx, "r", "m-1"))
+    settled = await house.database.write(lambda tx: house.drafts.settle(tx, "r", ()))
+    assert len(settled) == (1 if can_delete else 0)
+    answer = Outgoing(target=TARGET, idempotency_key="r/1")
+    settled = await house.database.write(lambda tx: house.drafts.settle(tx, "r", (answer,)))
+    assert settled == (answer,)
 
 
 async def test_a_database_that_fails_ends_it(house):
