@@ -372,3 +372,19 @@ async def test_what_a_hook_was_promised_survives_a_restart():
         assert (again.status, json_of(again)) == (202, told)
         # This process takes no more: what is owed stays kept for the next one.
         assert await rig.hooks.resume() == 0
+
+
+async def test_what_is_not_for_hooks_is_forbidden_in_json():
+    async with hook_rig() as rig:
+        answer = await rig.post("/hooks/agent", {"message": "x", "agentId": "work"})
+        assert answer.status == 403
+        assert "hooks.allowedAgentIds" in json_of(answer)["error"]
+
+
+async def test_the_same_wake_for_now_is_answered_once():
+    async with hook_rig() as rig:
+        for _ in range(2):
+            answer = await rig.post("/hooks/wake", {"text": "now", "id": "k"})
+            assert answer.status == 200
+            await rig.settled(run_id_of("/hooks/wake", "k"))
+        assert len(rig.house.provider.requests) == 1

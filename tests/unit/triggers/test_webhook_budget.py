@@ -115,6 +115,8 @@ def test_wrong_signatures_make_a_suspect_and_never_lock():
     assert entry.is_suspect
     assert budget.begin("192.0.2.1", is_guessable=False, now_s=0.0) is None
     budget.failed(None, 0.0)
+    budget.passed(entry, None, 0.0)
+    assert budget.begin("192.0.2.1", is_guessable=False, now_s=0.0) is None
 
 
 def test_looking_does_not_count_as_an_attempt():

@@ -21,8 +21,8 @@ from carapace.triggers.webhook_types import (
     WebhookAnswer,
     plain,
 )
-from carapace.triggers.webhooks import KernelLimits, WebhookKernel
-from support.webhooks import KernelRig, head, kernel_rig, route, sign
+from carapace.triggers.webhooks import KernelLimits, WebhookKernel, _verify
+from support.webhooks import KernelRig, head, kernel_rig, raw, route, sign
 
 ORDER = list(Step)
 
@@ -161,6 +161,10 @@ async def test_a_check_that_breaks_says_no():
 
     async with kernel_rig(route(verify=broken)) as rig:
         assert (await rig.send()).status == 401
+
+
+def test_no_check_is_no_yes():
+    assert _verify(None, raw()) == Rejected(reason="no-check")
 
 
 async def test_a_rejection_may_have_its_own_status_and_words():
