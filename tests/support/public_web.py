@@ -46,6 +46,7 @@ class PublicWeb(httpcore2.AsyncNetworkBackend):
         self.names = NameTable()
         self.trail = AuditTrail(tmp_path / "audit")
         self.dialled: list[tuple[str, int]] = []
+        self._tls_ports: set[tuple[str, int]] = set()
         self._servers: dict[str, tuple[int, int]] = {}
         self._stack = contextlib.AsyncExitStack()
         self._real = system_dialler()
@@ -65,7 +66,7 @@ class PublicWeb(httpcore2.AsyncNetworkBackend):
         await runner.setup()
         self._stack.push_async_callback(runner.cleanup)
         ports: list[int] = []
-        for ssl_context in (None, shared_authority().server(name, address)):
+        for ssl_context in (None, shared_authority().server(name, f"*.{name}", address)):
             site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=ssl_context)
             await site.start()
             ports.append(runner.addresses[-1][1])
@@ -86,6 +87,10 @@ class PublicWeb(httpcore2.AsyncNetworkBackend):
         """Where a host really listens on 127.0.0.1: clear text, and TLS."""
         return self._servers[self.names.answers[name][0][0]]
 
+    def speak_tls_on(self, name: str, port: int) -> None:
+        """Let a host answer https on a further port."""
+        self._tls_ports.add((self.names.answers[name][0][0], port))
+
     def point(self, name: str, *addresses: str) -> None:
         """Let a name have these addresses from now on."""
         self.names.answers[name] = [list(addresses)]
@@ -102,9 +107,8 @@ class PublicWeb(httpcore2.AsyncNetworkBackend):
         if host not in self._servers:
             raise httpcore2.ConnectError(f"nobody answers at {host}")
         clear, tls = self._servers[host]
-        return await self._real.connect_tcp(
-            "127.0.0.1", tls if port == _HTTPS_PORT else clear, timeout
-        )
+        is_tls = port == _HTTPS_PORT or (host, port) in self._tls_ports
+        return await self._real.connect_tcp("127.0.0.1", tls if is_tls else clear, timeout)
 
     async def sleep(self, seconds: float) -> None:
         await self._real.sleep(seconds)
