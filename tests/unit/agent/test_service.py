@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
 from carapace.agent import records
+from carapace.agent.delivery import Delivery
 from carapace.agent.providers.ports import TextDelta, TextPart
 from carapace.agent.service import CUT_REPORT_S, GRACE_S
-from carapace.agent.turn import CUT_TEXT
-from carapace.agent.types import RunEnded, RunState, StopReason, TextUpdate
+from carapace.agent.turn import CUT_TEXT, OWED_TEXT
+from carapace.agent.types import RunEnded, RunState, StopReason, Submission, TextUpdate
+from carapace.channels import inbox_records, outbox_records
+from carapace.channels.inbox_records import InboxRow, NewRow
+from carapace.channels.outbox_types import OutboxQuery
+from carapace.channels.types import ReplyRoute, Target
 from carapace.clock import SystemClock
 from carapace.config.settings.agents import AgentDefaults, AgentsSettings
 from carapace.errors import Failed, Refused
 from carapace.ids import RunId, SessionKey
+from carapace.provenance import OWNER
 from carapace.sessions.types import Route
-from support.agent_house import MAIN, agent_house, ask, build_house
+from support.agent_house import MAIN, AgentHouse, agent_house, ask, build_house
 from support.clock import FakeClock
+from support.inbound_house import message
 from support.scripted_provider import Hang, ScriptedProvider, echo, say
 
 OTHER = SessionKey("agent:main:other")
@@ -397,3 +405,109 @@ async def test_a_higher_cap_lets_waiting_turns_start():
         assert house.agent.running == 1
         house.agent.apply(max_concurrent=2)
         assert house.agent.running == 2
+
+
+def of_inbox(text: str, **more: Any) -> Submission:
+    """A message that waits as row 1 of the inbox."""
+    target = Target(channel="recording", account="default", conversation="c-u-owner")
+    route = ReplyRoute(target=target, inbox_ids=(1,))
+    return ask(text, "inbox-1", reply_route=route, **more)
+
+
+async def _put(house: AgentHouse) -> None:
+    new = NewRow(
+        message=message(),
+        provenance=OWNER,
+        lane="a",
+        session_key=MAIN,
+        received_at_ms=1,
+        due_at_ms=1,
+    )
+    await house.database.write(lambda tx: inbox_records.insert(tx, new))
+
+
+async def _row(house: AgentHouse) -> InboxRow:
+    row = await house.database.read(lambda tx: inbox_records.find(tx, 1))
+    assert row is not None
+    return row
+
+
+def _delivery() -> Delivery:
+    return Delivery(lambda text, _: [text], notify=lambda _: None, ttl_s=lambda: 60.0)
+
+
+async def test_accepting_a_message_of_the_inbox_counts_its_start_and_ending_it_its_end():
+    async with agent_house(echo, delivery=_delivery()) as house:
+        await _put(house)
+        run = await house.agent.submit(of_inbox("hi"))
+        row = await _row(house)
+        assert (row.state, row.attempts, row.run_id) == ("working", 1, "inbox-1")
+        await run.ended()
+        assert (await _row(house)).state == "done"
+
+
+async def test_a_restart_begins_a_run_of_the_inbox_again_with_its_message_once():
+    async with agent_house(HANGING) as house:
+        await _put(house)
+        await house.agent.submit(of_inbox("hi"))
+        await house.provider.hanging.wait()
+        provider = ScriptedProvider(echo)
+        clock, delivery = SystemClock(), _delivery()
+        after = build_house(house.database, house.folder, provider, clock=clock, delivery=delivery)
+        assert await after.agent.recover() == ()
+        accepted = await after.agent.accept(of_inbox("hi"))
+        assert accepted.is_new
+        assert (await accepted.run.ended()).status == "ok"
+        history = await after.sessions.history("main")
+        assert [(one.role, one.text) for one in history] == [
+            ("user", "hi"),
+            ("assistant", "Echo: hi"),
+        ]
+        await after.agent.drain(0.0)
+
+
+async def test_a_reset_that_was_done_is_not_done_again_after_a_restart():
+    async with agent_house(HANGING) as house:
+        await _put(house)
+        asked = of_inbox("/new hello", as_chat=True, may_reset=True)
+        first = await house.agent.submit(asked)
+        await house.provider.hanging.wait()
+        after = build_house(
+            house.database, house.folder, ScriptedProvider(echo), clock=SystemClock()
+        )
+        again = await after.agent.submit(asked)
+        assert again.session_id == first.session_id
+        await again.ended()
+        history = await after.sessions.history("main")
+        assert [one.role for one in history] == ["user", "assistant"]
+        assert history[0].text == "hello"
+        await after.agent.drain(0.0)
+
+
+async def test_a_shutdown_owes_the_inbox_its_answer_and_writes_nothing():
+    async with agent_house(HANGING) as house:
+        await _put(house)
+        run = await house.agent.submit(of_inbox("hi"))
+        waiting = await house.agent.submit(ask("later", "r2"))
+        await house.provider.hanging.wait()
+        await house.agent.drain(0.0)
+        assert run.is_owed
+        assert not waiting.is_owed
+        assert run.outcome is not None
+        assert (run.outcome.state, run.outcome.error) == (RunState.CUT, OWED_TEXT)
+        row = await house.database.read(lambda tx: records.find(tx, RunId("inbox-1")))
+        assert row is not None
+        assert row.outcome is None
+        assert await house.agent.find(RunId("inbox-1")) is None
+
+
+async def test_an_answer_without_a_model_reaches_the_outbox_in_one_transaction():
+    async with agent_house(echo, delivery=_delivery()) as house:
+        await _put(house)
+        run = await house.agent.submit(of_inbox("/status", as_chat=True))
+        assert run.outcome is not None
+        assert (await _row(house)).state == "done"
+        page = await house.database.read(lambda tx: outbox_records.page(tx, OutboxQuery()))
+        assert [row.idempotency_key for row in page.rows] == ["inbox-1/1"]
+        again = await house.agent.submit(of_inbox("/status", as_chat=True))
+        assert again.run_id == run.run_id
