@@ -15,9 +15,11 @@ from typing import Any
 
 from carapace.agent.delivery import DeadNotices, Delivery
 from carapace.agent.inbound import Inbound, Prepare
+from carapace.agent.live_replies import LiveReplies
 from carapace.agent.types import StopReason
 from carapace.channels.access import AccessService
 from carapace.channels.access_types import AccessSettings
+from carapace.channels.drafts import Drafts
 from carapace.channels.inbox import Inbox
 from carapace.channels.inbox_records import InboxQuery, InboxRow
 from carapace.channels.intake import IntakeService, IntakeSettings
@@ -32,10 +34,12 @@ from carapace.channels.types import (
     Conversation,
     InboundMessage,
     Receipt,
+    Target,
 )
 from carapace.channels.types import (
     Sender as Person,
 )
+from carapace.channels.typing import Typing
 from carapace.clock import Clock, SystemClock
 from carapace.config.settings.channels import ChannelSettings, ChannelsSettings, GroupSettings
 from carapace.config.settings.commands import CommandsSettings
@@ -159,6 +163,7 @@ def build(
     prepare: Prepare | None = None,
     wrap: Callable[[Database], Database] = lambda database: database,
     info: ChannelInfo = RECORDING_INFO,
+    streams: bool = False,
     **options: Any,
 ) -> InboundHouse:
     """Wire everything as the app does; `options` go to the agent's house."""
@@ -167,11 +172,28 @@ def build(
     messages = messages or MessagesSettings()
     audit = Audit(folder / "channel-audit", clock=clock, redactor=Redactor())
     outbox = Outbox(database, clock)
-    delivery = Delivery(
-        lambda text, target: render(text, info, RenderSettings()),
-        notify=outbox.notify,
-        ttl_s=lambda: outbox.ttl_s,
+    tasks = Tasks("house", _report)
+    running: dict[tuple[str, str], Account] = {}
+
+    def find(name: str, of: str) -> Account | None:
+        return running.get((name, of))
+
+    def find_info(name: str) -> ChannelInfo | None:
+        return info if name == _CHANNEL else None
+
+    def rendered(text: str, _target: Target) -> list[str]:
+        return render(text, info, RenderSettings())
+
+    drafts = Drafts(
+        database,
+        accounts=find,
+        infos=find_info,
+        wants=lambda _target: streams,
+        render=rendered,
+        clock=clock,
+        tasks=tasks,
     )
+    delivery = Delivery(rendered, notify=outbox.notify, ttl_s=lambda: outbox.ttl_s, drafts=drafts)
     house = build_house(database, folder, provider, clock=clock, delivery=delivery, **options)
     access = AccessService(database, clock=clock, audit=audit, metrics=house.metrics)
     access.apply(
@@ -200,15 +222,12 @@ def build(
     channel = RecordingChannel(info)
     account = RecordingAccount(info, "default", intake)
     channel.accounts["default"] = account
+    running[_CHANNEL, "default"] = account
     notices = DeadNotices(database, clock, house.events.append)
-
-    def find(name: str, of: str) -> Account | None:
-        return account if (name, of) == (_CHANNEL, "default") else None
-
     sender = Sender(
         outbox,
         find,
-        lambda name: info if name == _CHANNEL else None,
+        find_info,
         database=database,
         clock=clock,
         metrics=house.metrics,
@@ -226,6 +245,9 @@ def build(
         default_agent=lambda: AgentId("main"),
         authority_now=intake.authority_now,
         prepare=prepare,
+        started=LiveReplies(
+            drafts, Typing(find, find_info, clock=clock, tasks=tasks), tasks
+        ).started,
     )
     return InboundHouse(
         database=database,
@@ -239,7 +261,7 @@ def build(
         delivery=delivery,
         sender=sender,
         account=account,
-        tasks=Tasks("house", _report),
+        tasks=tasks,
         heard=heard,
     )
 
