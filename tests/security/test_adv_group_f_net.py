@@ -427,8 +427,8 @@ async def told(attempt: Awaitable[object]) -> str:
 TROUBLE = (
     *(
         f"https://a.example/bot-canary/{kind}?t=canary"
-        for kind in "away big coded repaired".split()
-    ),  # noqa: SIM905 - words
+        for kind in ["away", "big", "coded", "repaired"]
+    ),
     "https://unknown.example/bot-canary",
     "https://127.0.0.1/bot-canary",
     "https://canary@a.example/",
