@@ -1,8 +1,8 @@
 """What a group said without meaning the assistant: context for the next message that does.
 
 Kept on disk, a bounded number for each conversation, put before the next message that is
-answered, and forgotten once that is answered. Each line is one JSON object, so that nothing in a
-text can pass for another person's line (advisory J01).
+answered, and forgotten once that is answered (`inbox_records.ack`). Each line is one JSON
+object, so that nothing in a text can pass for another person's line (advisory J01).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from carapace.channels.types import EventKind, InboundMessage
 from carapace.provenance import Authority
 from carapace.store.ports import Tx
 
-__all__ = ["MAX_LINE_CHARS", "PendingContext", "add", "clear", "context"]
+__all__ = ["MAX_LINE_CHARS", "PendingContext", "add", "context"]
 
 MAX_LINE_CHARS: Final = 2_000
 _NAME_CHARS: Final = 100
@@ -35,7 +35,6 @@ _CONTEXT: Final = """
 SELECT pending_id, authority, body FROM inbox_pending
 WHERE lane = :lane AND (:through IS NULL OR pending_id <= :through) ORDER BY pending_id
 """
-_CLEAR: Final = "DELETE FROM inbox_pending WHERE lane = ? AND pending_id <= ?"
 
 
 class _Line(msgspec.Struct, omit_defaults=True):
@@ -84,11 +83,6 @@ def context(tx: Tx, lane: str, *, through: int | None = None) -> PendingContext 
         through=rows[-1]["pending_id"],
         authority=Authority(min(row["authority"] for row in rows)),
     )
-
-
-def clear(tx: Tx, lane: str, through: int) -> int:
-    """Forget a lane's context up to the line `through`; how many lines that were."""
-    return tx.execute(_CLEAR, (lane, through))
 
 
 def _line(message: InboundMessage) -> _Line:

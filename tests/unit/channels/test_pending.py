@@ -57,7 +57,7 @@ async def test_a_limit_of_none_keeps_none_and_forgets_what_there_was():
         assert await database.read(lambda tx: pending.context(tx, "a")) is None
 
 
-async def test_lines_up_to_one_can_be_asked_for_and_cleared():
+async def test_lines_up_to_one_can_be_asked_for():
     async with memory_database() as database:
         await database.write(lambda tx: keep(tx, "one", "two"))
         before = await database.read(lambda tx: pending.context(tx, "a"))
@@ -65,10 +65,6 @@ async def test_lines_up_to_one_can_be_asked_for_and_cleared():
         await database.write(lambda tx: keep(tx, "three"))
         same = await database.read(lambda tx: pending.context(tx, "a", through=before.through))
         assert same == before
-        assert await database.write(lambda tx: pending.clear(tx, "a", before.through)) == 2
-        left = await database.read(lambda tx: pending.context(tx, "a"))
-        assert left is not None
-        assert len(left.lines) == 1
 
 
 async def test_the_authority_is_that_of_the_least():
