@@ -42,7 +42,10 @@ class Cancelled:
 
 
 BeforeSend = Callable[[OutboxRow, Outgoing], Awaitable[Outgoing | Cancelled]]
-"""Sees a message once, before its first attempt; may change its text or stop it."""
+"""Sees a message before its first attempt; may change its text or stop it.
+
+Sees it again only if it changed nothing and the gateway ended during that attempt.
+"""
 
 SaveScreened = Callable[[OutboxRow, Outgoing], Awaitable[bool]]
 """Keeps what the hooks made of a row; False if the row is no longer ours."""
@@ -61,12 +64,16 @@ class Tried:
         may_be_repeat: Afterwards: a copy may be there that nobody knows of.
         cause: Why it is dead, if not because the service refused it.
         was_asked: The service was asked; else nothing was tried and no failure counts.
+        is_screened: The hooks have seen it.
+        said: What the channel was given, as the hooks left it; None if nothing was.
     """
 
     outcome: SendOutcome
     may_be_repeat: bool
     cause: Cause | None = None
     was_asked: bool = True
+    is_screened: bool = False
+    said: Outgoing | None = None
 
 
 class Attempter:
@@ -119,21 +126,27 @@ class Attempter:
 
     async def attempt(self, row: OutboxRow) -> Tried:
         """Try `row`, which has been taken, once."""
-        account, info = self._accounts(*row.account_key), self._infos(row.channel)
         if row.outgoing is None or row.provenance is None:
             return _unreadable(row)
-        if account is None or info is None:
-            return _untried(row, "the account was stopped")
         outgoing = row.outgoing
         if self._before_send is not None and not row.is_screened:
             screened = await self._screen(row, outgoing, self._before_send)
             if isinstance(screened, Tried):
                 return screened
             outgoing = screened
-        outgoing = replace(outgoing, attempt=row.attempts)
-        if not row.may_be_repeat:
-            return await self._send(account, outgoing, doubt=False)
-        return await self._repeat(account, info, outgoing)
+        tried = await self._hand_over(row, replace(outgoing, attempt=row.attempts))
+        return replace(tried, is_screened=self._before_send is not None)
+
+    async def _hand_over(self, row: OutboxRow, outgoing: Outgoing) -> Tried:
+        """Give it to the account, if that still runs."""
+        account, info = self._accounts(*row.account_key), self._infos(row.channel)
+        if account is None or info is None:
+            return _untried(row, "the account was stopped")
+        if row.may_be_repeat:
+            tried = await self._repeat(account, info, outgoing)
+        else:
+            tried = await self._send(account, outgoing, doubt=False)
+        return replace(tried, said=outgoing)
 
     async def _repeat(self, account: Account, info: ChannelInfo, outgoing: Outgoing) -> Tried:
         """An earlier attempt may have arrived: never send an unmarked second copy."""
@@ -168,7 +181,7 @@ class Attempter:
     async def _screen(
         self, row: OutboxRow, outgoing: Outgoing, hook: BeforeSend
     ) -> Outgoing | Tried:
-        """Let the hooks see it; their word is on disk before the channel hears it."""
+        """Let the hooks see it; what they changed is on disk before the channel hears it."""
         try:
             answer = await self._within(_awaited(hook(row, outgoing)), "hook")
             if isinstance(answer, Cancelled):
@@ -179,7 +192,7 @@ class Attempter:
                 )
             # A hook may change the words, not where they go or under which key.
             kept = replace(outgoing, text=answer.text)
-            is_ours = await self._save(row, kept)
+            is_ours = kept == outgoing or await self._save(row, kept)
         except (Overrun, GatewayError) as error:
             return _held(row, f"a hook on outgoing messages {error}")
         except Exception as error:  # noqa: BLE001 - a hook may raise anything

@@ -76,7 +76,7 @@ _FIND: Final = "SELECT * FROM outbox WHERE outbox_id = ?"
 _WAIT: Final = """
 UPDATE outbox SET state = CASE :may_be_repeat WHEN 1 THEN 'unknown' ELSE 'waiting' END,
   may_be_repeat = :may_be_repeat, lease_until_ms = NULL, failures = failures + :failures,
-  next_at_ms = :at_ms, reason = :reason
+  next_at_ms = :at_ms, reason = :reason, is_screened = :is_screened
 WHERE outbox_id = :outbox_id AND state = 'sending' AND fence = :fence
 """
 _ATTEMPT: Final = """
@@ -135,12 +135,14 @@ class Mark:
         verdict: What follows.
         attempt: For the record.
         may_be_repeat: Afterwards: a copy may be there that nobody knows of.
+        is_screened: The hooks have seen it.
     """
 
     row: OutboxRow
     verdict: Verdict
     attempt: Attempt
     may_be_repeat: bool
+    is_screened: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -264,7 +266,7 @@ def _write_mark(tx: Tx, mark: Mark, plan: Plan) -> tuple[OutboxRow, ...] | None:
     _write_attempt(tx, mark)
     match mark.verdict:
         case RetryAt() as verdict:
-            _wait(tx, row, verdict, may_be_repeat=mark.may_be_repeat)
+            _wait(tx, row, verdict, mark)
             # An older row may have been retried by a person while this one was being sent.
             promote(tx, row, now_ms=plan.now_ms)
             return ()
@@ -289,7 +291,7 @@ def _write_mark(tx: Tx, mark: Mark, plan: Plan) -> tuple[OutboxRow, ...] | None:
             )
 
 
-def _wait(tx: Tx, row: OutboxRow, verdict: RetryAt, *, may_be_repeat: bool) -> None:
+def _wait(tx: Tx, row: OutboxRow, verdict: RetryAt, mark: Mark) -> None:
     tx.execute(
         _WAIT,
         {
@@ -297,7 +299,8 @@ def _wait(tx: Tx, row: OutboxRow, verdict: RetryAt, *, may_be_repeat: bool) -> N
             "fence": row.fence,
             "at_ms": verdict.at_ms,
             "reason": verdict.reason,
-            "may_be_repeat": may_be_repeat,
+            "may_be_repeat": mark.may_be_repeat,
+            "is_screened": row.is_screened or mark.is_screened,
             "failures": int(verdict.is_failure),
         },
     )

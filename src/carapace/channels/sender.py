@@ -31,7 +31,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from carapace.channels import outbox_claims as claims
@@ -77,7 +77,8 @@ _MAX_STORE_PAUSE_S: Final = 5.0
 _IDLE_PAUSE_S: Final = 0.05
 
 AfterSend = Callable[[OutboxRow, SendOutcome], Awaitable[None]]
-"""Hears how an attempt ended; what it raises is logged and changes nothing."""
+"""Hears how an attempt ended, with the words as they were sent; what it raises is logged and
+changes nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -347,7 +348,8 @@ class Sender:
         self._schedule.answered(row)
         self._wake()
         if self._after_send is not None:
-            await self._call_after_send(self._after_send, row, tried.outcome)
+            said = row if tried.said is None else replace(row, outgoing=tried.said)
+            await self._call_after_send(self._after_send, said, tried.outcome)
 
     def _mark(self, row: OutboxRow, tried: Tried, started_ms: int) -> Mark:
         now_ms = self._clock.now_ms()
@@ -363,6 +365,7 @@ class Sender:
                 reason=None if isinstance(outcome, Delivered) else outcome.reason,
             ),
             may_be_repeat=tried.may_be_repeat,
+            is_screened=tried.is_screened,
         )
 
     def _verdict(self, row: OutboxRow, tried: Tried, now_ms: int) -> Verdict:

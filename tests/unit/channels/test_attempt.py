@@ -273,6 +273,15 @@ async def test_a_hook_changes_the_words_and_nothing_else():
     assert [one.text for one in made.saved] == ["[mild]"]
 
 
+async def test_words_that_hooks_leave_alone_cost_no_write():
+    made = bench(hook=lambda row, outgoing: same(outgoing))
+    tried = await made.attempter.attempt(taken())
+    assert made.saved == []
+    assert tried.is_screened
+    assert tried.said is not None
+    assert tried.said.text == "key"
+
+
 async def test_a_hook_sees_a_message_once():
     made = bench(hook=answering(Cancelled(reason="no")))
     tried = await made.attempter.attempt(taken(is_screened=True))
@@ -289,7 +298,10 @@ async def test_a_hook_stops_a_message():
 
 
 async def test_what_was_taken_by_another_while_hooks_ran_is_not_sent():
-    other = bench(hook=lambda row, outgoing: same(outgoing), is_ours=False)
+    async def hook(row: OutboxRow, outgoing: Outgoing) -> Outgoing:
+        return replace(outgoing, text="changed")
+
+    other = bench(hook=hook, is_ours=False)
     tried = await other.attempter.attempt(taken())
     assert not tried.was_asked
     assert other.account.sent == []

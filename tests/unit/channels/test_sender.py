@@ -330,13 +330,18 @@ async def test_a_sender_that_never_ran_has_nothing_to_drain():
 
 async def test_the_hooks_change_and_stop_messages_and_hear_of_them():
     heard: list[SendOutcome] = []
+    words: list[str] = []
+    seen: list[str] = []
 
     async def before(row: OutboxRow, message: Outgoing) -> Outgoing | Cancelled:
+        seen.append(message.text)
         if "secret" in message.text:
             return Cancelled(reason="it has a secret")
         return replace(message, text=message.text.upper())
 
     async def after(row: OutboxRow, outcome: SendOutcome) -> None:
+        assert row.outgoing is not None
+        words.append(row.outgoing.text)
         heard.append(outcome)
         raise ValueError("bug")
 
@@ -351,6 +356,23 @@ async def test_the_hooks_change_and_stop_messages_and_hear_of_them():
         assert rows[0].outgoing.text == "LOUD"
         await until(lambda: len(heard) == 3)
         assert Delivered(message_id="m-1") in heard
+        assert sorted(words) == ["LOUD", "LOUD", "secret"]
+        assert sorted(seen) == ["loud", "secret"]
+
+
+async def test_words_that_hooks_left_alone_are_not_shown_to_them_again():
+    seen: list[int] = []
+
+    async def before(row: OutboxRow, message: Outgoing) -> Outgoing:
+        seen.append(row.attempts)
+        return message
+
+    async with sending_house(before_send=before) as house:
+        house.account.script(RetryAfter(reason="busy"))
+        house.start()
+        [row] = await house.ended(await house.put("a"))
+        assert row.attempts == 2
+        assert seen == [1]
 
 
 async def test_media_are_let_go_of_when_delivered():
