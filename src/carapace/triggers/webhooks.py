@@ -70,7 +70,7 @@ class KernelLimits:
         budget: For each owner of routes.
     """
 
-    max_reading: int = 64
+    max_reading: int = 256
     body_deadline_s: float = 5.0
     max_running: int = 256
     budget: BudgetRules = field(default_factory=BudgetRules)
