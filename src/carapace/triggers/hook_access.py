@@ -28,8 +28,6 @@ ToKey = Callable[[str], SessionKey]
 class Denied(Refused):
     """The hook's token is right, and this is not for it: 403."""
 
-    code = "FORBIDDEN"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HookAccess:
