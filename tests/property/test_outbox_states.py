@@ -12,6 +12,7 @@ from collections import Counter
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -40,6 +41,8 @@ from carapace.store.ports import Tx
 from carapace.tasks import Tasks
 from support.outbox import BLIND, DROPS, LOOKS_UP, invariants, memory_tx, put
 from support.recording_channel import RecordingAccount, RecordingIntake, Step
+
+pytestmark = pytest.mark.slow
 
 POLICY = RetryPolicy(max_attempts=6, max_repeats=4)
 TTL_MS = 3_600_000

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from carapace.channels.outbox_types import AccountKey, Cause, OutboxRow
 from carapace.channels.ports import Account
@@ -32,6 +32,7 @@ __all__ = ["Attempter", "BeforeSend", "Cancelled", "Overrun", "Tried", "within"]
 T = TypeVar("T")
 
 _log = get_logger(__name__)
+_MAX_REASON: Final = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,7 +147,7 @@ class Attempter:
             tried = await self._repeat(account, info, outgoing)
         else:
             tried = await self._send(account, outgoing, doubt=False)
-        return replace(tried, said=outgoing)
+        return replace(tried, outcome=_clipped(tried.outcome), said=outgoing)
 
     async def _repeat(self, account: Account, info: ChannelInfo, outgoing: Outgoing) -> Tried:
         """An earlier attempt may have arrived: never send an unmarked second copy."""
@@ -248,6 +249,13 @@ async def _caught(work: Coroutine[object, object, T]) -> T | _Raised:
 
 async def _awaited(work: Awaitable[T]) -> T:
     return await work
+
+
+def _clipped(outcome: SendOutcome) -> SendOutcome:
+    """A reason may quote what a service answered, of any length; a row keeps its beginning."""
+    if isinstance(outcome, Delivered) or len(outcome.reason) <= _MAX_REASON:
+        return outcome
+    return replace(outcome, reason=f"{outcome.reason[:_MAX_REASON]}...")
 
 
 def _unreadable(row: OutboxRow) -> Tried:

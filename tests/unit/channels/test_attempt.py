@@ -155,6 +155,11 @@ async def test_an_exception_of_the_channel_is_unknown_and_no_task_dies():
     assert made.faults == []
 
 
+async def test_a_reason_without_end_is_cut():
+    tried = await bench(BLIND, Dead(reason="x" * 100_000)).attempter.attempt(taken())
+    assert tried.outcome == Dead(reason="x" * 500 + "...")
+
+
 async def test_a_missed_deadline_is_unknown_and_cancels_the_call():
     made = bench(timeout_s=0.02)
     made.account.hold()
