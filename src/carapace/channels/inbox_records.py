@@ -265,15 +265,15 @@ def batch(tx: Tx, lane: str) -> tuple[InboxRow, ...]:
     Rows that belong to a run already stay together whatever came after them. Else the first
     takes along what the same person wrote right behind it, if all of it may be joined.
     """
-    rows = tx.all(_BATCH, {"lane": lane, "limit": MAX_JOINED})
-    found = [row_of(row) for row in rows]
-    if not found:
+    first = tx.one(_BATCH, {"lane": lane, "limit": 1})
+    if first is None:
         return ()
-    head = found[0]
-    if head.run_id is not None:
-        return tuple(row for row in found if row.run_id == head.run_id)
+    head = row_of(first)
     if not head.is_joinable:
         return (head,)
+    found = [row_of(row) for row in tx.all(_BATCH, {"lane": lane, "limit": MAX_JOINED})]
+    if head.run_id is not None:
+        return tuple(row for row in found if row.run_id == head.run_id)
     joined: list[InboxRow] = []
     chars = 0
     for row in found:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, Literal
 
 import msgspec
@@ -77,6 +78,12 @@ def session_key_of(
         rest = f"{message.channel}:{_account(message)}{kind}:{_part(place.id)}"
     if place.thread_id is not None:
         rest += f":thread:{_part(place.thread_id)}"
+    return _canonical(rest, rules)
+
+
+@lru_cache(maxsize=4_096)
+def _canonical(rest: str, rules: RoutingRules) -> SessionKey:
+    """Looked up, because a key is checked letter by letter and people write more than once."""
     return canonical(
         f"agent:{rules.agent_id}:{rest}",
         agent_id=rules.agent_id,
