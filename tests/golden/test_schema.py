@@ -76,5 +76,12 @@ def test_recorded_events_fit_the_schema_of_their_payload(event: str):
         assert [str(error) for error in checked.iter_errors(payload)] == []
 
 
-def test_the_recordings_cover_every_method():
-    assert {method for _, method, _ in ANSWERS} == set(METHODS) | {"connect"}
+# The Node gateway has no such methods.
+OURS = {name for name in METHODS if name.startswith(("outbox.", "inbox.", "channels.pairing."))}
+# It was recorded without a channel that could send anything.
+REFUSED_THERE = {"send"}
+
+
+def test_the_recordings_cover_every_method_of_the_node_gateway():
+    covered = {method for _, method, _ in ANSWERS}
+    assert covered == (set(METHODS) | {"connect"}) - OURS - REFUSED_THERE

@@ -12,7 +12,7 @@ from carapace.cli.shell import new_app
 
 __all__ = ["app"]
 
-app: Final = new_app("inbox", help="What came in from chats, and what could not be answered.")
+app: Final = new_app("inbox", help="Messages from chats: list, replay.")
 
 State = Literal["waiting", "working", "done", "dead"]
 

@@ -15,7 +15,7 @@ from carapace.cli.trouble import USAGE, Trouble
 
 __all__ = ["app"]
 
-app: Final = new_app("outbox", help="What waits to be sent, and what could not be.")
+app: Final = new_app("outbox", help="Messages on their way out: list, retry, drop.")
 
 State = Literal["waiting", "sending", "unknown", "delivered", "dead"]
 

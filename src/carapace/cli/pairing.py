@@ -13,7 +13,7 @@ from carapace.cli.trouble import Trouble
 
 __all__ = ["app"]
 
-app: Final = new_app("pairing", help="Let people in who write to the assistant on a chat.")
+app: Final = new_app("pairing", help="Who may write on a chat: list, approve.")
 _NEXT: Final = "See who asks: cara pairing list"
 
 
