@@ -159,7 +159,7 @@ class SendingHouse:
         return detail.row
 
     async def until(
-        self, check: Callable[[], Awaitable[object]], *, deadline_s: float = 5.0
+        self, check: Callable[[], Awaitable[object]], *, deadline_s: float = 15.0
     ) -> None:
         """Wait for something that only the database knows."""
         async with asyncio.timeout(deadline_s):

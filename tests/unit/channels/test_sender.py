@@ -562,6 +562,7 @@ async def test_an_account_that_stops_while_hooks_run_costs_the_message_nothing()
 
         await house.until(is_screened)
         house.accounts["default"] = account[0]
+        house.outbox.notify()
         [row] = await house.ended(key)
         assert row.failures == 0
 
