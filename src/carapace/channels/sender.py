@@ -181,6 +181,7 @@ class Sender:
         self._is_recovered = False
         self._is_draining = False
         self._reads_back = False
+        self._turns_back = False
         self._store_failures = 0
         outbox.wake_with(self._woken)
 
@@ -281,7 +282,7 @@ class Sender:
             self._store_failed(error)
             return None
         self._store_works()
-        self._reads_back = False
+        self._reads_back = self._turns_back = False
         self._settle(plan, taken)
         self._begin(taken)
         return taken
@@ -290,6 +291,9 @@ class Sender:
         now_ms = self._clock.now_ms()
         grants: tuple[claims.Grant, ...] = ()
         self._blocked = ()
+        if self._clock_watch.turned_back(now_ms, self._clock.monotonic()):
+            # Kept until a step has done it: the clock is seen to jump only once.
+            self._turns_back = True
         if not self._is_draining:
             round_ = self._schedule.round(self._is_ready)
             grants, self._blocked = round_.grants, round_.blocked
@@ -301,7 +305,7 @@ class Sender:
             grants=grants,
             in_flight=self._schedule.in_flight,
             reads_back=self._reads_back,
-            turns_back=self._clock_watch.turned_back(now_ms, self._clock.monotonic()),
+            turns_back=self._turns_back,
         )
 
     def _write(self, tx: Tx, plan: Plan) -> Taken:

@@ -481,6 +481,28 @@ async def test_a_clock_set_back_neither_loses_nor_holds_messages():
         assert len(house.account.sent) <= 2
 
 
+async def test_a_clock_set_back_while_the_disk_is_full_is_not_forgotten():
+    clock = JumpingClock()
+    async with sending_house(clock=clock, wrap=FaultyDatabase) as house:
+        house.start()
+        await house.ended(await house.put("first"))
+        house.account.script(RetryAfter(reason="busy", after_s=3_500))
+        key = await house.put("a", ttl_s=7_200)
+
+        async def failed_once() -> bool:
+            return (await house.row(key)).failures == 1
+
+        await house.until(failed_once)
+        faulty(house).constant = WriteLost("The disk is full.")
+        clock.jump_s = -86_400
+        house.outbox.notify()
+        await until(lambda: faulty(house).failed)
+        faulty(house).constant = None
+        [row] = await house.ended(key)
+        assert row.state is OutboxState.DELIVERED
+        assert len(house.account.sent) == 3
+
+
 async def test_an_idle_sender_writes_nothing():
     clock = FakeClock()
     async with sending_house(clock=clock, wrap=CountingDatabase) as house:
