@@ -225,7 +225,13 @@ class Chats:
         own = OwnChat(database, sessions, publish=publish, clock=clock)
         accounts.add(WebchatChannel(own))
         accounts.add(
-            WebhookChannel(ChannelWebhooks(kernel), egress, clock=clock, media_link=files.link_to)
+            WebhookChannel(
+                ChannelWebhooks(kernel),
+                egress,
+                clock=clock,
+                media_link=files.link_to,
+                add_secret=observing.redactor.add_secret,
+            )
         )
 
     async def recover(self) -> None:

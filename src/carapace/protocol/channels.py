@@ -28,6 +28,7 @@ _NAMES: Final = frozenset(
         "telegram",
         "tlon",
         "webchat",
+        "webhook",
         "whatsapp",
         "zalo",
         "zalouser",

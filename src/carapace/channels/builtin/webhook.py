@@ -75,6 +75,7 @@ class WebhookChannel:
         egress: The way out.
         clock: The time that is signed.
         media_link: Where a receiver can fetch a file; without it only its id is told.
+        add_secret: Told of each secret, so that no log shows it.
     """
 
     def __init__(
@@ -84,11 +85,13 @@ class WebhookChannel:
         *,
         clock: Clock,
         media_link: ShowMediaLink | None = None,
+        add_secret: Callable[[str], None] | None = None,
     ) -> None:
         self._door = door
         self._egress = egress
         self._clock = clock
         self._media_link = media_link
+        self._add_secret = add_secret
         self._open: list[WebhookAccount] = []
 
     @property
@@ -118,6 +121,9 @@ class WebhookChannel:
             Refused: If a setting is missing or wrong; names it, never its value.
         """
         checked = _checked(account, settings)
+        for secret in (checked.secret, checked.callback_secret):
+            if self._add_secret is not None and secret is not None:
+                self._add_secret(secret)
         client = None
         if checked.callback_url is not None:
             policy = callback_policy(checked.callback_url, allow_private=checked.allow_private)

@@ -325,6 +325,18 @@ def test_the_cloud_metadata_service_is_never_reached():
     )
 
 
+async def test_its_secrets_are_told_to_the_log(door, tmp_path, intake, receiver):
+    told: list[str] = []
+    egress, _ = make_egress(tmp_path)
+    channel = WebhookChannel(door, egress, clock=FakeClock(), add_secret=told.append)
+    one = await channel.open("a", {"secret": SECRET}, intake)
+    settings = {"secret": SECRET, "callbackUrl": receiver.url, "callbackSecret": "c" * 32}
+    two = await channel.open("b", settings, intake)
+    assert told == [SECRET, SECRET, "c" * 32]
+    await one.aclose()
+    await two.aclose()
+
+
 async def test_neither_secret_nor_address_shows(account):
     assert SECRET not in repr(account)
     assert "url-token" not in repr(account)
