@@ -316,6 +316,10 @@ ROWS: tuple[Row, ...] = (
         "https://pub.example\u2100.evil.example/",
         "https://\u202epub.example/",
         "https://\u0661\u0662\u0667.0.0.1/",
+        "https://xn--a.pub.example/",
+        "https://xn--.pub.example/",
+        "https://xn--bcher-kv1.pub.example/",
+        "https://xn--localhost-.pub.example/",
     ),
     *_urls(
         REFUSE,

@@ -9,6 +9,7 @@ Source: WHATWG URL Standard, sections 3.5 and 4.4, for what the repairs are.
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from urllib.parse import urljoin
@@ -32,6 +33,8 @@ _SHAPE = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<authority>[^/?#]
 _HALF_ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(?!//[^/?#])|//(?![^/?#])")
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
 _WEBSOCKET = re.compile(r"\Aws(?=s?://)", re.IGNORECASE)
+_ENCODED = "xn--"
+_HIDDEN = frozenset(["Cc", "Cf", "Co", "Cs", "Zl", "Zp", "Zs"])  # categories nobody sees
 _NUMERIC = re.compile(r"[0-9]+|0x[0-9a-f]*")
 _MAX_HOST_CHARS = 253
 _MAX_PORT = 65535
@@ -152,9 +155,27 @@ def check_host(host: str) -> str:
     labels = name.split(".")
     if _NUMERIC.fullmatch(labels[-1]):
         return _check_ipv4(name)
-    if not all(_LABEL.fullmatch(label) for label in labels):
+    if not all(_LABEL.fullmatch(label) and _is_real(label) for label in labels):
         raise InvalidUrl("the host is not a valid name")
     return name
+
+
+def _is_real(label: str) -> bool:
+    """Whether an `xn--` label stands for letters that have no plainer form; others always do.
+
+    Programs that show or compare the decoded name must not see another host than we dial.
+    Source: RFC 3492, RFC 5891 section 5.4.
+    """
+    if not label.startswith(_ENCODED):
+        return True
+    try:
+        text = label.removeprefix(_ENCODED).encode("ascii").decode("punycode")
+        again = text.encode("punycode").decode("ascii")
+    except (ValueError, OverflowError):
+        return False
+    is_plain = text == unicodedata.normalize("NFKC", text).lower()
+    is_hidden = any(unicodedata.category(char) in _HIDDEN for char in text)
+    return not text.isascii() and is_plain and not is_hidden and _ENCODED + again == label
 
 
 def _check_ipv4(text: str) -> str:

@@ -25,6 +25,9 @@ from carapace.net.url import (
         ("http://[0:0::1]", Endpoint("http", "::1", 80, "/")),
         ("http://1.2.3.4/", Endpoint("http", "1.2.3.4", 80, "/")),
         ("http://xn--bcher-kva.example/", Endpoint("http", "xn--bcher-kva.example", 80, "/")),
+        ("http://xn--fa-hia.de/", Endpoint("http", "xn--fa-hia.de", 80, "/")),
+        ("http://xn--wgv71a119e.jp/", Endpoint("http", "xn--wgv71a119e.jp", 80, "/")),
+        ("http://xn--ls8h.la/", Endpoint("http", "xn--ls8h.la", 80, "/")),
         ("http://a_b.example/", Endpoint("http", "a_b.example", 80, "/")),
     ],
 )
@@ -88,6 +91,15 @@ def test_plain_urls_are_read(text, endpoint):
         "http://" + "a." * 127 + "ab/",
         "http://a/" + "x" * 9000,
         "http://a/\ud800",
+        "http://xn--a.example/",
+        "http://xn--.example/",
+        "http://xn--abc-.example/",
+        "http://xn--bcher-kv1.example/",
+        "http://xn--99999999999.example/",
+        "http://xn--a-0000000.example/",
+        # a fullwidth letter, and a capital, in their encoded forms
+        "http://" + "xn--" + "\uff41".encode("punycode").decode() + ".example/",
+        "http://" + "xn--" + "\u00dcber".encode("punycode").decode() + ".example/",
     ],
 )
 def test_whatever_could_be_read_in_two_ways_is_refused(text):
