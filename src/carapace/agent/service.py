@@ -542,6 +542,9 @@ class AgentService:
         await self._clock.sleep(limit_s)
         self._stop(run, StopReason.TIMEOUT)
         await self._clock.sleep(GRACE_S)
+        if run.is_closing:
+            # Its end is being written, with a deadline of its own; a second end would be empty.
+            return
         _log.error("turn did not end in time; its lane is free again", run_id=run.run_id)
         self._ended(run, await self._turns.close(run))
         if self._lanes.release(run.run_id):

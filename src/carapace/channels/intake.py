@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
 import msgspec
@@ -52,8 +52,22 @@ from carapace.ids import SessionKey
 from carapace.provenance import Authority, Origin, Provenance
 from carapace.store.ports import Database, Tx
 
-__all__ = ["Gate", "IntakeService", "IntakeSettings", "KeepMedia", "OnReceived", "StopRuns"]
+__all__ = [
+    "MAX_FILES",
+    "MAX_QUOTE_CHARS",
+    "MAX_TEXT_CHARS",
+    "Gate",
+    "IntakeService",
+    "IntakeSettings",
+    "KeepMedia",
+    "OnReceived",
+    "StopRuns",
+]
 
+MAX_TEXT_CHARS: Final = 100_000
+MAX_QUOTE_CHARS: Final = 4_000
+MAX_FILES: Final = 32
+_CUT: Final = "\n[the rest was left out: too long]"
 _AT_ONCE: Final = frozenset({CommandName.STOP, CommandName.APPROVE, CommandName.REJECT})
 _FOR_TURNS: Final = frozenset({EventKind.MESSAGE, EventKind.CALLBACK})
 _STOPPED: Final = "Stopped."
@@ -171,6 +185,7 @@ class IntakeService:
             return Receipt(status=ReceiptStatus.DROPPED, reason="not-unicode")
 
     async def _decided(self, message: InboundMessage) -> Receipt:
+        message = _bounded(message)
         verdict = self._gate.judge(message)
         if isinstance(verdict, Ask):
             reply = await self._ask(message)
@@ -369,6 +384,18 @@ class IntakeService:
             created_at_ms=now_ms,
             expires_at_ms=now_ms + round(1000 * self._outbox.ttl_s),
         )
+
+
+def _bounded(message: InboundMessage) -> InboundMessage:
+    """A message no larger than an inbox should keep; nearly always the same one."""
+    quote = message.quote
+    if quote is not None and quote.text is not None and len(quote.text) > MAX_QUOTE_CHARS:
+        message = replace(message, quote=replace(quote, text=quote.text[:MAX_QUOTE_CHARS]))
+    if len(message.media) > MAX_FILES:
+        message = replace(message, media=message.media[:MAX_FILES])
+    if len(message.text) > MAX_TEXT_CHARS:
+        message = replace(message, text=message.text[:MAX_TEXT_CHARS] + _CUT)
+    return message
 
 
 def _is_known(tx: Tx, message: InboundMessage) -> bool:

@@ -232,6 +232,27 @@ async def test_a_turn_that_will_not_end_loses_its_lane():
         let_go.set()
 
 
+async def test_an_end_that_is_slow_to_write_is_not_replaced_by_an_empty_one():
+    clock = FakeClock()
+    async with agent_house(say("the answer"), clock=clock) as house:
+        turns, writing, may_end = house.agent._turns, asyncio.Event(), asyncio.Event()
+        save = turns._save
+
+        async def slow(*args: Any) -> None:
+            writing.set()
+            await may_end.wait()
+            await save(*args)
+
+        turns._save = slow  # pyright: ignore[reportAttributeAccessIssue] - made slow for this test
+        run = await house.agent.submit(ask("hi", timeout_s=1.0))
+        await writing.wait()
+        await clock.advance(1.0)
+        await clock.advance(GRACE_S)
+        may_end.set()
+        assert (await run.ended()).state is RunState.DONE
+        assert [one.text for one in await house.sessions.history("main")] == ["hi", "the answer"]
+
+
 async def test_a_session_continues_after_the_model_refused():
     async with agent_house(say("ok")) as house:
         for name in ("a", "b"):

@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 
 from carapace.channels.access_types import Approver
-from carapace.channels.intake import IntakeSettings
+from carapace.channels.intake import MAX_FILES, MAX_QUOTE_CHARS, MAX_TEXT_CHARS, IntakeSettings
 from carapace.channels.types import (
     ChatType,
     Conversation,
     EventKind,
     InboundMedia,
     InboundMessage,
+    Quote,
     ReceiptStatus,
 )
 from carapace.config.settings.channels import ChannelSettings, ChannelsSettings, WebchatSettings
@@ -269,3 +270,17 @@ async def test_new_settings_count_from_the_next_message_on():
 async def _apply(house: InboundHouse) -> None:
     none = MessagesSettings(group_chat=GroupChatSettings(history_limit=0))
     house.intake.apply(IntakeSettings(messages=none))
+
+
+async def test_what_is_too_large_is_cut_to_what_an_inbox_keeps():
+    quote = Quote(message_id="q", sender_id="u-owner", text="q" * (MAX_QUOTE_CHARS + 1))
+    media = tuple(InboundMedia() for _ in range(MAX_FILES + 1))
+    async with inbound_house(echo) as house:
+        await house.say("x" * (MAX_TEXT_CHARS + 1), quote=quote, media=media)
+        row = await house.inbox.get(1)
+        assert row is not None
+        assert row.message is not None
+        assert row.message.text[MAX_TEXT_CHARS:] == "\n[the rest was left out: too long]"
+        assert len(row.message.media) == MAX_FILES
+        assert row.message.quote is not None
+        assert len(row.message.quote.text or "") == MAX_QUOTE_CHARS
