@@ -239,8 +239,9 @@ async def test_an_end_that_is_slow_to_write_is_not_replaced_by_an_empty_one():
         save = turns._save
 
         async def slow(*args: Any) -> None:
-            writing.set()
-            await may_end.wait()
+            if not writing.is_set():
+                writing.set()
+                await may_end.wait()
             await save(*args)
 
         turns._save = slow  # pyright: ignore[reportAttributeAccessIssue] - made slow for this test
