@@ -98,6 +98,13 @@ class Peer:
                 return time.perf_counter() - began
         raise RuntimeError(f"{self.name} did not listen: {log.read_text()[-2000:]}")
 
+    def kill(self) -> None:
+        """`kill -9`."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait(5)
+        self.process = None
+
     def stop(self) -> None:
         """End it, by force if need be."""
         if self.process is None:
@@ -164,12 +171,12 @@ def node_gateway(folder: Path, home: Path, model_port: int) -> Peer:
     return Peer("node", command, port, env)
 
 
-def carapace(home: Path, model_port: int) -> Peer:
-    """This checkout."""
+def carapace(home: Path, model_port: int, more: dict[str, Any] | None = None) -> Peer:
+    """This checkout, with `more` top-level settings."""
     port = free_port()
     home.mkdir(parents=True, exist_ok=True)
     config = home / "carapace.json"
-    config.write_text(json.dumps(settings(port, model_port)))
+    config.write_text(json.dumps(settings(port, model_port) | (more or {})))
     cara = str(Path(sys.executable).parent / "cara")
     command = [cara, "up", "--config", str(config), "--state-dir", str(home / "state")]
     command += ["--no-chat", "--no-model", "--json"]
