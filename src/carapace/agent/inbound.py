@@ -181,8 +181,8 @@ class Inbound:
                 continue
             try:
                 batches = await self._inbox.take(room)
-            except GatewayError as error:
-                _log.error("the inbox cannot be read; trying again", reason=error.message)
+            except Exception as error:  # noqa: BLE001 - one bad look must not end all answering
+                _log.error("the inbox cannot be read; trying again", exc_info=error)
                 await self._clock.sleep(_DISK_PAUSE_S)
                 continue
             for batch in batches:

@@ -264,7 +264,7 @@ async def test_a_disk_that_fails_for_a_moment_loses_nothing(monkeypatch: pytest.
 
         async def flaky_take(limit: int) -> Any:
             monkeypatch.setattr(house.inbox, "take", take)
-            raise Failed(f"no disk for {limit}")
+            raise ValueError(limit)
 
         monkeypatch.setattr(house.house.agent, "accept", flaky_accept)
         monkeypatch.setattr(house.inbox, "take", flaky_take)
