@@ -12,6 +12,7 @@ import pytest
 from carapace.channels.types import Outgoing, ReceiptStatus, Target
 from carapace.config.settings import Settings
 from carapace.config.settings.messages import MessagesSettings, OutboundSettings
+from carapace.hooks.points import MESSAGE_SENDING, MessageSending
 from carapace.ids import AgentId
 from carapace.provenance import OWNER
 from support.chat_rooms import from_anna
@@ -78,4 +79,27 @@ async def test_the_time_to_live_follows_the_settings(tmp_path: Path):
         messages = MessagesSettings(outbound=OutboundSettings(ttl_minutes=5))
         chats.apply(Settings(messages=messages), AgentId("main"))
         assert chats.outbox.ttl_s == 300
+        await parts.chats.stop_sending(1.0)
+
+
+@pytest.mark.parametrize("streaming", [True, False])
+async def test_answers_are_shown_while_they_are_written_if_the_account_says_so(
+    tmp_path: Path, streaming: bool
+):
+    async with AsyncExitStack() as stack, webhook_receiver() as receiver:
+        parts = await built(tmp_path, stack, config(receiver.url, streaming=streaming))
+        parts.chats.parts.apply(parts.config.settings, AgentId("main"))
+        await until(lambda: parts.chats.parts.accounts.get("webhook", "default"))
+        drafts = parts.chats.parts.drafts
+        target = Target(channel="webhook", account="default", conversation="c1")
+        assert (await drafts.open("r", target) is not None) is streaming
+        elsewhere = Target(channel="matrix", account="default", conversation="c1")
+        assert await drafts.open("s", elsewhere) is None
+
+        async def leave(payload: MessageSending) -> None:
+            del payload
+
+        parts.hook_bus.register(MESSAGE_SENDING, leave, owner="a test")
+        assert await drafts.open("t", target) is None
+        await parts.chats.stop_receiving(1.0)
         await parts.chats.stop_sending(1.0)
