@@ -16,7 +16,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import cast
 
-__all__ = ["SECRET", "Callback", "HttpServer", "Model", "Person", "Times", "webhook_settings"]
+__all__ = [
+    "SECRET",
+    "Answer",
+    "Callback",
+    "HttpServer",
+    "Model",
+    "Person",
+    "Times",
+    "json_response",
+    "signed",
+    "webhook_settings",
+]
 
 SECRET = "a secret of a gateway that lives for minutes"  # noqa: S105 - as it says
 _MARK = re.compile(rb"#(p\d+-\d+)#")
@@ -63,7 +74,8 @@ class Times:
 
 
 Answer = Callable[[bytes, float], bytes | None]
-"""Body and time of the first byte of a request; the raw response, None for silence."""
+"""Body and time of the first byte of a request; the raw response, None for silence, nothing to
+hang up."""
 
 
 class _Connection(asyncio.Protocol):
@@ -88,8 +100,12 @@ class _Connection(asyncio.Protocol):
             return
         self._data = rest[length:]
         response = self._answer(rest[:length], self._began)
-        if response is not None and self._transport is not None:
+        if self._transport is None or response is None:
+            return
+        if response:
             self._transport.write(response)
+        else:
+            self._transport.abort()
 
 
 class HttpServer:
@@ -126,7 +142,7 @@ class Model:
         times = self._times.get(found[-1].decode()) if found else None
         if times is not None and not times.asked:
             times.asked = at
-        response = _json(b"{}") if not body else _STREAM
+        response = json_response(b"{}") if not body else _STREAM
         if times is not None:
             times.thought = time.perf_counter()
         return response
@@ -161,7 +177,7 @@ class Callback:
         if times is not None and not times.answered:
             times.answered = at
             times.arrived.set()
-        return _json(b'{"id":"x"}')
+        return json_response(b'{"id":"x"}')
 
 
 class Person(asyncio.Protocol):
@@ -215,21 +231,26 @@ class Person(asyncio.Protocol):
             "conversation": {"id": f"group-{self.name}", "type": "group"},
             "text": f"#{message_id}# How is the weather where you are?",
         }
-        request = _signed(json.dumps(message).encode())
-        assert self._transport is not None  # noqa: S101 - connected
-        self._answer = asyncio.get_running_loop().create_future()
+        request = signed(json.dumps(message).encode())
         times = self._times[message_id] = Times(posted=time.perf_counter())
-        self._transport.write(request)
-        async with asyncio.timeout(_ANSWER_S):
-            status, times.accepted = await self._answer
+        status, times.accepted = await self.post(request)
         if status != 202:  # noqa: PLR2004 - HTTP
             raise RuntimeError(f"{message_id} was answered with {status}")
         return times
 
+    async def post(self, request: bytes) -> tuple[int, float]:
+        """Send `request`; status and time of the answer."""
+        assert self._transport is not None  # noqa: S101 - connected
+        self._answer = asyncio.get_running_loop().create_future()
+        self._transport.write(request)
+        async with asyncio.timeout(_ANSWER_S):
+            return await self._answer
 
-def _signed(body: bytes) -> bytes:
+
+def signed(body: bytes, secret: str = SECRET) -> bytes:
+    """A whole request to the webhook channel."""
     at = int(time.time())
-    mac = hmac.new(SECRET.encode(), f"{at}.".encode() + body, hashlib.sha256).hexdigest()
+    mac = hmac.new(secret.encode(), f"{at}.".encode() + body, hashlib.sha256).hexdigest()
     head = (
         "POST /channels/webhook/default HTTP/1.1\r\nHost: 127.0.0.1\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
@@ -245,8 +266,11 @@ def _length(head: bytes) -> int:
     return 0
 
 
-def _json(body: bytes) -> bytes:
-    head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+def json_response(body: bytes, status: str = "200 OK", more: str = "") -> bytes:
+    """A raw response; `more` are further header lines, each with its end."""
+    head = (
+        f"HTTP/1.1 {status}\r\n{more}Content-Type: application/json\r\nContent-Length: {len(body)}"
+    )
     return head.encode() + b"\r\n\r\n" + body
 
 
