@@ -5,12 +5,13 @@ from __future__ import annotations
 from carapace.agent.profiles import Profiles
 from carapace.agent.service import AgentService
 from carapace.auth.shared import SharedCredential
-from carapace.channels.accounts import Accounts
+from carapace.channels.accounts.service import Accounts
 from carapace.channels.types import DEFAULT_ACCOUNT, Target
 from carapace.clock import Clock
 from carapace.ids import SessionKey
 from carapace.protocol.sessions import SessionsPatch
 from carapace.sessions.service import Sessions
+from carapace.sessions.types import SessionEntry
 from carapace.store.ports import Database
 from carapace.triggers.hooks import HookParts
 from carapace.triggers.owed import OwedHooks
@@ -46,7 +47,16 @@ class LastRoute:
             channel=entry.last_channel,
             account=entry.last_account_id or DEFAULT_ACCOUNT,
             conversation=entry.last_to,
+            thread_id=_thread(entry),
         )
+
+
+def _thread(entry: SessionEntry) -> str | None:
+    """The thread there, unless the noted delivery is to another place."""
+    to = entry.delivery
+    if to is None or (to.channel, to.to) != (entry.last_channel, entry.last_to):
+        return None
+    return to.thread_id
 
 
 def hook_parts(

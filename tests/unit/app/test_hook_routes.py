@@ -7,6 +7,7 @@ import pytest
 from carapace.app.hook_routes import LastRoute
 from carapace.channels.types import Target
 from carapace.ids import SessionKey
+from carapace.protocol.sessions import DeliveryContext
 from carapace.sessions import records
 from carapace.sessions.types import Route
 from carapace.store.ports import Tx
@@ -34,6 +35,25 @@ async def test_a_channel_of_ours_is_where_answers_go():
         assert await routing.last(MAIN) == Target(
             channel="webhook", account="second", conversation="c1"
         )
+
+
+@pytest.mark.parametrize(
+    ("delivery", "thread_id"),
+    [
+        (DeliveryContext(channel="webhook", to="c1", thread_id="t7"), "t7"),
+        (DeliveryContext(channel="webhook", to="c1"), None),
+        (DeliveryContext(channel="webhook", to="c2", thread_id="t7"), None),
+        (DeliveryContext(channel="matrix", to="c1", thread_id="t7"), None),
+    ],
+)
+async def test_the_thread_is_kept_if_it_is_one_of_that_place(
+    delivery: DeliveryContext, thread_id: str | None
+):
+    async with method_house() as house:
+        route = Route(last_channel="webhook", last_to="c1", delivery=delivery)
+        target = await (await spoken_to(house, route)).last(MAIN)
+        assert target is not None
+        assert target.thread_id == thread_id
 
 
 @pytest.mark.parametrize(
