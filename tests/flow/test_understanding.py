@@ -11,10 +11,13 @@ from aiohttp import web
 from PIL import Image
 
 from carapace.agent.budget import Budget
+from carapace.agent.understanding.charges import Charges
 from carapace.agent.understanding.child import ChildReader
 from carapace.agent.understanding.describe import Describer
 from carapace.agent.understanding.links import LinkReader
 from carapace.agent.understanding.prepare import Understanding
+from carapace.agent.understanding.side_question import SideQuestions
+from carapace.agent.understanding.summarise import Summariser
 from carapace.agent.understanding.transcribe import Transcribers
 from carapace.clock import SystemClock
 from carapace.config.settings.agents import AgentsSettings
@@ -61,13 +64,18 @@ async def test_every_kind_of_file_and_a_link_reach_the_model(tmp_path: Path):
         child = ChildReader()
         budget = Budget(database, clock, AgentsSettings(), audit=trail.audit, metrics=metrics)
         models = SeeingModels([target(ScriptedProvider())])
+        charges = Charges(budget, database, clock)
+        questions = SideQuestions(charges, clock)
         understanding = Understanding(
             media=store,
             pictures=Images(store, audit=trail.audit),
             child=child,
             links=LinkReader(egress, child, hosts=frozenset({("127.0.0.1", port)})),
-            describer=Describer(models, budget, database, clock),
-            transcribers=Transcribers(tuple, http_client=lambda _: None, child=child, clock=clock),
+            describer=Describer(models, questions),
+            summariser=Summariser(models, questions, metrics),
+            transcribers=Transcribers(
+                tuple, http_client=lambda _: None, child=child, clock=clock, charges=charges
+            ),
             settings=MediaReading(),
             link_settings=LinkReading(),
             metrics=metrics,

@@ -7,15 +7,19 @@ from pathlib import Path
 
 from carapace.agent.budget import Budget
 from carapace.agent.providers.fallback import ModelTarget
+from carapace.agent.understanding.charges import Charges
 from carapace.agent.understanding.child import ChildReader
 from carapace.agent.understanding.describe import Describer
 from carapace.agent.understanding.links import LinkReader
 from carapace.agent.understanding.ports import Asker
 from carapace.agent.understanding.prepare import MAX_TEXT_CHARS, Understanding
+from carapace.agent.understanding.side_question import SideQuestions
+from carapace.agent.understanding.summarise import Summariser
 from carapace.agent.understanding.transcribe import Transcribers
 from carapace.agent.understanding.wire import Job, Reading
 from carapace.clock import SystemClock
-from carapace.config.settings.agents import AgentsSettings
+from carapace.config.settings.agents import AgentDefaults, AgentsSettings
+from carapace.config.settings.agents import Budget as Caps
 from carapace.config.settings.understanding import LinkReading, MediaReading
 from carapace.errors import Failed, Refused
 from carapace.ids import AgentId, RunId, SessionKey
@@ -24,10 +28,19 @@ from carapace.net.client import Egress
 from carapace.provenance import OWNER, Provenance
 from carapace.store.ports import Database
 from carapace.telemetry.metrics import Metrics
-from support.egress import make_egress
+from support.egress import AuditTrail, make_egress
 from support.scripted_provider import ScriptedProvider
 
-__all__ = ["FileShelf", "PlainPictures", "Rig", "ScriptedChild", "SeeingModels", "asker", "target"]
+__all__ = [
+    "FileShelf",
+    "PlainPictures",
+    "Rig",
+    "ScriptedChild",
+    "SeeingModels",
+    "asker",
+    "charges",
+    "target",
+]
 
 
 class FileShelf:
@@ -123,6 +136,20 @@ def target(provider: ScriptedProvider, *, takes_images: bool = True) -> ModelTar
     return ModelTarget("fake", "eyes", provider, takes_images=takes_images)
 
 
+def charges(folder: Path, database: Database, *, daily_tokens: int | None = None) -> Charges:
+    """The real ones, under a cap if there is one; lines of the audit trail go to `folder`."""
+    settings = AgentsSettings(defaults=AgentDefaults(budget=Caps(daily_tokens=daily_tokens)))
+    clock = SystemClock()
+    budget = Budget(
+        database,
+        clock,
+        settings,
+        audit=AuditTrail(folder).audit,
+        metrics=Metrics("0", with_process=False),
+    )
+    return Charges(budget, database, clock)
+
+
 class Rig:
     """All parts, to look at."""
 
@@ -139,6 +166,7 @@ class Rig:
         sees: bool = True,
         speech_dir: Path | None = Path("speech"),
         room_chars: int = MAX_TEXT_CHARS,
+        daily_tokens: int | None = None,
     ) -> None:
         self.shelf = FileShelf()
         self.pictures = PlainPictures(self.shelf)
@@ -149,21 +177,22 @@ class Rig:
         self.egress: Egress
         self.egress, self.trail = make_egress(tmp_path)
         clock = SystemClock()
-        budget = Budget(
-            database, clock, AgentsSettings(), audit=self.trail.audit, metrics=self.metrics
-        )
         models = SeeingModels([target(self.provider, takes_images=sees)])
+        paid = charges(tmp_path, database, daily_tokens=daily_tokens)
+        questions = SideQuestions(paid, clock)
         self.understanding = Understanding(
             media=self.shelf,
             pictures=self.pictures,
             child=self.child,
             links=LinkReader(self.egress, self.child, hosts=link_hosts),
-            describer=Describer(models, budget, database, clock),
+            describer=Describer(models, questions),
+            summariser=Summariser(models, questions, self.metrics),
             transcribers=Transcribers(
                 tuple,
                 http_client=lambda _: None,
                 child=self.child,
                 clock=clock,
+                charges=paid,
                 speech_dir=lambda: speech_dir,
             ),
             settings=media or MediaReading(),

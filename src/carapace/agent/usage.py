@@ -5,13 +5,32 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
-from carapace.agent.pricing import cost_nano_usd
-from carapace.agent.providers.fallback import ModelTarget
+from carapace.agent.pricing import Price, cost_nano_usd
 from carapace.agent.providers.ports import Usage
 from carapace.ids import AgentId, RunId, SessionKey
 
-__all__ = ["RunUsage", "UsageLine", "add_usage", "day_of"]
+__all__ = ["Priced", "RunUsage", "UsageLine", "add_usage", "day_of"]
+
+
+class Priced(Protocol):
+    """Whom an answer came from and what it costs there; a `ModelTarget` is one."""
+
+    @property
+    def provider_name(self) -> str:
+        """As in `provider/model`."""
+        ...
+
+    @property
+    def model_id(self) -> str:
+        """The vendor's name of the model."""
+        ...
+
+    @property
+    def pricing(self) -> Price | None:
+        """None if unknown."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +81,7 @@ class RunUsage:
         self.total = Usage()
         self.total_cost_nano_usd = 0
 
-    def add(self, target: ModelTarget, usage: Usage) -> int:
+    def add(self, target: Priced, usage: Usage) -> int:
         """Count one answer of `target`; its cost in nano-dollars."""
         cost = cost_nano_usd(usage, target.pricing)
         key = (target.provider_name, target.model_id)

@@ -9,10 +9,13 @@ from pathlib import Path
 from carapace.agent.budget import Budget
 from carapace.agent.providers.egress import provider_clients
 from carapace.agent.providers.registry import ProviderRegistry
+from carapace.agent.understanding.charges import Charges
 from carapace.agent.understanding.child import ChildReader
 from carapace.agent.understanding.describe import Describer
 from carapace.agent.understanding.links import LinkReader
 from carapace.agent.understanding.prepare import MAX_TEXT_CHARS, Understanding
+from carapace.agent.understanding.side_question import SideQuestions
+from carapace.agent.understanding.summarise import Summariser
 from carapace.agent.understanding.transcribe import Transcribers
 from carapace.agent.weights.speech import SpeechModel
 from carapace.app.observing import Observing
@@ -80,6 +83,8 @@ async def open_files(
     )
     stack.push_async_callback(store.aclose)
     child, speech = ChildReader(), SpeechModel(models)
+    charges = Charges(budget, database, clock)
+    questions = SideQuestions(charges, clock)
 
     def room_chars(agent_id: AgentId) -> int:
         try:
@@ -94,12 +99,14 @@ async def open_files(
         pictures=Images(store, audit=audit),
         child=child,
         links=LinkReader(egress, child),
-        describer=Describer(providers, budget, database, clock),
+        describer=Describer(providers, questions),
+        summariser=Summariser(providers, questions, metrics),
         transcribers=Transcribers(
             providers.sources,
             http_client=provider_clients(egress),
             child=child,
             clock=clock,
+            charges=charges,
             speech_dir=speech.find,
         ),
         settings=settings.tools.media,

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
+from carapace.agent.providers.fallback import ModelTarget
+from carapace.agent.providers.ports import Usage
+from carapace.agent.usage import Priced
 from carapace.ids import AgentId, RunId, SessionKey
 from carapace.media.types import Picture
 from carapace.provenance import Provenance
 
-__all__ = ["Asker", "MediaBytes", "NotUnderstood", "Pictures", "Transcriber"]
+__all__ = [
+    "Asker",
+    "MediaBytes",
+    "Models",
+    "NotUnderstood",
+    "Pictures",
+    "Transcriber",
+    "Transcript",
+]
 
 
 class NotUnderstood(Exception):  # noqa: N818 - reads as a sentence where it is raised
@@ -45,6 +57,14 @@ class Asker:
     takes_images: bool
 
 
+class Models(Protocol):
+    """Where models come from; `ProviderRegistry` is one."""
+
+    def resolve(self, model_ref: str | None, agent_id: AgentId) -> Sequence[ModelTarget]:
+        """Primary first; refuses a name that nobody knows."""
+        ...
+
+
 class MediaBytes(Protocol):
     """Where files are; `carapace.media.store.MediaStore` is one."""
 
@@ -71,8 +91,26 @@ class Pictures(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """What a recording says.
+
+    Attributes:
+        text: Empty if nothing is said.
+        usage: What it took; nothing where nobody counted tokens.
+    """
+
+    text: str
+    usage: Usage = field(default_factory=Usage)
+
+
 class Transcriber(Protocol):
     """Turns a recording into text."""
+
+    @property
+    def payee(self) -> Priced | None:
+        """Who is paid for it; None where it costs nothing."""
+        ...
 
     @property
     def is_rough(self) -> bool:
@@ -81,8 +119,8 @@ class Transcriber(Protocol):
 
     async def transcribe(
         self, data: bytes, content_type: str, *, language: str | None, timeout_s: float
-    ) -> str:
-        """What is said in it; empty if nothing is.
+    ) -> Transcript:
+        """What is said in it.
 
         Args:
             data: The recording.

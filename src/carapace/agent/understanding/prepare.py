@@ -11,7 +11,9 @@ import asyncio
 from base64 import b64encode
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, Literal
+
+from msgspec import structs
 
 from carapace.agent.providers.ports import ImagePart
 from carapace.agent.understanding.child import ChildReader
@@ -19,6 +21,7 @@ from carapace.agent.understanding.describe import Describer
 from carapace.agent.understanding.fence import OutsideText, cleaned, fair_lengths, fenced
 from carapace.agent.understanding.links import LinkReader, find_links
 from carapace.agent.understanding.ports import Asker, MediaBytes, NotUnderstood, Pictures
+from carapace.agent.understanding.summarise import Summariser, SummaryLimits
 from carapace.agent.understanding.transcribe import Transcribers
 from carapace.agent.understanding.wire import Job, Reading
 from carapace.config.settings.understanding import ImageReading, LinkReading, MediaReading
@@ -67,11 +70,22 @@ class PreparedInput:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """What one file or link came to."""
+    """What one file or link came to.
+
+    Attributes:
+        kind: As the metric names it.
+        image: A picture for the model.
+        text: What it says; longer than it may stay where there are `limits`.
+        limits: When and by whom a text is summarised; None is never.
+        is_cut: Whether there was more text than that.
+        note: For the model, in our words.
+    """
 
     kind: str
     image: ImagePart | None = None
     text: OutsideText | None = None
+    limits: SummaryLimits | None = None
+    is_cut: bool = False
     note: str = ""
 
 
@@ -84,6 +98,7 @@ class Understanding:
         child: Parses documents.
         links: Reads pages.
         describer: Puts pictures into words.
+        summariser: Makes long texts short.
         transcribers: Listens.
         settings: `tools.media`.
         link_settings: `tools.links`.
@@ -99,6 +114,7 @@ class Understanding:
         child: ChildReader,
         links: LinkReader,
         describer: Describer,
+        summariser: Summariser,
         transcribers: Transcribers,
         settings: MediaReading,
         link_settings: LinkReading,
@@ -110,6 +126,7 @@ class Understanding:
         self._child = child
         self._links = links
         self._describer = describer
+        self._summariser = summariser
         self._transcribers = transcribers
         self._settings = settings
         self._link_settings = link_settings
@@ -135,11 +152,17 @@ class Understanding:
         if asker.provenance.authority is Authority.NONE:
             return PreparedInput(provenance=asker.provenance)
         work: list[Awaitable[_Found]] = [
-            self._guarded(_kind(item), _shown(item), self._reader(item, asker))
+            self._short(_kind(item), _shown(item), self._reader(item, asker), asker, message)
             for item in items[:MAX_ITEMS]
         ]
         work += [
-            self._guarded("link", f"The page at {parse_url(url).host}", self._page(url))
+            self._short(
+                "link",
+                f"The page at {parse_url(url).host}",
+                self._page(url, asker),
+                asker,
+                message,
+            )
             for url in self._urls(message, asker.provenance)
         ]
         found = await _all(work)
@@ -167,6 +190,30 @@ class Understanding:
             return ()
         return find_links(message, settings.max_links)
 
+    async def _short(
+        self,
+        kind: str,
+        shown: str,
+        reader: Callable[[], Awaitable[_Found]],
+        asker: Asker,
+        message: str,
+    ) -> _Found:
+        """What was read, a long text in short."""
+        found = await self._guarded(kind, shown, reader)
+        if found.text is None or found.limits is None:
+            return found
+        # Not in one of the slots for reading: a slow model keeps no picture waiting.
+        short = await self._summariser.shortened(
+            found.text, found.limits, asker, about=message, is_cut=found.is_cut
+        )
+        notes = [f"{shown} has more text than was read."] if found.is_cut else []
+        if short.reason:
+            notes.append(
+                f"{shown} is given as it is, cut where it is too long, and not as a summary: "
+                f"{short.reason}."
+            )
+        return replace(found, text=short.text, note=" ".join(notes))
+
     async def _guarded(
         self, kind: str, shown: str, reader: Callable[[], Awaitable[_Found]]
     ) -> _Found:
@@ -192,13 +239,13 @@ class Understanding:
             case MediaKind.IMAGE:
                 return lambda: self._image(item, asker)
             case MediaKind.AUDIO:
-                return lambda: self._audio(item)
+                return lambda: self._audio(item, asker)
             case MediaKind.TEXT:
-                return lambda: self._plain(item)
+                return lambda: self._plain(item, asker)
             case _ if item.content_type == "application/pdf":
-                return lambda: self._document(item, "pdf")
+                return lambda: self._document(item, "pdf", asker)
             case _ if item.content_type in ("text/html", "application/xhtml+xml"):
-                return lambda: self._document(item, "html")
+                return lambda: self._document(item, "html", asker)
             case _:
                 return _unknown
 
@@ -225,56 +272,59 @@ class Understanding:
             return ImagePart(item.content_type, b64encode(data).decode())
         return ImagePart(picture.content_type, b64encode(picture.data).decode())
 
-    async def _audio(self, item: MediaItem) -> _Found:
+    async def _audio(self, item: MediaItem, asker: Asker) -> _Found:
         settings = self._settings.audio
         if not settings.enabled:
             raise _off("tools.media.audio.enabled")
         data = await self._media.read(item.id, max_bytes=settings.max_bytes)
-        heard = await self._transcribers.transcribe(data, item.content_type, settings)
+        heard = await self._transcribers.transcribe(data, item.content_type, settings, asker)
         text = cleaned(heard.text, settings.max_chars)
         if not text:
             raise NotUnderstood("has no words in it that could be made out", outcome="refused")
         kind = _ROUGH if heard.is_rough else "recording"
         return _Found("audio", text=OutsideText(kind, _name(item), text))
 
-    async def _plain(self, item: MediaItem) -> _Found:
+    async def _plain(self, item: MediaItem, asker: Asker) -> _Found:
         settings = self._settings.document
         if not settings.enabled:
             raise _off("tools.media.document.enabled")
         data = await self._media.read(item.id, max_bytes=settings.max_bytes)
+        reach = self._summariser.reach(settings, asker)
         # Four bytes are the most that UTF-8 needs for a character.
-        text = data[: settings.max_chars * 4 + 4].decode("utf-8", errors="replace")
+        text = data[: reach * 4 + 4].decode("utf-8", errors="replace")
         return _Found(
-            "text", text=OutsideText("file", _name(item), cleaned(text, settings.max_chars))
+            "text",
+            text=OutsideText("file", _name(item), cleaned(text, reach)),
+            limits=settings,
+            is_cut=len(text) > reach,
         )
 
-    async def _document(self, item: MediaItem, kind: str) -> _Found:
+    async def _document(
+        self, item: MediaItem, kind: Literal["pdf", "html"], asker: Asker
+    ) -> _Found:
         settings = self._settings.document
         if not settings.enabled:
             raise _off("tools.media.document.enabled")
         data = await self._media.read(item.id, max_bytes=settings.max_bytes)
-        job = Job(
-            "pdf" if kind == "pdf" else "html",
-            max_chars=settings.max_chars,
-            max_pages=settings.max_pages,
-        )
+        reach = self._summariser.reach(settings, asker)
+        job = Job(kind, max_chars=reach, max_pages=settings.max_pages)
         reading = await self._child.read(data, job, timeout_s=float(settings.timeout_seconds))
         if not reading.text.strip():
             raise NotUnderstood(
                 "holds no text that can be taken out, only pictures perhaps", outcome="refused"
             )
-        text = cleaned(_whole(reading), settings.max_chars)
-        note = f"{_shown(item)} has more text than was read." if reading.is_cut else ""
-        return _Found("document", text=OutsideText("document", _name(item), text), note=note)
+        text = OutsideText("document", _name(item), cleaned(_whole(reading), reach))
+        return _Found("document", text=text, limits=settings, is_cut=reading.is_cut)
 
-    def _page(self, url: str) -> Callable[[], Awaitable[_Found]]:
+    def _page(self, url: str, asker: Asker) -> Callable[[], Awaitable[_Found]]:
         async def read() -> _Found:
             settings = self._link_settings
-            reading = await self._links.read(url, settings)
-            text = cleaned(_whole(reading), settings.max_chars)
-            if not text:
+            reach = self._summariser.reach(settings, asker)
+            reading = await self._links.read(url, structs.replace(settings, max_chars=reach))
+            text = OutsideText("page", url, cleaned(_whole(reading), reach))
+            if not text.text:
                 raise NotUnderstood("shows no text without its scripts", outcome="refused")
-            return _Found("link", text=OutsideText("page", url, text))
+            return _Found("link", text=text, limits=settings, is_cut=reading.is_cut)
 
         return read
 

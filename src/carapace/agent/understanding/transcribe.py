@@ -6,26 +6,41 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import httpx2
 import msgspec
 
+from carapace.agent.budget import Reservation
+from carapace.agent.pricing import Price
 from carapace.agent.providers.faults import error_from_status, parse_retry_after
+from carapace.agent.providers.ports import Usage
 from carapace.agent.providers.sdk import unreachable
 from carapace.agent.providers.spec import Api, HttpClientFactory, ProviderSpec
+from carapace.agent.understanding.charges import Charges
 from carapace.agent.understanding.child import ChildReader
-from carapace.agent.understanding.ports import NotUnderstood, Transcriber
+from carapace.agent.understanding.ports import Asker, NotUnderstood, Transcriber, Transcript
 from carapace.agent.understanding.wire import Job
+from carapace.agent.usage import Priced, RunUsage
 from carapace.clock import Clock
 from carapace.config.settings.understanding import AudioReading
+from carapace.errors import Refused
 
-__all__ = ["DEFAULT_MODEL", "Heard", "LocalTranscriber", "OpenAiTranscriber", "Transcribers"]
+__all__ = [
+    "DEFAULT_MODEL",
+    "Heard",
+    "LocalTranscriber",
+    "OpenAiTranscriber",
+    "Payee",
+    "Transcribers",
+]
 
 DEFAULT_MODEL: Final = "gpt-4o-mini-transcribe"
 _OFFICIAL_URL: Final = "https://api.openai.com/v1"
 _HTTP_OK: Final = 200
 _OPENAI_APIS: Final = frozenset({Api.OPENAI_COMPLETIONS, Api.OPENAI_RESPONSES})
+_BYTES_PER_TOKEN: Final = 200  # speech at 16 kbit/s, ten tokens a second
+_CHARS_PER_TOKEN: Final = 3
 # Servers tell the format by the name's ending; the sender's own name is none of their business.
 _ENDINGS: Final = {
     "audio/flac": "flac",
@@ -45,10 +60,30 @@ class Heard:
     is_rough: bool
 
 
-class _Transcript(msgspec.Struct):
+@dataclass(frozen=True, slots=True)
+class Payee:
+    """See `carapace.agent.usage.Priced`."""
+
+    provider_name: str
+    model_id: str
+    pricing: Price | None
+
+
+class _Answer(msgspec.Struct):
     """The answer of `/audio/transcriptions` with `response_format` json."""
 
     text: str
+    usage: msgspec.Raw = msgspec.Raw(b"{}")
+
+
+_Tokens = Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)]
+
+
+class _Used(msgspec.Struct):
+    """Its `usage`. Models that are paid by the minute say seconds instead."""
+
+    input_tokens: _Tokens = 0
+    output_tokens: _Tokens = 0
 
 
 class OpenAiTranscriber:
@@ -62,6 +97,7 @@ class OpenAiTranscriber:
 
     Attributes:
         is_rough: See `Transcriber`.
+        payee: The provider, at the price that is set for this model of it.
     """
 
     is_rough = False
@@ -69,6 +105,7 @@ class OpenAiTranscriber:
     def __init__(
         self, spec: ProviderSpec, model: str, *, http_client: HttpClientFactory, clock: Clock
     ) -> None:
+        self.payee = Payee(spec.name, model, spec.model(model).price)
         self._spec = spec
         self._model = model
         self._http_client = http_client
@@ -76,7 +113,7 @@ class OpenAiTranscriber:
 
     async def transcribe(
         self, data: bytes, content_type: str, *, language: str | None, timeout_s: float
-    ) -> str:
+    ) -> Transcript:
         """See `Transcriber`."""
         ending = _ENDINGS.get(content_type)
         if ending is None:
@@ -98,9 +135,9 @@ class OpenAiTranscriber:
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             told = unreachable(error, self._spec.base_url, self._spec.secrets())
             raise NotUnderstood(f"was not heard: {told.message}") from error
-        return self._text(response)
+        return self._transcript(response)
 
-    def _text(self, response: Any) -> str:
+    def _transcript(self, response: Any) -> Transcript:
         content: bytes = response.content
         if response.status_code != _HTTP_OK:
             told = error_from_status(
@@ -113,14 +150,24 @@ class OpenAiTranscriber:
             )
             raise NotUnderstood(f"was not heard: {told.message}")
         try:
-            return msgspec.json.decode(content, type=_Transcript).text
+            answer = msgspec.json.decode(content, type=_Answer)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             text = f"was not heard: {self._spec.name} gave an answer without a transcript"
             raise NotUnderstood(text) from error
+        return Transcript(answer.text, _usage(answer.usage))
 
     def _headers(self) -> dict[str, str]:
         key = {"authorization": f"Bearer {self._spec.api_key}"} if self._spec.api_key else {}
         return {**key, **self._spec.headers}
+
+
+def _usage(raw: msgspec.Raw) -> Usage:
+    """What it took, if it is said in tokens; a transcript is none the worse without."""
+    try:
+        used = msgspec.json.decode(raw, type=_Used)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return Usage()
+    return Usage(input=used.input_tokens, output=used.output_tokens)
 
 
 class LocalTranscriber:
@@ -132,7 +179,10 @@ class LocalTranscriber:
 
     Attributes:
         is_rough: See `Transcriber`.
+        payee: Nobody.
     """
+
+    payee = None
 
     def __init__(self, child: ChildReader, model_dir: str | None) -> None:
         self._child = child
@@ -141,11 +191,11 @@ class LocalTranscriber:
 
     async def transcribe(
         self, data: bytes, content_type: str, *, language: str | None, timeout_s: float
-    ) -> str:
+    ) -> Transcript:
         """See `Transcriber`."""
         del content_type  # the engine looks for itself
         job = Job("speech", max_chars=200_000, language=language, model_dir=self._model_dir)
-        return (await self._child.read(data, job, timeout_s=timeout_s)).text
+        return Transcript((await self._child.read(data, job, timeout_s=timeout_s)).text)
 
 
 class Transcribers:
@@ -156,6 +206,7 @@ class Transcribers:
         http_client: Makes the guarded client of one.
         child: Runs the engine here.
         clock: For the providers.
+        charges: Pays those who cost something.
         speech_dir: Folder of the speech model that was fetched, if one was.
     """
 
@@ -166,15 +217,19 @@ class Transcribers:
         http_client: HttpClientFactory,
         child: ChildReader,
         clock: Clock,
+        charges: Charges,
         speech_dir: Callable[[], Path | None] = lambda: None,
     ) -> None:
         self._sources = sources
         self._http_client = http_client
         self._child = child
         self._clock = clock
+        self._charges = charges
         self._speech_dir = speech_dir
 
-    async def transcribe(self, data: bytes, content_type: str, settings: AudioReading) -> Heard:
+    async def transcribe(
+        self, data: bytes, content_type: str, settings: AudioReading, asker: Asker
+    ) -> Heard:
         """What is said in a recording.
 
         Raises:
@@ -183,12 +238,7 @@ class Transcribers:
         first: NotUnderstood | None = None
         for one in self.chosen(settings):
             try:
-                text = await one.transcribe(
-                    data,
-                    content_type,
-                    language=settings.language,
-                    timeout_s=float(settings.timeout_seconds),
-                )
+                text = await self._said(one, data, content_type, settings, asker)
                 return Heard(text, one.is_rough)
             except NotUnderstood as error:
                 # A better hint than that of a provider nobody configured for this.
@@ -198,6 +248,47 @@ class Transcribers:
             "OpenAI's format that has a key or an address",
             outcome="missing",
         )
+
+    async def _said(
+        self,
+        one: Transcriber,
+        data: bytes,
+        content_type: str,
+        settings: AudioReading,
+        asker: Asker,
+    ) -> str:
+        """What `one` heard, paid for where it costs something."""
+        used = RunUsage()
+        payee, reserved = one.payee, None
+        if payee is not None:
+            reserved = await self._reserve(payee, len(data), settings, asker)
+        try:
+            said = await one.transcribe(
+                data,
+                content_type,
+                language=settings.language,
+                timeout_s=float(settings.timeout_seconds),
+            )
+            if payee is not None and reserved is not None:
+                reserved.settle(said.usage, used.add(payee, said.usage))
+        finally:
+            if reserved is not None:
+                reserved.release()
+            await self._charges.record(used, asker, "recording")
+        return said.text
+
+    async def _reserve(
+        self, payee: Priced, n_bytes: int, settings: AudioReading, asker: Asker
+    ) -> Reservation:
+        try:
+            return await self._charges.reserve(
+                asker,
+                input_tokens=n_bytes // _BYTES_PER_TOKEN,
+                max_output_tokens=settings.max_chars // _CHARS_PER_TOKEN,
+                price=payee.pricing,
+            )
+        except Refused as error:
+            raise NotUnderstood(f"was not heard: {error.message}", outcome="refused") from error
 
     def chosen(self, settings: AudioReading) -> list[Transcriber]:
         """Those who are asked, in order.

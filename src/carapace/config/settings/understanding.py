@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
-from carapace.config.settings.setting import Name, PositiveInt, Section, setting
+from carapace.config.settings.setting import Count, Name, PositiveInt, Section, setting
 
 __all__ = [
     "AudioReading",
@@ -21,6 +21,7 @@ _MEBIBYTE = 1024 * 1024
 _Bytes = Annotated[int, msgspec.Meta(ge=1, le=100 * _MEBIBYTE)]
 _Chars = Annotated[int, msgspec.Meta(ge=100, le=200_000)]
 _Seconds = Annotated[int, msgspec.Meta(ge=1, le=600)]
+_Above = Literal["off"] | Count
 
 
 class ReadingModel(Section, frozen=True):
@@ -100,8 +101,29 @@ class DocumentReading(Section, frozen=True):
         20 * _MEBIBYTE
     )
     max_pages: Annotated[PositiveInt, setting("Pages of one that are read.", live=True)] = 30
-    max_chars: Annotated[_Chars, setting("Characters of one that are read.", live=True)] = 20_000
-    timeout_seconds: Annotated[_Seconds, setting("Longest time for one.", live=True)] = 30
+    max_chars: Annotated[
+        _Chars, setting("Characters of one that are given as they are.", live=True)
+    ] = 20_000
+    timeout_seconds: Annotated[_Seconds, setting("Longest time to read one.", live=True)] = 30
+    summary_above_chars: Annotated[
+        _Above,
+        setting(
+            "Documents whose text is longer are given as a summary by a model: 0 all of them, "
+            "`off` none. Strangers' are never summarised.",
+            live=True,
+        ),
+    ] = 20_000
+    model: Annotated[
+        Name | None,
+        setting(
+            "Who summarises, `provider/model`; without it the agent's own, unless that is the "
+            "embedded one.",
+            live=True,
+        ),
+    ] = None
+    summary_timeout_seconds: Annotated[
+        _Seconds, setting("Longest time for one summary; then the text itself is given.", live=True)
+    ] = 30
 
 
 class MediaReading(Section, frozen=True):
@@ -131,5 +153,26 @@ class LinkReading(Section, frozen=True):
         Annotated[int, msgspec.Meta(ge=1, le=10)],
         setting("Links of one message that are read.", live=True),
     ] = 3
-    max_chars: Annotated[_Chars, setting("Characters of one page.", live=True)] = 8_000
-    timeout_seconds: Annotated[_Seconds, setting("Longest time for one.", live=True)] = 15
+    max_chars: Annotated[
+        _Chars, setting("Characters of one page that are given as they are.", live=True)
+    ] = 8_000
+    timeout_seconds: Annotated[_Seconds, setting("Longest time to fetch one.", live=True)] = 15
+    summary_above_chars: Annotated[
+        _Above,
+        setting(
+            "Pages whose text is longer are given as a summary by a model: 0 all of them, "
+            "`off` none. The agent's daily caps hold.",
+            live=True,
+        ),
+    ] = 2_000
+    model: Annotated[
+        Name | None,
+        setting(
+            "Who summarises, `provider/model`; without it the agent's own, unless that is the "
+            "embedded one.",
+            live=True,
+        ),
+    ] = None
+    summary_timeout_seconds: Annotated[
+        _Seconds, setting("Longest time for one summary; then the text itself is given.", live=True)
+    ] = 30

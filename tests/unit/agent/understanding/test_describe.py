@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from carapace.agent.budget import Budget
 from carapace.agent.providers.fallback import ModelTarget
 from carapace.agent.providers.ports import (
     ImagePart,
@@ -21,17 +20,14 @@ from carapace.agent.providers.ports import (
 from carapace.agent.records_usage import spent_on
 from carapace.agent.understanding.describe import Describer
 from carapace.agent.understanding.ports import NotUnderstood
+from carapace.agent.understanding.side_question import SideQuestions
 from carapace.clock import SystemClock
-from carapace.config.settings.agents import AgentDefaults, AgentsSettings
-from carapace.config.settings.agents import Budget as Caps
 from carapace.config.settings.understanding import ImageReading, ReadingModel
 from carapace.ids import AgentId
 from carapace.store.ports import Database
-from carapace.telemetry.metrics import Metrics
 from support.database import memory_database
-from support.egress import AuditTrail
 from support.scripted_provider import Hang, ScriptedProvider, say
-from support.understanding import SeeingModels, asker, target
+from support.understanding import SeeingModels, asker, charges, target
 
 IMAGE = ImagePart("image/png", "aGk=")
 CLOCK = SystemClock()
@@ -46,11 +42,8 @@ async def database() -> AsyncGenerator[Database]:
 def describer(
     database: Database, folder: Path, models: SeeingModels, *, daily_tokens: int | None = None
 ) -> Describer:
-    settings = AgentsSettings(defaults=AgentDefaults(budget=Caps(daily_tokens=daily_tokens)))
-    audit = AuditTrail(folder).audit
-    metrics = Metrics("0", with_process=False)
-    budget = Budget(database, CLOCK, settings, audit=audit, metrics=metrics)
-    return Describer(models, budget, database, CLOCK)
+    paid = charges(folder, database, daily_tokens=daily_tokens)
+    return Describer(models, SideQuestions(paid, CLOCK))
 
 
 async def reason(made: Describer, settings: ImageReading | None = None) -> NotUnderstood:
