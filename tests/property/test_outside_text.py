@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from carapace.agent.providers.ports import TextPart
 from carapace.agent.understanding.fence import OutsideText, cleaned, fenced
 from carapace.agent.understanding.links import find_links
 from carapace.agent.understanding.page_text import PageText
+from carapace.agent.understanding.side_question import SideQuestions
+from carapace.agent.understanding.summarise import Summariser
+from carapace.clock import SystemClock
+from carapace.config.settings.understanding import LinkReading
+from carapace.telemetry.metrics import Metrics
+from support.database import memory_database
+from support.scripted_provider import ScriptedProvider, say
+from support.understanding import SeeingModels, asker, charges, target
 
 MARKS = [f"{number:032x}" for number in range(64)]
 # Text made of what an attacker would use: pieces of fences, and every mark but the last few.
@@ -74,3 +84,43 @@ def test_links_are_found_in_any_text_and_stand_in_it(text: str, limit: int):
     assert len(links) <= limit
     assert all(link in told for link in links)
     assert len(set(links)) == len(links)
+
+
+def between(text: str) -> tuple[str, str]:
+    """What stands before the one fence of `text`, and in it."""
+    mark = text.rsplit(" ", 1)[1].rstrip("]")
+    before, _, rest = text.partition(f"\n\n[outside {mark}] ")
+    inside, closing, after = rest.rpartition(f"\n[/outside {mark}]")
+    assert closing
+    assert after == ""
+    assert mark not in inside
+    return before, inside
+
+
+@pytest.mark.slow
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(HOSTILE, HOSTILE, HOSTILE)
+async def test_neither_a_page_nor_its_summary_leaves_its_fence(
+    tmp_path: Path, page: str, said: str, url: str
+):
+    """Whatever the page says, and whatever it makes the model that summarises it say."""
+    provider = ScriptedProvider(say(said))
+    async with memory_database() as database:
+        questions = SideQuestions(charges(tmp_path, database), SystemClock())
+        models = SeeingModels([target(provider)])
+        summariser = Summariser(models, questions, Metrics("0", with_process=False))
+        text = OutsideText("page", url, cleaned(page, 10_000))
+        limits = LinkReading(summary_above_chars=0)
+        short = await summariser.shortened(text, limits, asker(), about="")
+    told, inside = between(fenced((short.text,)))
+    assert told.startswith("The gateway read")
+    assert inside.startswith("page")
+    summary = cleaned(said, 2_000)
+    if provider.requests:
+        assert short.text.text == (summary or text.text)
+        (part,) = provider.requests[0].messages[0].parts
+        assert isinstance(part, TextPart)
+        assert between(part.text)[1].endswith(text.text)
+    else:
+        assert text.text == ""
+        assert short.text == text

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from carapace.agent.providers.ports import TextPart
 from carapace.agent.understanding.wire import Reading
 from carapace.media.types import MediaKind
 from carapace.store.ports import Database
@@ -60,6 +61,29 @@ async def test_adv_j01_text_of_files_and_pictures_is_quoted_and_cannot_break_out
     assert told.extra_text.count(f"[/outside {mark}]\n") + 1 == 4
     assert not any("Ignore" in line or "System:" in line or "owner" in line for line in rest)
     assert "\u202e" not in told.extra_text
+
+
+async def test_adv_j01_a_page_breaks_neither_out_of_its_summarys_question_nor_of_the_summary(
+    tmp_path: Path, database: Database
+):
+    """The model that summarises is told to say what the page wants, and does."""
+    provider = ScriptedProvider(say(ATTACK))
+    rig = Rig(tmp_path, database, child=ScriptedChild(Reading(ATTACK * 300)), provider=provider)
+    items = [rig.shelf.put(b"%PDF-", "application/pdf", MediaKind.DOCUMENT, ATTACK)]
+    told = await rig.understanding.prepare("what is this?", items, asker())
+    (request,) = provider.requests
+    assert request.tools == ()
+    assert "Ignore" not in request.system
+    about, shown = [part for part in request.messages[0].parts if isinstance(part, TextPart)]
+    assert about.text.endswith("\nwhat is this?")
+    for text in (shown.text, told.extra_text):
+        mark, rest = fences(text)
+        assert text.count(f"\n[/outside {mark}]") == 1
+        assert not any("Ignore" in line or "System:" in line or "owner" in line for line in rest)
+        assert "\u202e" not in text
+    # The mark that the summarising model saw is worth nothing in the conversation.
+    assert fences(shown.text)[0] != fences(told.extra_text)[0]
+    assert told.notes == ()
 
 
 async def test_adv_j11_names_that_others_chose_stand_in_no_sentence_of_ours(

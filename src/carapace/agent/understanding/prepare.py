@@ -78,7 +78,7 @@ class _Found:
         text: What it says; longer than it may stay where there are `limits`.
         limits: When and by whom a text is summarised; None is never.
         is_cut: Whether there was more text than that.
-        note: For the model, in our words.
+        note: For the model, one sentence of ours.
     """
 
     kind: str
@@ -206,13 +206,13 @@ class Understanding:
         short = await self._summariser.shortened(
             found.text, found.limits, asker, about=message, is_cut=found.is_cut
         )
-        notes = [f"{shown} has more text than was read."] if found.is_cut else []
+        note = f"{shown} has more text than was read." if found.is_cut else ""
         if short.reason:
-            notes.append(
+            note = (
                 f"{shown} is given as it is, cut where it is too long, and not as a summary: "
                 f"{short.reason}."
             )
-        return replace(found, text=short.text, note=" ".join(notes))
+        return replace(found, text=short.text, note=note)
 
     async def _guarded(
         self, kind: str, shown: str, reader: Callable[[], Awaitable[_Found]]
