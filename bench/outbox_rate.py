@@ -19,10 +19,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from carapace.channels.outbox import Outbox
-from carapace.channels.outbox_records import insert
-from carapace.channels.outbox_types import OutboxRow
-from carapace.channels.sender import Sender
+from carapace.channels.outbox.records import insert
+from carapace.channels.outbox.sender import Sender
+from carapace.channels.outbox.service import Outbox
+from carapace.channels.outbox.types import OutboxRow
 from carapace.channels.types import ChannelInfo, Delivered, Outgoing, SendOutcome, Target
 from carapace.clock import SystemClock
 from carapace.provenance import OWNER

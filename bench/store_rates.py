@@ -8,10 +8,10 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
 
-from carapace.channels import outbox_claims as claims
-from carapace.channels.inbox import Inbox
-from carapace.channels.inbox_records import NewRow
-from carapace.channels.outbox import Outbox
+from carapace.channels.inbox.records import NewRow
+from carapace.channels.inbox.service import Inbox
+from carapace.channels.outbox import claims
+from carapace.channels.outbox.service import Outbox
 from carapace.channels.types import ChatType, Conversation, InboundMessage, Outgoing, Sender, Target
 from carapace.clock import SystemClock
 from carapace.ids import SessionKey

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from carapace.channels.access_types import AccessSettings
-from carapace.channels.access_warnings import access_warnings
+from carapace.channels.access.types import AccessSettings
+from carapace.channels.access.warnings import access_warnings
 from carapace.channels.mentions import MentionPatterns
 from carapace.config.load import Overrides, load
 from carapace.config.reader import DiskReader

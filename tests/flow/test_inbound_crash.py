@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from carapace.channels.outbox_types import OutboxRow
+from carapace.channels.outbox.types import OutboxRow
 from carapace.channels.types import Outgoing, ReceiptStatus
 from carapace.store.ports import Database
 from support.dying_database import DyingDatabase

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from carapace.channels import draft_records, drafts
+from carapace.channels.live import draft_records, drafts
 from carapace.channels.types import OutgoingKind
 from support.inbound_house import inbound_house, open_house
 from support.polling import until

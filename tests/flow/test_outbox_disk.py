@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from carapace.channels.outbox_types import OutboxState
+from carapace.channels.outbox.types import OutboxState
 from carapace.errors import Failed
 from carapace.store.sqlite import SqliteDatabase
 from support.counting_peer import Behaviour, counting_peer

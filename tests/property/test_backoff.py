@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carapace.channels.backoff import GiveUp, RetryAt, RetryPolicy, decide, delay_s
+from carapace.channels.outbox.backoff import GiveUp, RetryAt, RetryPolicy, decide, delay_s
 from carapace.channels.types import Dead, Delivered, RetryAfter, Unknown
 
 POLICY = RetryPolicy()

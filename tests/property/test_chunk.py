@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carapace.channels.chunk import measure, pieces, split
-from carapace.channels.fences import find_fences
+from carapace.channels.text.chunk import measure, pieces, split
+from carapace.channels.text.fences import find_fences
 from carapace.channels.types import LengthUnit
 
 _CODE = st.text(st.sampled_from("ab =()\n\t🙂é"), max_size=60)

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from carapace.channels.inbox.waiting import DueLane, WaitingLanes
 from carapace.channels.routing import RoutingRules, session_key_of
 from carapace.channels.types import ChatType, Conversation, InboundMessage, Sender
-from carapace.channels.waiting import DueLane, WaitingLanes
 from carapace.provenance import Authority, Origin, Provenance
 from carapace.sessions.keys import MAX_KEY_CHARS
 

@@ -23,12 +23,19 @@ from hypothesis.stateful import (
     rule,
 )
 
-from carapace.channels import outbox_records as records
-from carapace.channels.attempt import Attempter
-from carapace.channels.backoff import GiveUp, RetryAt, RetryPolicy, Verdict, decide, outcome_of
-from carapace.channels.outbox_claims import Mark, Plan, recover, step
-from carapace.channels.outbox_types import Attempt, Cause, OutboxRow, OutboxState
-from carapace.channels.schedule import ClockWatch, Schedule
+from carapace.channels.outbox import records
+from carapace.channels.outbox.attempt import Attempter
+from carapace.channels.outbox.backoff import (
+    GiveUp,
+    RetryAt,
+    RetryPolicy,
+    Verdict,
+    decide,
+    outcome_of,
+)
+from carapace.channels.outbox.claims import Mark, Plan, recover, step
+from carapace.channels.outbox.schedule import ClockWatch, Schedule
+from carapace.channels.outbox.types import Attempt, Cause, OutboxRow, OutboxState
 from carapace.channels.types import (
     ChannelInfo,
     Dead,

@@ -8,10 +8,10 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carapace.channels.chunk import measure
-from carapace.channels.markdown import to_plain
-from carapace.channels.render import RenderSettings, render, spoken
-from carapace.channels.tables import convert_tables
+from carapace.channels.text.chunk import measure
+from carapace.channels.text.markdown import to_plain
+from carapace.channels.text.render import RenderSettings, render, spoken
+from carapace.channels.text.tables import convert_tables
 from carapace.channels.types import ChannelInfo, LengthUnit
 
 _WORDS = st.sampled_from(["alpha", "Beta", "γάμμα", "漢字", "🙂", "4711", "snake_case"])

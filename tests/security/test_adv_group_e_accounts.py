@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from carapace.channels.accounts import Accounts
+from carapace.channels.accounts.service import Accounts
 from carapace.channels.builtin.webhook import WebhookChannel
 from carapace.channels.types import Delivered, Outgoing, Target
 from carapace.config.settings.channels import ChannelsSettings, WebhookAccount, WebhookSettings

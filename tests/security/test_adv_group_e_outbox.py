@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from carapace.channels.attempt import Cancelled
-from carapace.channels.outbox_types import Cause, OutboxRow
+from carapace.channels.outbox.attempt import Cancelled
+from carapace.channels.outbox.types import Cause, OutboxRow
 from carapace.channels.types import Outgoing
 from carapace.provenance import Authority, Origin, Provenance
 from support.outbox import outgoing, sending_house

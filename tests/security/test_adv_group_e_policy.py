@@ -11,11 +11,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from carapace.channels.access_types import AccessSettings, Approver
+from carapace.channels.access.pairing_command import answer
+from carapace.channels.access.types import AccessSettings, Approver
 from carapace.channels.callbacks import CallbackPlace, CallbackRefusal, CallbackTokens, Pressed
 from carapace.channels.commands import CommandName, parse_command
 from carapace.channels.mentions import MentionPatterns
-from carapace.channels.pairing_command import answer
 from carapace.channels.policy import Accept, Ask, Buffer, Drop, DropReason, Verdict
 from carapace.channels.types import (
     ChatType,

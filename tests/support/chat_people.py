@@ -11,8 +11,8 @@ from typing import Any, NoReturn
 
 import msgspec
 
-from carapace.channels.access import AccessService
-from carapace.channels.access_types import AccessSettings
+from carapace.channels.access.service import AccessService
+from carapace.channels.access.types import AccessSettings
 from carapace.channels.mentions import MentionPatterns
 from carapace.channels.policy import PolicyFacts
 from carapace.channels.rules import rules_of

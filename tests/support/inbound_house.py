@@ -17,17 +17,18 @@ from carapace.agent.delivery import DeadNotices, Delivery
 from carapace.agent.inbound import Inbound, Prepare
 from carapace.agent.live_replies import LiveReplies
 from carapace.agent.types import StopReason
-from carapace.channels.access import AccessService
-from carapace.channels.access_types import AccessSettings
-from carapace.channels.drafts import Drafts
-from carapace.channels.inbox import Inbox
-from carapace.channels.inbox_records import InboxQuery, InboxRow
+from carapace.channels.access.service import AccessService
+from carapace.channels.access.types import AccessSettings
+from carapace.channels.inbox.records import InboxQuery, InboxRow
+from carapace.channels.inbox.service import Inbox
 from carapace.channels.intake import IntakeService, IntakeSettings
-from carapace.channels.outbox import Outbox
-from carapace.channels.outbox_types import OutboxQuery, OutboxRow
+from carapace.channels.live.drafts import Drafts
+from carapace.channels.live.typing import Typing
+from carapace.channels.outbox.sender import Sender
+from carapace.channels.outbox.service import Outbox
+from carapace.channels.outbox.types import OutboxQuery, OutboxRow
 from carapace.channels.ports import Account
-from carapace.channels.render import RenderSettings, render
-from carapace.channels.sender import Sender
+from carapace.channels.text.render import RenderSettings, render
 from carapace.channels.types import (
     ChannelInfo,
     ChatType,
@@ -39,7 +40,6 @@ from carapace.channels.types import (
 from carapace.channels.types import (
     Sender as Person,
 )
-from carapace.channels.typing import Typing
 from carapace.clock import Clock, SystemClock
 from carapace.config.settings.channels import ChannelSettings, ChannelsSettings, GroupSettings
 from carapace.config.settings.commands import CommandsSettings

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from carapace.channels import outbox_records as records
-from carapace.channels.attempt import BeforeSend
-from carapace.channels.outbox import Outbox
-from carapace.channels.outbox_types import OutboxRow
-from carapace.channels.sender import AfterSend, Sender, SenderOptions
+from carapace.channels.outbox import records
+from carapace.channels.outbox.attempt import BeforeSend
+from carapace.channels.outbox.sender import AfterSend, Sender, SenderOptions
+from carapace.channels.outbox.service import Outbox
+from carapace.channels.outbox.types import OutboxRow
 from carapace.channels.types import ChannelInfo, Outgoing, Target
 from carapace.clock import Clock, SystemClock
 from carapace.protocol.events import Event

@@ -11,10 +11,10 @@ import asyncio
 import sys
 from pathlib import Path
 
-from carapace.channels.backoff import RetryPolicy
-from carapace.channels.outbox import Outbox
-from carapace.channels.outbox_types import OutboxRow
-from carapace.channels.sender import Sender, SenderOptions
+from carapace.channels.outbox.backoff import RetryPolicy
+from carapace.channels.outbox.sender import Sender, SenderOptions
+from carapace.channels.outbox.service import Outbox
+from carapace.channels.outbox.types import OutboxRow
 from carapace.channels.types import Outgoing, Target
 from carapace.clock import SystemClock
 from carapace.errors import Failed

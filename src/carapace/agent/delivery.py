@@ -14,9 +14,10 @@ from typing import Final
 from carapace.agent import records
 from carapace.agent.events import chat_final
 from carapace.agent.types import RunOutcome, RunState, Submission
-from carapace.channels import inbox_records, outbox_records
-from carapace.channels.drafts import Drafts
-from carapace.channels.outbox_types import AccountKey, Cause, OutboxRow
+from carapace.channels.inbox import records as inbox_records
+from carapace.channels.live.drafts import Drafts
+from carapace.channels.outbox import records as outbox_records
+from carapace.channels.outbox.types import AccountKey, Cause, OutboxRow
 from carapace.channels.types import Outgoing, ReplyRoute, Target
 from carapace.clock import Clock
 from carapace.ids import RunId

@@ -11,9 +11,9 @@ from typing import Final
 
 from carapace.agent.runs import Run
 from carapace.agent.types import TextUpdate
-from carapace.channels.drafts import Draft, Drafts
+from carapace.channels.live.drafts import Draft, Drafts
+from carapace.channels.live.typing import Typing
 from carapace.channels.types import ReplyRoute
-from carapace.channels.typing import Typing
 from carapace.errors import GatewayError
 from carapace.tasks import Tasks
 from carapace.telemetry.log import get_logger

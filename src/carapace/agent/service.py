@@ -36,7 +36,7 @@ from carapace.agent.types import (
     StopReason,
     Submission,
 )
-from carapace.channels import inbox_records
+from carapace.channels.inbox import records as inbox_records
 from carapace.clock import Clock
 from carapace.errors import Failed, GatewayError, Refused
 from carapace.hooks.bus import HookBus

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from carapace.channels.attempt import Cancelled
-from carapace.channels.outbox_types import OutboxRow
+from carapace.channels.outbox.attempt import Cancelled
+from carapace.channels.outbox.types import OutboxRow
 from carapace.channels.types import Dead, Delivered, InboundMessage, Outgoing, SendOutcome
 from carapace.hooks.bus import HookBus
 from carapace.hooks.points import (

@@ -15,22 +15,22 @@ from carapace.app.chat_hooks import ChatHooks
 from carapace.app.files import Files
 from carapace.app.observing import Observing
 from carapace.app.own_chat import OwnChat
-from carapace.channels.access import AccessService
-from carapace.channels.access_types import AccessSettings
-from carapace.channels.account_settings import account_settings, branches
-from carapace.channels.accounts import Accounts
+from carapace.channels.access.service import AccessService
+from carapace.channels.access.types import AccessSettings
+from carapace.channels.accounts.service import Accounts
+from carapace.channels.accounts.settings import account_settings, branches
 from carapace.channels.builtin.webchat import WEBCHAT_ID, WebchatChannel
 from carapace.channels.builtin.webhook import WebhookChannel
-from carapace.channels.drafts import Drafts
-from carapace.channels.inbox import Inbox, ReleaseMedia
+from carapace.channels.inbox.service import Inbox, ReleaseMedia
 from carapace.channels.intake import IntakeService, IntakeSettings, KeepMedia, StopRuns
-from carapace.channels.outbox import Outbox
-from carapace.channels.outbox_types import OutboxRow
-from carapace.channels.render import Renderer
+from carapace.channels.live.drafts import Drafts
+from carapace.channels.live.typing import Typing
+from carapace.channels.outbox.sender import Sender
+from carapace.channels.outbox.service import Outbox
+from carapace.channels.outbox.types import OutboxRow
 from carapace.channels.routing import RoutingRules
-from carapace.channels.sender import Sender
+from carapace.channels.text.render import Renderer
 from carapace.channels.types import Delivered, SendOutcome, Target
-from carapace.channels.typing import Typing
 from carapace.clock import Clock
 from carapace.config.settings import Settings
 from carapace.ids import AgentId

@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from carapace.channels.pending import PendingContext
+from carapace.channels.inbox.pending import PendingContext
 from carapace.channels.types import ChatType, InboundMedia, InboundMessage, Quote
 
 __all__ = ["body_of", "envelope"]

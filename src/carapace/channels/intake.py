@@ -22,15 +22,17 @@ from typing import Final, Protocol
 
 import msgspec
 
-from carapace.channels import inbox_records, outbox_records, pending
-from carapace.channels.access_records import PairingRequest
-from carapace.channels.access_types import Approved, Approver, PairingReply
-from carapace.channels.account_settings import account_settings, branches
+from carapace.channels.access.pairing_command import answer as settle_request
+from carapace.channels.access.records import PairingRequest
+from carapace.channels.access.types import Approved, Approver, PairingReply
+from carapace.channels.accounts.settings import account_settings, branches
 from carapace.channels.commands import CommandName
-from carapace.channels.inbox import Inbox
-from carapace.channels.inbox_records import NewRow
-from carapace.channels.outbox import Outbox
-from carapace.channels.pairing_command import answer as settle_request
+from carapace.channels.inbox import pending
+from carapace.channels.inbox import records as inbox_records
+from carapace.channels.inbox.records import NewRow
+from carapace.channels.inbox.service import Inbox
+from carapace.channels.outbox import records as outbox_records
+from carapace.channels.outbox.service import Outbox
 from carapace.channels.policy import Accept, Ask, Buffer, Drop, PolicyFacts, Verdict, decide
 from carapace.channels.routing import (
     RoutingRules,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from carapace.channels.access_types import Approver
+from carapace.channels.access.types import Approver
 from carapace.methods.context import Context
 from carapace.protocol.channel_pairing import (
     AllowedSender,

@@ -10,11 +10,11 @@ from carapace.agent.profiles import Profiles
 from carapace.agent.service import AgentService
 from carapace.auth.presence import Presence
 from carapace.auth.types import Caller
-from carapace.channels.access import AccessService
-from carapace.channels.accounts import Accounts
-from carapace.channels.inbox import Inbox
+from carapace.channels.access.service import AccessService
+from carapace.channels.accounts.service import Accounts
+from carapace.channels.inbox.service import Inbox
 from carapace.channels.intake import IntakeService
-from carapace.channels.outbox import Outbox
+from carapace.channels.outbox.service import Outbox
 from carapace.channels.types import Target
 from carapace.clock import Clock
 from carapace.config.service import ConfigService

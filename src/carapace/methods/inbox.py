@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from carapace.channels.inbox_records import InboxQuery, InboxRow, InboxState
+from carapace.channels.inbox.records import InboxQuery, InboxRow, InboxState
 from carapace.methods.context import Context
 from carapace.protocol.inbox import (
     InboxItem,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from carapace.channels.outbox_types import OutboxQuery, OutboxRow, OutboxState
+from carapace.channels.outbox.types import OutboxQuery, OutboxRow, OutboxState
 from carapace.channels.types import DEFAULT_ACCOUNT, Outgoing, Target
 from carapace.errors import Refused
 from carapace.methods.context import Context

@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from carapace.channels.chunk import SMALLEST_LIMIT
-from carapace.channels.render import RenderSettings, render
+from carapace.channels.text.chunk import SMALLEST_LIMIT
+from carapace.channels.text.render import RenderSettings, render
 from carapace.channels.types import ChatType, LengthUnit, OutgoingKind
 from support.channel_kinds import KINDS, every
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from carapace.channels.inbox import Inbox
-from carapace.channels.inbox_records import InboxQuery, InboxState
+from carapace.channels.inbox.records import InboxQuery, InboxState
+from carapace.channels.inbox.service import Inbox
 from carapace.channels.intake import IntakeService, IntakeSettings
-from carapace.channels.outbox import Outbox
-from carapace.channels.outbox_types import OutboxQuery
+from carapace.channels.outbox.service import Outbox
+from carapace.channels.outbox.types import OutboxQuery
 from carapace.channels.ports import Account
 from carapace.channels.routing import RoutingRules
 from carapace.channels.types import (

@@ -8,10 +8,12 @@ import pytest
 
 from carapace.agent.delivery import Answer, DeadNotices, Delivery, said, undelivered_text
 from carapace.agent.types import RunOutcome, RunState
-from carapace.channels import draft_records, inbox_records, outbox_records
-from carapace.channels.drafts import Drafts
-from carapace.channels.inbox_records import NewRow
-from carapace.channels.outbox_types import AccountKey, Cause, OutboxQuery, OutboxRow, OutboxState
+from carapace.channels.inbox import records as inbox_records
+from carapace.channels.inbox.records import NewRow
+from carapace.channels.live import draft_records
+from carapace.channels.live.drafts import Drafts
+from carapace.channels.outbox import records as outbox_records
+from carapace.channels.outbox.types import AccountKey, Cause, OutboxQuery, OutboxRow, OutboxState
 from carapace.channels.types import ChannelInfo, OutgoingKind, ReplyRoute, Target
 from carapace.clock import SystemClock
 from carapace.ids import RunId, SessionKey

@@ -17,7 +17,7 @@ from carapace.agent.providers.ports import ImagePart, ProviderError, ProviderFau
 from carapace.agent.turn import OWED_TEXT
 from carapace.agent.types import RunState
 from carapace.agent.understanding.prepare import PreparedInput
-from carapace.channels import inbox_records
+from carapace.channels.inbox import records as inbox_records
 from carapace.channels.types import InboundMedia, InboundMessage
 from carapace.errors import Failed, Refused
 from carapace.ids import AgentId, RunId, SessionKey

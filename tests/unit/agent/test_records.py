@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from carapace.agent import records
 from carapace.agent.types import RunOutcome, RunState
-from carapace.channels import inbox_records
-from carapace.channels.inbox_records import NewRow
+from carapace.channels.inbox import records as inbox_records
+from carapace.channels.inbox.records import NewRow
 from carapace.ids import RunId, SessionKey
 from carapace.provenance import OWNER, Authority, Origin, Provenance
 from carapace.store.ports import Tx

@@ -13,9 +13,10 @@ from carapace.agent.providers.ports import TextDelta, TextPart
 from carapace.agent.service import CUT_REPORT_S, GRACE_S
 from carapace.agent.turn import CUT_TEXT, OWED_TEXT
 from carapace.agent.types import RunEnded, RunState, StopReason, Submission, TextUpdate
-from carapace.channels import inbox_records, outbox_records
-from carapace.channels.inbox_records import InboxRow, NewRow
-from carapace.channels.outbox_types import OutboxQuery
+from carapace.channels.inbox import records as inbox_records
+from carapace.channels.inbox.records import InboxRow, NewRow
+from carapace.channels.outbox import records as outbox_records
+from carapace.channels.outbox.types import OutboxQuery
 from carapace.channels.types import ReplyRoute, Target
 from carapace.clock import SystemClock
 from carapace.config.settings.agents import AgentDefaults, AgentsSettings

@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from carapace.app.chat_hooks import ChatHooks
-from carapace.channels.attempt import Cancelled
-from carapace.channels.outbox_types import OutboxRow, OutboxState
+from carapace.channels.outbox.attempt import Cancelled
+from carapace.channels.outbox.types import OutboxRow, OutboxState
 from carapace.channels.types import (
     Dead,
     Delivered,

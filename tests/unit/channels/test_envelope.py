@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from carapace.channels.envelope import body_of, envelope
-from carapace.channels.pending import PendingContext
+from carapace.channels.inbox.pending import PendingContext
 from carapace.channels.types import (
     ChatType,
     Conversation,

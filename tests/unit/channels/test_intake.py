@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from carapace.channels.access_types import Approver
+from carapace.channels.access.types import Approver
 from carapace.channels.intake import MAX_FILES, MAX_QUOTE_CHARS, MAX_TEXT_CHARS, IntakeSettings
 from carapace.channels.types import (
     ChatType,

@@ -7,7 +7,7 @@ import inspect
 import pytest
 
 from carapace.channels import ports
-from carapace.channels.account_door import InboundDoor, OutboundDoor
+from carapace.channels.accounts.door import InboundDoor, OutboundDoor
 from carapace.channels.builtin.webchat import WebchatAccount, WebchatChannel
 from carapace.channels.builtin.webhook import WebhookAccount, WebhookChannel
 from carapace.channels.intake import IntakeService

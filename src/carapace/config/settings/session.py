@@ -25,7 +25,8 @@ class SessionSettings(Section, frozen=True):
             "Which direct chats share a conversation: all of them with your main one (`main`), "
             "those of one person (`per-peer`), or those of one person on one channel "
             "(`per-channel-peer`, or with each of your accounts apart: "
-            "`per-account-channel-peer`). Strangers under `dmPolicy: open` never share the main one.",
+            "`per-account-channel-peer`). Strangers under `dmPolicy: open` never share the main "
+            "one.",
             live=True,
         ),
     ] = "main"

@@ -1,0 +1,100 @@
+"""What the access service takes and gives: settings, replies to strangers, decisions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from carapace.channels.access.pairing_texts import APPROVED
+from carapace.channels.access.records import AllowedSender
+from carapace.channels.accounts.settings import Branch, branches
+from carapace.channels.types import Target
+from carapace.config.settings.channels import ChannelDefaults, ChannelsSettings
+from carapace.config.settings.commands import CommandsSettings
+from carapace.config.settings.messages import MessagesSettings
+from carapace.provenance import Authority
+
+__all__ = ["AccessSettings", "Approved", "Approver", "CommandAnswer", "PairingReply"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessSettings:
+    """What the settings say about people.
+
+    Attributes:
+        channels: By id; a channel that is not here is turned off.
+    """
+
+    defaults: ChannelDefaults = field(default_factory=ChannelDefaults)
+    channels: Mapping[str, Branch]
+    messages: MessagesSettings = field(default_factory=MessagesSettings)
+    commands: CommandsSettings = field(default_factory=CommandsSettings)
+
+    @staticmethod
+    def of(
+        channels: ChannelsSettings, messages: MessagesSettings, commands: CommandsSettings
+    ) -> AccessSettings:
+        """The same, from the branches of the tree of settings."""
+        return AccessSettings(
+            defaults=channels.defaults,
+            channels=branches(channels),
+            messages=messages,
+            commands=commands,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairingReply:
+    """What to do about a stranger.
+
+    Attributes:
+        code: None if too many wait, or if they were let in meanwhile.
+        created: They were not told yet; say `text` to them, once.
+        is_allowed: They were let in meanwhile; judge the message again after `requested`.
+        text: Empty without a code.
+    """
+
+    code: str | None = field(repr=False)
+    created: bool
+    is_allowed: bool = False
+    text: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approver:
+    """Who decides about strangers.
+
+    Attributes:
+        name: For the trail: an operator's device, or `channel:id`.
+        authority: Of the connection or the message by which they decide, at that moment (E11).
+    """
+
+    name: str
+    authority: Authority
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approved:
+    """Somebody was let in.
+
+    Attributes:
+        target: Where they wait for an answer.
+        note: What to tell them there.
+    """
+
+    sender: AllowedSender
+    target: Target
+    note: str = APPROVED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandAnswer:
+    """The answer to `/approve` or `/reject`.
+
+    Attributes:
+        text: For who typed it.
+        approved: Somebody to be told, if there is one.
+    """
+
+    text: str
+    approved: Approved | None = None
