@@ -63,7 +63,7 @@ def _bounds(meta: msgspec.Meta) -> str:
     if meta.min_length is not None:
         out += f" of {meta.min_length} to {meta.max_length} characters"
     if meta.pattern is not None:
-        out += f" matching {meta.pattern}"
+        out += f" matching `{meta.pattern}`"
     return out
 
 

@@ -25,7 +25,7 @@ class Fruit(StrEnum):
         (Annotated[int, Meta(ge=512, le=1_048_576)], "a whole number from 512 to 1048576"),
         (Annotated[float, Meta(gt=0)], "a number above 0"),
         (Name, "text of 1 to 256 characters"),
-        (Annotated[str, Meta(pattern="^a$")], "text matching ^a$"),
+        (Annotated[str, Meta(pattern="^a$")], "text matching `^a$`"),
         (Literal["a", "b"] | None, 'one of "a", "b"'),
         (Fruit, 'one of "apple"'),
         (tuple[str, ...], "a list, each text"),
