@@ -8,6 +8,7 @@ second one ends the process at once: everything that counts is on disk already.
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import threading
@@ -39,11 +40,17 @@ def run_in_foreground(run: RunGateway, on_ready: OnReady) -> None:
                 os._exit(INTERRUPTED)
             stop.set()
 
+        def settled(ready: dict[str, Any]) -> None:
+            # What is here now stays until the end. Each full collection would walk all of it,
+            # and nobody is served for those tens of milliseconds.
+            gc.freeze()
+            on_ready(ready)
+
         loop = asyncio.get_running_loop()
         for number in _SIGNALS:
             loop.add_signal_handler(number, on_signal)
         try:
-            await run(on_ready, stop)
+            await run(settled, stop)
         finally:
             for number in _SIGNALS:
                 loop.remove_signal_handler(number)

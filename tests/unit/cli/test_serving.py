@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import builtins
+import gc
 import os
 import signal
 
@@ -41,6 +42,21 @@ def test_a_signal_ends_the_foreground_in_order():
     run_in_foreground(gateway, on_ready)
     assert seen == [{"port": 1}]
     assert gateway.has_stopped
+
+
+def test_the_garbage_collector_leaves_alone_what_a_ready_gateway_consists_of():
+    frozen: list[int] = []
+
+    def on_ready(ready: dict) -> None:
+        frozen.append(gc.get_freeze_count())
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    gc.unfreeze()
+    try:
+        run_in_foreground(Gateway(), on_ready)
+    finally:
+        gc.unfreeze()
+    assert frozen[0] > 1_000
 
 
 def test_a_second_signal_ends_at_once(monkeypatch: pytest.MonkeyPatch):
