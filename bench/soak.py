@@ -108,7 +108,7 @@ def _configure(config: Path, metrics_port: int, callback_port: int) -> None:
     found["metrics"] = {"enabled": True, "port": metrics_port}
     found["hooks"] = {"enabled": True, "token": HOOK_TOKEN}
     # Small, so that conversations are as long as they get within minutes.
-    found["models"]["providers"]["fake"]["models"][0] |= {"contextWindow": 16_000, "maxTokens": 512}
+    found["models"]["providers"]["fake"]["models"][0] |= {"contextWindow": 8_000, "maxTokens": 512}
     config.write_text(json.dumps(found))
 
 

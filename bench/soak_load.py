@@ -35,11 +35,11 @@ _FAULTS: Final = (
 )
 _TEXTS: Final = (
     "[[tokens:8]]",
-    "[[tokens:60]]",
+    "[[tokens:400]]",
+    "[[tokens:600]]",
     "[[tokens:20]][[gap:5]]",
     "How are you?",
-    "[[think:hm]][[tokens:12]]",
-    "[[error:500]]",
+    "[[think:hm]][[tokens:300]]",
     "Look at https://127.0.0.1:9/page please",
 )
 
