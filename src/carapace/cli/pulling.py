@@ -17,6 +17,7 @@ from carapace.agent.weights.pull import Puller
 from carapace.agent.weights.sources import Hub, Mirror
 from carapace.agent.weights.speech import SPEECH_NAME, SpeechModel
 from carapace.cli.output import megabytes
+from carapace.cli.target import load_config
 from carapace.clock import SystemClock
 from carapace.config.paths import Paths
 from carapace.net.client import Egress
@@ -63,7 +64,8 @@ def _puller(paths: Paths, library: Library) -> Generator[Puller]:
     paths.make_state_dir()
     clock = SystemClock()
     audit = Audit(paths.state_dir / CLI_AUDIT, clock=clock, redactor=Redactor())
-    egress = Egress(audit)
+    settings = load_config(paths).settings
+    egress = Egress(audit, settings=None if settings is None else settings.net)
     sources = (Hub(egress), Mirror(egress, lambda: find_index(os.environ, run_pip)))
     try:
         yield Puller(library, egress, sources, clock=clock)

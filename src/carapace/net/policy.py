@@ -14,7 +14,7 @@ from carapace.net.address import IPAddress, is_local_name, is_metadata, is_metad
 from carapace.net.allow import AllowRule
 from carapace.net.url import Endpoint, literal, parse_url
 
-__all__ = ["EgressCaller", "EgressPolicy", "HostPort", "allow_url"]
+__all__ = ["EgressCaller", "EgressPolicy", "HostPort", "allow_url", "names_own_network"]
 
 HostPort = tuple[str, int]
 MEBIBYTE = 1024 * 1024
@@ -111,3 +111,14 @@ def allow_url(url: str) -> HostPort:
     """
     endpoint = parse_url(url)
     return (endpoint.host, endpoint.port)
+
+
+def names_own_network(endpoint: Endpoint) -> bool:
+    """Whether a configured address says by itself that it is not public.
+
+    That is `localhost` or a literal address that is not public; whoever writes one means it.
+    """
+    if endpoint.host == "localhost":
+        return True
+    address = literal(endpoint.host)
+    return address is not None and refusal(address) is not None

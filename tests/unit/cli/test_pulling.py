@@ -16,7 +16,9 @@ from carapace.cli import pulling
 from carapace.cli.options import Place
 from carapace.cli.pulling import CLI_AUDIT, library_of, pull_model, pull_speech
 from carapace.cli.target import paths_of
+from carapace.config.settings.net import NetSettings
 from carapace.errors import Refused
+from carapace.telemetry.audit import Audit
 from support.command import Command
 
 
@@ -92,3 +94,23 @@ def test_the_speech_model_is_fetched_into_a_folder_of_its_own(
     assert asked == ["model.bin", "config.json", "tokenizer.json", "vocabulary.txt"]
     assert sorted(path.name for path in folder.iterdir()) == sorted(asked)
     assert folder == paths_of(Place()).state_dir / "models" / "speech" / "whisper-base"
+
+
+def test_the_download_goes_the_way_that_the_settings_say(
+    cara: Command, model: Path, monkeypatch: pytest.MonkeyPatch
+):
+    made: list[object] = []
+    real = pulling.Egress
+
+    def remember(audit: Audit, *, settings: NetSettings | None = None) -> object:
+        made.append(settings and settings.proxy.url)
+        return real(audit, settings=settings)
+
+    monkeypatch.setattr(pulling, "Egress", remember)
+    paths = paths_of(Place())
+    paths.config_path.parent.mkdir(parents=True, exist_ok=True)
+    paths.config_path.write_text('{ net: { proxy: { url: "http://proxy.example:3128" } } }')
+    pull_model(paths, str(model))
+    paths.config_path.write_text("{ broken")
+    pull_model(paths, str(model))
+    assert made == ["http://proxy.example:3128", None]

@@ -5,7 +5,7 @@ from ipaddress import ip_address
 import pytest
 
 from carapace.net.allow import parse_rule
-from carapace.net.policy import EgressCaller, EgressPolicy, allow_url
+from carapace.net.policy import EgressCaller, EgressPolicy, allow_url, names_own_network
 from carapace.net.url import InvalidUrl, parse_url
 from support.egress import PUBLIC
 
@@ -111,3 +111,20 @@ def test_a_host_may_be_refused_before_anything_is_known_of_the_request():
     assert policy.refuse_host("a.example", 443) is None
     assert policy.refuse_host("a.example", 80) is not None
     assert OPEN.refuse_host("printer", 80) == "a name of this machine or its local network"
+
+
+@pytest.mark.parametrize(
+    ("url", "own"),
+    [
+        ("http://localhost:1/v1", True),
+        ("http://127.0.0.1/v1", True),
+        ("http://[::1]/v1", True),
+        ("http://192.168.1.2/v1", True),
+        ("https://8.8.8.8", False),
+        ("https://localhost.example", False),
+        ("http://[::ffff:10.0.0.1]/", True),
+        ("http://[64:ff9b::7f00:1]/", True),
+    ],
+)
+def test_only_a_url_that_names_its_own_network_may_lead_there(url: str, own: bool):
+    assert names_own_network(parse_url(url)) is own

@@ -5,7 +5,6 @@ Pure. Order matters: where nobody chose a model, the first source that has one i
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Mapping
 from dataclasses import replace
 from urllib.parse import urlsplit
@@ -15,7 +14,7 @@ from carapace.agent.providers.catalogue import Catalogue, Vendor
 from carapace.agent.providers.spec import Api, ModelSpec, ProviderSpec
 from carapace.config.settings.models import ModelSettings, ModelsSettings, ProviderSettings
 
-__all__ = ["OLLAMA", "find_sources", "names_own_network", "ollama_url", "unsupported"]
+__all__ = ["OLLAMA", "find_sources", "ollama_url", "unsupported"]
 
 OLLAMA = "ollama"
 _OLLAMA_PORT = 11434
@@ -117,14 +116,3 @@ def _model(provider: str, row: ModelSettings, catalogue: Catalogue) -> ModelSpec
         api=Api(row.api) if row.api in _KNOWN_APIS else None,
         headers=row.headers,
     )
-
-
-def names_own_network(base_url: str) -> bool:
-    """Whether the URL itself says `localhost` or a literal address that is not public."""
-    host = urlsplit(base_url).hostname or ""
-    if host == "localhost":
-        return True
-    try:
-        return not ipaddress.ip_address(host).is_global
-    except ValueError:
-        return False

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from carapace.agent.providers.discovery import names_own_network
 from carapace.agent.providers.spec import HttpClientFactory, ProviderSpec
 from carapace.net.client import Egress
-from carapace.net.policy import EgressCaller, EgressPolicy, allow_url
+from carapace.net.policy import EgressCaller, EgressPolicy, allow_url, names_own_network
+from carapace.net.url import parse_url
 
 __all__ = ["provider_clients", "provider_policy"]
 
@@ -25,7 +25,7 @@ def provider_policy(spec: ProviderSpec) -> EgressPolicy:
     only = frozenset({allow_url(spec.base_url)}) if spec.base_url else None
     is_private = spec.allow_private
     if is_private is None:
-        is_private = spec.base_url is not None and names_own_network(spec.base_url)
+        is_private = spec.base_url is not None and names_own_network(parse_url(spec.base_url))
     return EgressPolicy(
         allow_hosts=only if only and is_private else frozenset(),
         only_hosts=only,

@@ -37,11 +37,10 @@ from carapace.channels.types import (
 )
 from carapace.clock import Clock
 from carapace.errors import Refused
-from carapace.net.address import refusal
 from carapace.net.client import Egress
-from carapace.net.policy import EgressCaller, EgressPolicy
+from carapace.net.policy import EgressCaller, EgressPolicy, names_own_network
 from carapace.net.refused import refusal_of
-from carapace.net.url import Endpoint, InvalidUrl, literal, parse_url
+from carapace.net.url import InvalidUrl, parse_url
 
 __all__ = ["WEBHOOK_ID", "WebhookAccount", "WebhookChannel", "callback_policy"]
 
@@ -275,7 +274,7 @@ def callback_policy(url: str, *, allow_private: bool | None) -> EgressPolicy:
         endpoint = parse_url(url)
     except InvalidUrl as error:
         raise Refused(f"callbackUrl is not an address to post to: {error}. Correct it.") from None
-    is_private = _names_own_network(endpoint) if allow_private is None else allow_private
+    is_private = names_own_network(endpoint) if allow_private is None else allow_private
     if endpoint.scheme == "http" and not is_private:
         raise Refused(
             "callbackUrl is http: words and signatures would go in the clear. Use https, or set "
@@ -293,13 +292,6 @@ def callback_policy(url: str, *, allow_private: bool | None) -> EgressPolicy:
         silence_timeout_s=_ANSWER_TIMEOUT_S,
         total_timeout_s=_ANSWER_TIMEOUT_S + _CONNECT_TIMEOUT_S,
     )
-
-
-def _names_own_network(endpoint: Endpoint) -> bool:
-    if endpoint.host == "localhost":
-        return True
-    address = literal(endpoint.host)
-    return address is not None and refusal(address) is not None
 
 
 def _checked(account: str, settings: Mapping[str, Any]) -> _Settings:

@@ -11,7 +11,6 @@ from carapace.agent.pricing import Price
 from carapace.agent.providers.catalogue import well_known
 from carapace.agent.providers.discovery import (
     find_sources,
-    names_own_network,
     ollama_url,
     unsupported,
 )
@@ -132,19 +131,3 @@ def test_a_format_nobody_speaks_is_skipped_and_named() -> None:
 )
 def test_ollama_is_where_its_own_variable_says(said: str, url: str) -> None:
     assert ollama_url({"OLLAMA_HOST": said}) == url
-
-
-@pytest.mark.parametrize(
-    ("url", "own"),
-    [
-        ("http://localhost:1/v1", True),
-        ("http://127.0.0.1/v1", True),
-        ("http://[::1]/v1", True),
-        ("http://192.168.1.2/v1", True),
-        ("https://8.8.8.8", False),
-        ("https://localhost.example", False),
-        ("nonsense", False),
-    ],
-)
-def test_only_a_url_that_names_its_own_network_may_lead_there(url: str, own: bool) -> None:
-    assert names_own_network(url) is own

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from ipaddress import ip_address
 
 import pytest
 
@@ -321,7 +322,7 @@ def test_the_cloud_metadata_service_is_never_reached():
     assert policy.refuse_addresses(
         "169.254.169.254",
         80,
-        [webhook.literal("169.254.169.254")],  # pyright: ignore[reportArgumentType]
+        [ip_address("169.254.169.254")],
     )
 
 
