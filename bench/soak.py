@@ -22,7 +22,7 @@ from peers import Peer, carapace, free_port, model_server
 
 __all__ = ["Verdict", "soak"]
 
-WARM_S: Final = 20.0
+WARM_S: Final = 40.0
 MAX_QUIET_S: Final = 90.0
 _SEED: Final = 20_261_122
 _CALM: Final = 3

@@ -105,7 +105,7 @@ class Load:
             for step in range(self._luck.randint(1, 6)):
                 await client.call(f"h{step}", "health")
                 await client.call(f"l{step}", "sessions.list")
-                await asyncio.sleep(self._luck.uniform(0, 3))
+                await _listen(client, self._luck.uniform(0, 3))
                 await self._chat(client, f"agent:main:soak-{number % _SESSIONS}")
         finally:
             await client.close()
@@ -206,6 +206,16 @@ class Load:
         await asyncio.to_thread(fresh.write_text, json.dumps(found))
         await asyncio.to_thread(fresh.replace, self._config)
         self.done["settings changed"] += 1
+
+
+async def _listen(client: Client, seconds: float) -> None:
+    """Pause, and read what is broadcast: who does not read is cut off as a slow consumer."""
+    try:
+        async with asyncio.timeout(seconds):
+            while True:
+                await client.socket.recv()
+    except TimeoutError:
+        return
 
 
 def _ends(frame: dict[str, Any], run_id: str) -> bool:
