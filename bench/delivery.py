@@ -35,7 +35,7 @@ def machine(folder: Path) -> str:
     return (
         f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python "
         f"{platform.python_version()}, SQLite {sqlite3.sqlite_version}, fsync of 4 kB "
-        f"{statistics.median(times):.2f} ms"
+        f"{statistics.median(times):.2f} ms, load average before the start {os.getloadavg()[0]:.1f}"
     )
 
 
