@@ -531,6 +531,8 @@ class AgentService:
             self._ended(run, await self._turns.run(run))
         finally:
             guard.cancel()
+            # Ended runs are remembered for a while; what their task held need not be.
+            run.task = None
             if self._lanes.release(run.run_id):
                 self._pump()
 
