@@ -265,7 +265,7 @@ class Turns:
         room = room_for(target.context_tokens, talk.profile.reserve_tokens) - talk.overhead_tokens
         if estimate_tokens(talk.messages) > room:
             await self._compact(run, draft, talk)
-        talk.messages = fit(talk.messages, room)
+            talk.messages = fit(talk.messages, room)
         if not target.takes_images and any(map(_has_images, talk.messages)):
             talk.messages = [_without_images(message) for message in talk.messages]
 
