@@ -56,3 +56,11 @@ bench *args:
 # Start a gateway from this checkout.
 up *args:
     cara up {{ args }}
+
+# How long a message takes through the gateway, and how many a second are written down.
+delivery *args:
+    python bench/delivery.py {{ args }}
+
+# Mixed load for two hours (or `--minutes N`): nothing may grow.
+soak *args:
+    python bench/soak.py {{ args }}

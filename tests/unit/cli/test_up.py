@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import io
 import json
 import os
@@ -82,6 +83,11 @@ def test_one_json_line_says_that_it_listens(cara: Command, app: App):
     assert json.loads(done.out) == {"event": "ready", "port": 4711}
     assert app.has_stopped
     assert app.options == Options(None, None, 4711, "lan", "t", True, True, True)
+
+
+def test_garbage_is_collected_again_once_everything_is_imported(cara: Command, app: App):
+    assert cara("up", "--json").code == 0
+    assert gc.isenabled()
 
 
 def test_people_are_told_where_and_how(cara: Command, app: App):
