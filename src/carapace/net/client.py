@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -11,6 +12,7 @@ import httpx2
 
 from carapace.config.settings.net import NetSettings
 from carapace.errors import Refused
+from carapace.net.address import refusal
 from carapace.net.backend import GuardedBackend, Way, system_dialler
 from carapace.net.http_client import GuardedClient
 from carapace.net.policy import EgressCaller, EgressPolicy
@@ -19,7 +21,7 @@ from carapace.net.refused import EgressRefused
 from carapace.net.resolve import Resolver, SystemResolver
 from carapace.net.transport import GuardedTransport
 from carapace.net.unix import unix_client
-from carapace.net.url import InvalidUrl
+from carapace.net.url import InvalidUrl, literal
 from carapace.net.websocket import WebSocketClient, WebSocketLimits, open_websocket
 from carapace.telemetry.audit import Audit, AuditKind
 from carapace.telemetry.log import get_logger
@@ -27,6 +29,7 @@ from carapace.telemetry.log import get_logger
 __all__ = ["Egress"]
 
 _KEEPALIVE_S = 60.0
+_LOOKUP_TIMEOUT_S = 5.0
 log = get_logger(__name__)
 
 
@@ -136,6 +139,27 @@ class Egress:
             subprotocols=subprotocols,
             limits=limits or WebSocketLimits(),
         )
+
+    async def is_own_network(self, host: str, port: int) -> bool:
+        """Whether a host stands on this machine or in its own network, and nowhere else.
+
+        False if a proxy would look the name up, or if it has no address within five seconds.
+
+        Args:
+            host: As `carapace.net.url.check_host` writes it.
+            port: 1 to 65535.
+        """
+        proxy = self._proxy
+        if proxy is not None and proxy.serves(host):
+            return False
+        if (address := literal(host)) is not None:
+            return refusal(address) is not None
+        try:
+            async with asyncio.timeout(_LOOKUP_TIMEOUT_S):
+                addresses = await self._way.resolver.resolve(host, port)
+        except (OSError, UnicodeError):
+            return False
+        return bool(addresses) and all(refusal(one) is not None for one in addresses)
 
     def unix_client(self, path: str) -> httpx2.AsyncClient:
         """A client for a daemon's socket on this machine; see `carapace.net.unix`."""

@@ -14,7 +14,7 @@ from carapace.net.client import Egress
 from carapace.net.policy import EgressCaller, EgressPolicy, allow_url
 from carapace.net.websocket import HandshakeFailed
 from support.authority import shared_authority
-from support.egress import AuditTrail, make_egress, serving
+from support.egress import PUBLIC, AuditTrail, NameTable, make_egress, serving
 from support.proxy_server import http_proxy, socks_proxy
 from support.public_web import public_host
 
@@ -118,3 +118,22 @@ def test_a_proxy_that_cannot_be_read_is_refused_and_changes_nothing(tmp_path):
     with pytest.raises(Refused, match=r"net\.proxy\.url"):
         egress.apply(NetSettings(proxy=ProxySettings(url="http://0x7f.1:3128")))
     assert egress._proxy is before
+
+
+async def test_own_network_is_where_no_address_is_public(tmp_path):
+    names = NameTable(
+        near_example=[["10.0.0.7", "fd00::7"]],
+        far_example=[[PUBLIC]],
+        mixed_example=[["10.0.0.7", PUBLIC]],
+        empty_example=[[]],
+    )
+    egress, _ = make_egress(tmp_path, names=names)
+    hosts = ["near.example", "10.0.0.7", "far.example", PUBLIC, "mixed.example", "empty.example"]
+    is_own = [await egress.is_own_network(host, 443) for host in [*hosts, "unknown.example"]]
+    assert is_own == [True, True, False, False, False, False, False]
+
+
+async def test_what_a_proxy_looks_up_is_not_known_to_be_near(tmp_path):
+    egress, _ = make_egress(tmp_path, names=NameTable(near_example=[["10.0.0.7"]]))
+    egress.apply(NetSettings(proxy=ProxySettings(url="http://127.0.0.1:1")))
+    assert not await egress.is_own_network("near.example", 443)

@@ -16,7 +16,7 @@ from carapace.agent.weights.progress import Meter
 from carapace.errors import Failed
 from carapace.net.client import Egress
 from carapace.net.policy import EgressCaller, EgressPolicy, HostPort, allow_url
-from carapace.net.url import InvalidUrl, literal, parse_url
+from carapace.net.url import InvalidUrl, parse_url
 
 __all__ = ["MAX_WHEEL_BYTES", "Hub", "Mirror"]
 
@@ -111,8 +111,7 @@ class Mirror:
         async with self._egress.http_client(pages) as client:
             url = await locate(client, index, part.project, part.filename, part.wheel_sha256)
         file_host = _file_host(url, index_host)
-        is_near = _is_near(file_host, index_host)
-        own = frozenset([index_host, file_host] if is_near else [index_host])
+        own = await self._own_hosts(file_host, index_host)
         files = EgressCaller("weights.index", _policy(MAX_WHEEL_BYTES, hosts=own))
         headers: dict[str, str] = {}
         if index.authorization is not None and file_host == index_host:
@@ -131,17 +130,15 @@ class Mirror:
             _delete(wheel)
             raise Failed(f"{part.filename} is not the file that was pinned; it was deleted.")
 
+    async def _own_hosts(self, file_host: HostPort, index_host: HostPort) -> frozenset[HostPort]:
+        """The hosts that may stand on non-public addresses.
 
-def _is_near(file_host: HostPort, index_host: HostPort) -> bool:
-    """Whether the files lie in the index's own domain, and so in the operator's own network.
-
-    An index on the internet must not send the gateway to a private address.
-    """
-    file_name, index_name = file_host[0], index_host[0]
-    if file_name == index_name or literal(index_name) is not None:
-        return file_name == index_name
-    domain = index_name.partition(".")[2]
-    return "." in domain and file_name.endswith("." + domain)
+        An index in the operator's own network names its neighbours, under whatever names its
+        mirror answers for; one on the internet must not send the gateway to a private address.
+        """
+        if await self._egress.is_own_network(*index_host):
+            return frozenset([index_host, file_host])
+        return frozenset([index_host])
 
 
 def _file_host(url: str, index_host: HostPort) -> HostPort:
