@@ -146,9 +146,9 @@ def family(pid: int) -> list[int]:
 def model_server(home: Path) -> Peer:
     """The scripted model server."""
     port = free_port()
-    script = str(ROOT / "tests" / "support" / "fake_llm.py")
-    env = {**os.environ, "HOME": str(home)}
-    return Peer("model", [sys.executable, script, "--port", str(port)], port, env)
+    env = {**os.environ, "HOME": str(home), "PYTHONPATH": str(ROOT / "tests")}
+    command = [sys.executable, "-m", "support.fake_llm", "--port", str(port)]
+    return Peer("model", command, port, env)
 
 
 def node_gateway(folder: Path, home: Path, model_port: int) -> Peer:

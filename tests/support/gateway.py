@@ -106,9 +106,9 @@ async def _end(started: Started) -> None:
 @asynccontextmanager
 async def model_server(home: Path) -> AsyncGenerator[Started]:
     """`tests/support/fake_llm.py` on a free port."""
-    script = str(ROOT / "tests" / "support" / "fake_llm.py")
-    command = (sys.executable, script, "--port", "0")
-    started = await _start(command, dict(os.environ), home / "model", "event")
+    command = (sys.executable, "-m", "support.fake_llm", "--port", "0")
+    env = {**os.environ, "PYTHONPATH": str(ROOT / "tests")}
+    started = await _start(command, env, home / "model", "event")
     try:
         yield started
     finally:
