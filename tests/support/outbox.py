@@ -166,6 +166,14 @@ class SendingHouse:
             while not await check():  # noqa: ASYNC110 - the database tells of nothing
                 await asyncio.sleep(0.002)
 
+    async def failed_once(self, outbox_id: int) -> None:
+        """Wait until the database knows of this row's first failure."""
+
+        async def has_failed() -> bool:
+            return (await self.row(outbox_id)).failures == 1
+
+        await self.until(has_failed)
+
     async def ended(self, *outbox_ids: int) -> list[OutboxRow]:
         """These rows, once all have ended; a fake clock goes on meanwhile."""
 

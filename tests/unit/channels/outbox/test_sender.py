@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
-
-import pytest
 
 from carapace.channels.outbox.attempt import Cancelled
 from carapace.channels.outbox.records import insert
@@ -17,55 +12,29 @@ from carapace.channels.outbox.sender import SenderOptions
 from carapace.channels.outbox.types import AttemptOutcome, Cause, OutboxRow, OutboxState
 from carapace.channels.types import Dead, Delivered, Outgoing, RetryAfter, SendOutcome, Unknown
 from carapace.provenance import OWNER
-from carapace.store.errors import WriteLost, WriteUnknown
-from carapace.store.ports import Database, Tx
 from carapace.telemetry.exposition import render
 from support.clock import FakeClock
-from support.outbox import BLIND, DROPS, LOOKS_UP, SendingHouse, outgoing, sending_house
+from support.faulty_database import FaultyDatabase
+from support.outbox import BLIND, SendingHouse, outgoing, sending_house
 from support.polling import until
 from support.recording_channel import RecordingAccount, RecordingIntake, Step
 
 
-class JumpingClock(FakeClock):
-    """A clock whose wall time can be set."""
-
-    jump_s: float = 0.0
-
-    def now(self) -> datetime:
-        return super().now() + timedelta(seconds=self.jump_s)
-
-
-class FaultyDatabase:
-    """The real database; while told so, commits fail or report back wrongly."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        self.faults: list[tuple[Exception, bool]] = []
-        self.constant: Exception | None = None
-        self.failed = 0
-
-    async def read(self, fn: Callable[[Tx], Any]) -> Any:
-        return await self._database.read(fn)
-
-    async def write(self, fn: Callable[[Tx], Any]) -> Any:
-        if self.constant is not None:
-            self.failed += 1
-            raise self.constant
-        if not self.faults:
-            return await self._database.write(fn)
-        error, is_written = self.faults.pop(0)
-        self.failed += 1
-        if is_written:
-            await self._database.write(fn)
-        raise error
-
-    async def close(self) -> None:
-        await self._database.close()
-
-
-def faulty(house: SendingHouse) -> FaultyDatabase:
-    assert isinstance(house.database, FaultyDatabase)
-    return house.database
+async def insert_unseen(house: SendingHouse, message: Outgoing, *, run_id: str | None) -> int:
+    """As another transaction does it: the sender is not told."""
+    now_ms = house.clock.now_ms()
+    key = await house.database.write(
+        lambda tx: insert(
+            tx,
+            message,
+            provenance=OWNER,
+            run_id=run_id,
+            created_at_ms=now_ms,
+            expires_at_ms=now_ms + 60_000,
+        )
+    )
+    assert key is not None
+    return key
 
 
 async def test_a_message_is_delivered_and_told():
@@ -104,18 +73,7 @@ async def test_what_waited_before_the_start_is_sent():
 async def test_rows_of_another_transaction_are_sent_once_it_is_told():
     async with sending_house() as house:
         house.start()
-        now_ms = house.clock.now_ms()
-        key = await house.database.write(
-            lambda tx: insert(
-                tx,
-                outgoing("answer"),
-                provenance=OWNER,
-                run_id="run",
-                created_at_ms=now_ms,
-                expires_at_ms=now_ms + 60_000,
-            )
-        )
-        assert key is not None
+        key = await insert_unseen(house, outgoing("answer"), run_id="run")
         house.outbox.notify()
         [row] = await house.ended(key)
         assert row.run_id == "run"
@@ -151,11 +109,7 @@ async def test_a_retry_comes_when_the_service_said():
         house.account.script(RetryAfter(reason="slow down", after_s=90))
         key = await house.put("x")
         house.start()
-
-        async def failed_once() -> bool:
-            return (await house.row(key)).failures == 1
-
-        await house.until(failed_once)
+        await house.failed_once(key)
         await clock.advance(89)
         assert len(house.account.sent) == 1
         await house.ended(key)
@@ -226,19 +180,6 @@ async def test_what_the_service_refuses_is_dead_and_told_and_the_next_goes_on():
         assert {event.payload.state for event in house.ears.events} == {"dead", "delivered"}
 
 
-async def test_who_was_not_told_before_a_crash_is_told_after_it(tmp_path: Path):
-    async with sending_house(folder=tmp_path) as house:
-        house.ears.failures = [ValueError("no session")] * 100
-        house.account.script(Dead(reason="blocked"))
-        house.start()
-        key = await house.put("a")
-        await house.ended(key)
-    async with sending_house(folder=tmp_path) as house:
-        house.start()
-        await asyncio.wait_for(house.ears.heard.wait(), 5)
-        assert [one.outbox_id for one in house.ears.dead] == [key]
-
-
 async def test_an_exception_and_a_hang_are_unknown_and_the_repeat_is_marked():
     options = SenderOptions(send_timeout_s=0.03, grace_s=0.03)
     async with sending_house(options=options) as house:
@@ -248,51 +189,6 @@ async def test_an_exception_and_a_hang_are_unknown_and_the_repeat_is_marked():
         assert [one.may_be_repeat for one in house.account.sent] == [False, True]
         assert row.may_be_repeat
         assert len(house.account.texts()) == 2
-
-
-@pytest.mark.parametrize(("info", "marks"), [(BLIND, [True]), (DROPS, [False]), (LOOKS_UP, [])])
-async def test_a_crash_while_sending_never_makes_an_unmarked_copy(
-    tmp_path: Path, info: Any, marks: list[bool]
-):
-    async with sending_house(info=info, folder=tmp_path) as house:
-        house.account.script(Step(arrives=True))
-        house.account.hold()
-        house.start()
-        key = await house.put("a")
-        await house.account.sent_at_least(1)
-        service = house.account
-        await house.stop()
-    async with sending_house(info=info, folder=tmp_path) as house:
-        service.sent.clear()
-        service.release()
-        house.accounts["default"] = service
-        house.start()
-        [row] = await house.ended(key)
-        assert [one.may_be_repeat for one in service.sent] == marks
-        assert row.failures == 0
-        copies = [one for one in service.seen if not one.may_be_repeat]
-        assert len(copies) == 1
-
-
-async def test_recovery_burns_no_retries_and_waits_for_the_channel(tmp_path: Path):
-    async with sending_house(folder=tmp_path) as house:
-        house.account.hold()
-        house.start()
-        key = await house.put("a")
-        await house.account.sent_at_least(1)
-        await house.stop()
-    clock = FakeClock()
-    async with sending_house(folder=tmp_path, clock=clock) as house:
-        found = await house.sender.recover()
-        assert found.unknown == 1
-        house.account.problem = "connecting"
-        house.start()
-        await clock.advance(20)
-        row = await house.row(key)
-        assert (row.state, row.attempts, row.failures) == (OutboxState.UNKNOWN, 1, 0)
-        house.account.problem = None
-        await clock.advance(0.5)
-        await house.ended(key)
 
 
 async def test_a_drain_ends_what_runs_and_takes_nothing_new():
@@ -385,154 +281,18 @@ async def test_media_are_let_go_of_when_delivered():
         assert released == [f"outbox:{made.outbox_id}"]
 
 
-async def test_a_full_disk_pauses_and_the_result_is_not_sent_again():
-    async with sending_house(wrap=FaultyDatabase) as house:
-        house.account.hold()
-        key = await house.put("a")
-        house.start()
-        await house.account.sent_at_least(1)
-        faulty(house).constant = WriteLost("The disk is full.")
-        house.account.release()
-        await until(lambda: faulty(house).failed >= 2)
-        assert house.sender.check() is not None
-        assert house.sender.in_flight == 1
-        faulty(house).constant = None
-        [row] = await house.ended(key)
-        assert row.state is OutboxState.DELIVERED
-        assert house.account.texts() == ["a"]
-        await until(lambda: house.sender.check() is None)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("is_written", [True, False])
-async def test_a_commit_that_does_not_report_back_costs_no_copy(is_written: bool):
-    async with sending_house(wrap=FaultyDatabase) as house:
-        house.start()
-        await house.ended(await house.put("first"))
-        key = await house.put("a")
-        faulty(house).faults = [(WriteUnknown("No answer."), is_written)] * 3
-        [row] = await house.ended(key)
-        assert house.account.texts() == ["first", "a"]
-        assert (row.state, row.may_be_repeat) == (OutboxState.DELIVERED, False)
-
-
-@pytest.mark.slow
-async def test_a_start_on_a_disk_in_trouble_waits_for_it():
-    async with sending_house(wrap=FaultyDatabase) as house:
-        key = await house.put("a")
-        faulty(house).faults = [(WriteLost("Full."), False)] * 2
-        house.start()
-        await house.ended(key)
-        assert house.account.texts() == ["a"]
-
-
-async def test_a_fault_of_ours_in_a_step_pauses_and_goes_on():
-    async with sending_house(wrap=FaultyDatabase) as house:
-        house.start()
-        await house.ended(await house.put("first"))
-        faulty(house).faults = [(ZeroDivisionError("bug"), False)]
-        await house.database.read(lambda tx: tx.one("SELECT 1"))
-        house.outbox.notify()
-        await until(lambda: faulty(house).failed == 1)
-        await house.ended(await house.put("a"))
-
-
-async def test_a_clock_set_forward_expires_messages_with_a_notice():
-    clock = JumpingClock()
-    async with sending_house(clock=clock) as house:
-        house.account.problem = "connecting"
-        key = await house.put("a")
-        house.start()
-        await clock.advance(1)
-        clock.jump_s = 86_400
-        await clock.advance(10)
-        [row] = await house.ended(key)
-        assert row.cause is Cause.EXPIRED
-        await asyncio.wait_for(house.ears.heard.wait(), 5)
-
-
-@pytest.mark.slow
-async def test_a_clock_set_back_neither_loses_nor_holds_messages():
-    clock = JumpingClock()
-    async with sending_house(clock=clock) as house:
-        house.account.script(RetryAfter(reason="busy", after_s=60))
-        key = await house.put("a")
-        house.start()
-
-        async def failed_once() -> bool:
-            return (await house.row(key)).failures == 1
-
-        await house.until(failed_once)
-        clock.jump_s = -10 * 86_400
-        # Woken by its heartbeat the sender brings the retry near: an hour at most.
-        for _ in range(20):
-            await clock.advance(5)
-            await asyncio.sleep(0.005)
-
-        async def is_near() -> bool:
-            return (await house.row(key)).next_at_ms <= clock.now_ms() + 3_600_000
-
-        await house.until(is_near)
-        for _ in range(40):
-            await clock.advance(120)
-            await asyncio.sleep(0.002)
-        [row] = await house.ended(key)
-        assert row.state in {OutboxState.DELIVERED, OutboxState.DEAD}
-        assert len(house.account.sent) <= 2
-
-
-async def test_a_clock_set_back_while_the_disk_is_full_is_not_forgotten():
-    clock = JumpingClock()
-    async with sending_house(clock=clock, wrap=FaultyDatabase) as house:
-        house.start()
-        await house.ended(await house.put("first"))
-        house.account.script(RetryAfter(reason="busy", after_s=3_500))
-        key = await house.put("a", ttl_s=7_200)
-
-        async def failed_once() -> bool:
-            return (await house.row(key)).failures == 1
-
-        await house.until(failed_once)
-        faulty(house).constant = WriteLost("The disk is full.")
-        clock.jump_s = -86_400
-        house.outbox.notify()
-        await until(lambda: faulty(house).failed)
-        faulty(house).constant = None
-        [row] = await house.ended(key)
-        assert row.state is OutboxState.DELIVERED
-        assert len(house.account.sent) == 3
-
-
 async def test_an_idle_sender_writes_nothing():
     clock = FakeClock()
-    async with sending_house(clock=clock, wrap=CountingDatabase) as house:
+    async with sending_house(clock=clock, wrap=FaultyDatabase) as house:
         house.start()
         await house.ended(await house.put("a"))
         counter = house.database
-        assert isinstance(counter, CountingDatabase)
+        assert isinstance(counter, FaultyDatabase)
         await clock.advance(0.01)
         before = counter.writes
         for _ in range(60):
             await clock.advance(1)
         assert counter.writes - before <= 13
-
-
-class CountingDatabase:
-    """The real database, and how often it was written."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        self.writes = 0
-
-    async def read(self, fn: Callable[[Tx], Any]) -> Any:
-        return await self._database.read(fn)
-
-    async def write(self, fn: Callable[[Tx], Any]) -> Any:
-        self.writes += 1
-        return await self._database.write(fn)
-
-    async def close(self) -> None:
-        await self._database.close()
 
 
 async def test_the_last_unknown_is_dead_and_says_that_it_may_have_arrived():
@@ -553,18 +313,7 @@ async def test_accounts_that_nobody_named_are_found_by_the_step():
         house.start()
         await house.ended(await house.put("first"))
         house.accounts["second"] = RecordingAccount(BLIND, "second", RecordingIntake())
-        now_ms = house.clock.now_ms()
-        key = await house.database.write(
-            lambda tx: insert(
-                tx,
-                outgoing("x", account="second"),
-                provenance=OWNER,
-                run_id=None,
-                created_at_ms=now_ms,
-                expires_at_ms=now_ms + 60_000,
-            )
-        )
-        assert key is not None
+        key = await insert_unseen(house, outgoing("x", account="second"), run_id=None)
         house.outbox.notify()
         await house.ended(key)
 
