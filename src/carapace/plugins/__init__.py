@@ -1,6 +1,8 @@
-"""Plugins: strangers' code as WebAssembly, with what it was granted and nothing else.
+"""Code of other people, run as WebAssembly components with what they were granted.
 
-`package` knows what is installed and who may be trusted, `host` keeps a worker process for each
-running plugin, `worker` is what runs there, and `capabilities` answers what a guest may ask.
-Nobody but the worker ever imports a WebAssembly engine.
+A plugin is a signed package; each runs in a process of its own, where a fresh instance serves
+every call. What it asks for comes back here as calls of named interfaces, which the capabilities
+answer; nothing of a plugin runs in the gateway's own process.
 """
+
+from __future__ import annotations
