@@ -1,28 +1,61 @@
 """What a child process gives up before it reads a byte of somebody else's file.
 
 Native code that parses files has bugs; a bug there should find no privileges to gain, no
-files to write and no gateway left to outlive.
+files to write and no gateway left to outlive. `confine` sets limits; `seal` then takes all
+system calls but those on a list, which fail as if not permitted.
 
-Sources: prctl(2), setrlimit(2).
+Sources: prctl(2), setrlimit(2), seccomp(2), and the kernel's tables of system calls.
 """
 
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
+import platform
 import signal
+import struct
 import sys
+from collections.abc import Sequence
+from typing import Final, NamedTuple
 
-__all__ = ["confine"]
+__all__ = ["SystemCall", "confine", "filter_program", "seal"]
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NO_NEW_PRIVS = 38
+_PR_SET_SECCOMP: Final = 22
+_MODE_FILTER: Final = 2
 _MAX_OPEN_FILES = 256
 _NICE = 5  # such work uses all cores; the gateway's own loop comes first
 
+_LOAD: Final = 0x20  # BPF_LD | BPF_W | BPF_ABS
+_IF_EQUAL: Final = 0x15  # BPF_JMP | BPF_JEQ | BPF_K
+_IF_AT_LEAST: Final = 0x35  # BPF_JMP | BPF_JGE | BPF_K
+_RETURN: Final = 0x06  # BPF_RET | BPF_K
+_ALLOW: Final = 0x7FFF_0000
+_KILL: Final = 0x8000_0000
+_REFUSE: Final = 0x0005_0000 | errno.EPERM
+_AT_NUMBER: Final = 0  # offsets in struct seccomp_data
+_AT_MACHINE: Final = 4
+_X32: Final = 0x4000_0000  # a second set of numbers on x86-64
+_MAX_JUMP: Final = 255  # a jump is one byte
+_MARKS: Final = {"x86_64": 0xC000_003E, "aarch64": 0xC000_00B7}
+
+
+class SystemCall(NamedTuple):
+    """One call that a sealed process keeps, with its number on each machine; None: not there."""
+
+    name: str
+    on_x86_64: int | None
+    on_aarch64: int | None
+
 
 def confine(
-    parent_pid: int, *, max_memory_bytes: int | None = None, max_cpu_s: int | None = None
+    parent_pid: int,
+    *,
+    max_memory_bytes: int | None = None,
+    max_data_bytes: int | None = None,
+    max_cpu_s: int | None = None,
 ) -> None:
     """Narrow this process.
 
@@ -33,6 +66,8 @@ def confine(
     Args:
         parent_pid: The process that started this one.
         max_memory_bytes: Cap of the address space; macOS does not enforce it.
+        max_data_bytes: Cap of memory that is private and can be written, for a process that only
+            reserves much more; macOS does not enforce it.
         max_cpu_s: Seconds of CPU time after which the kernel ends the process.
 
     Raises:
@@ -48,6 +83,8 @@ def confine(
     _cap(resource.RLIMIT_NOFILE, _MAX_OPEN_FILES)
     if max_memory_bytes is not None:
         _cap(resource.RLIMIT_AS, max_memory_bytes)
+    if max_data_bytes is not None:
+        _cap(resource.RLIMIT_DATA, max_data_bytes)
     if max_cpu_s is not None:
         _cap(resource.RLIMIT_CPU, max_cpu_s)
     if sys.platform == "linux":
@@ -72,3 +109,49 @@ def _prctl(libc: ctypes.CDLL, option: int, value: int) -> None:
     if libc.prctl(option, ctypes.c_ulong(value), *unused) != 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
+
+
+def filter_program(machine: str, calls: Sequence[SystemCall]) -> bytes | None:
+    """The filter for a machine as `platform.machine` names it, or None if there is none. Pure."""
+    mark = _MARKS.get(machine)
+    if mark is None:
+        return None
+    all_numbers = (call.on_x86_64 if machine == "x86_64" else call.on_aarch64 for call in calls)
+    numbers = [number for number in all_numbers if number is not None]
+    if len(numbers) > _MAX_JUMP:
+        raise ValueError(f"a filter has room for {_MAX_JUMP} calls")
+    steps = [
+        (_LOAD, 0, 0, _AT_MACHINE),
+        (_IF_EQUAL, 1, 0, mark),
+        (_RETURN, 0, 0, _KILL),
+        (_LOAD, 0, 0, _AT_NUMBER),
+        (_IF_AT_LEAST, len(numbers), 0, _X32),
+        *((_IF_EQUAL, len(numbers) - at, 0, one) for at, one in enumerate(numbers)),
+        (_RETURN, 0, 0, _REFUSE),
+        (_RETURN, 0, 0, _ALLOW),
+    ]
+    return b"".join(struct.pack("=HBBI", *step) for step in steps)
+
+
+def seal(calls: Sequence[SystemCall]) -> bool:
+    """Leave this thread, and those it starts from now on, only these system calls.
+
+    It must have no way to new privileges (`confine` sees to that).
+
+    Returns:
+        False if this system has no seal.
+
+    Raises:
+        OSError: If the kernel refuses.
+    """
+    program = filter_program(platform.machine(), calls) if sys.platform == "linux" else None
+    if program is None:
+        return False
+    code = ctypes.create_string_buffer(program, len(program))
+    head = struct.pack("=HxxxxxxQ", len(program) // 8, ctypes.addressof(code))
+    libc = ctypes.CDLL(None, use_errno=True)
+    unused = (ctypes.c_ulong(0),) * 2
+    if libc.prctl(_PR_SET_SECCOMP, ctypes.c_ulong(_MODE_FILTER), head, *unused) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+    return True

@@ -9,7 +9,8 @@ import sys
 
 import pytest
 
-from carapace.media.seal import filter_program, seal
+from carapace.confine import filter_program
+from carapace.media.seal import CALLS, seal
 
 PROBE = """
 import json, os, socket, sys
@@ -41,7 +42,8 @@ os._exit(0)
 
 @pytest.mark.slow
 @pytest.mark.skipif(
-    sys.platform != "linux" or filter_program(platform.machine()) is None, reason="no seal here"
+    sys.platform != "linux" or filter_program(platform.machine(), CALLS) is None,
+    reason="no seal here",
 )
 def test_a_sealed_process_can_read_write_and_allocate_and_nothing_else():
     import os  # noqa: PLC0415 - its id is all that is needed
@@ -62,14 +64,14 @@ def test_a_sealed_process_can_read_write_and_allocate_and_nothing_else():
 
 def test_machines_we_know_have_a_filter_and_others_none():
     for machine in ("x86_64", "aarch64"):
-        program = filter_program(machine)
+        program = filter_program(machine, CALLS)
         assert program is not None
         assert len(program) % 8 == 0
-    assert filter_program("vax") is None
+    assert filter_program("vax", CALLS) is None
 
 
 def test_every_jump_of_the_filter_lands_in_it():
-    program = filter_program("x86_64")
+    program = filter_program("x86_64", CALLS)
     assert program is not None
     steps = [program[at : at + 8] for at in range(0, len(program), 8)]
     for at, step in enumerate(steps):
