@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
-from carapace.cli.connect import connect
+from carapace.cli.connect import ask
+from carapace.cli.messages import message_table, page_params
 from carapace.cli.options import DEFAULT_REMOTE, Remote
-from carapace.cli.output import age, as_json, table
+from carapace.cli.output import as_json, report
 from carapace.cli.shell import new_app
 
 __all__ = ["app"]
@@ -37,20 +37,14 @@ def list_messages(
     limit
         At most so many, up to 200.
     """
-    params: dict[str, Any] = {"limit": limit}
-    params |= {"state": state} if state else {}
-    params |= {"channel": channel} if channel else {}
-    with connect(remote) as gateway:
-        page: dict[str, Any] = gateway.call("inbox.list", params)
+    params = page_params(state=state, channel=channel, limit=limit)
+    page = ask(remote, "inbox.list", params)
     if remote.json:
         as_json(page)
         return
     print(f"In the inbox: {page['waiting']} waiting, {page['working']} being answered, ", end="")
     print(f"{page['dead']} given up.")
-    rows: list[dict[str, Any]] = page.get("items", [])
-    if rows:
-        now_ms = time.time_ns() // 1_000_000
-        table(("id", "from", "state", "age", "tries", "trouble", "text"), _cells(rows, now_ms))
+    message_table(page.get("items", []), chat="from", since="receivedAtMs")
 
 
 @app.command
@@ -62,24 +56,5 @@ def replay(number: int, /, *, remote: Remote = DEFAULT_REMOTE) -> None:
     number
         Its id, as in `cara inbox list --state dead`.
     """
-    with connect(remote) as gateway:
-        done: dict[str, Any] = gateway.call("inbox.replay", {"id": number})
-    if remote.json:
-        as_json(done)
-    else:
-        print(f"Message {number} is being worked on again.")
-
-
-def _cells(rows: list[dict[str, Any]], now_ms: int) -> list[tuple[object, ...]]:
-    return [
-        (
-            row["id"],
-            f"{row['channel']}/{row['accountId']} {row['conversation']}"[:48],
-            row["state"],
-            age(int(row["receivedAtMs"]), now_ms),
-            row["attempts"],
-            str(row.get("reason") or "")[:48],
-            str(row.get("text") or "")[:40],
-        )
-        for row in rows
-    ]
+    done = ask(remote, "inbox.replay", {"id": number})
+    report(done, f"Message {number} is being worked on again.", is_json=remote.json)

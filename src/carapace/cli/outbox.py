@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from typing import Annotated, Any, Final, Literal
 
 from cyclopts import Parameter
 
-from carapace.cli.connect import connect
+from carapace.cli.connect import ask
+from carapace.cli.messages import message_table, page_params
 from carapace.cli.options import DEFAULT_REMOTE, Remote
-from carapace.cli.output import age, as_json, show, table
+from carapace.cli.output import as_json, report, show
 from carapace.cli.shell import new_app
 from carapace.cli.trouble import USAGE, Trouble
 
@@ -40,20 +40,14 @@ def list_messages(
     limit
         At most so many, up to 200.
     """
-    params: dict[str, Any] = {"limit": limit}
-    params |= {"state": state} if state else {}
-    params |= {"channel": channel} if channel else {}
-    with connect(remote) as gateway:
-        page: dict[str, Any] = gateway.call("outbox.list", params)
+    params = page_params(state=state, channel=channel, limit=limit)
+    page = ask(remote, "outbox.list", params)
     if remote.json:
         as_json(page)
         return
     counts = ", ".join(f"{page[name]} {name}" for name in ("waiting", "sending", "unknown", "dead"))
     print(f"In the outbox: {counts}.")
-    rows: list[dict[str, Any]] = page.get("items", [])
-    if rows:
-        now_ms = time.time_ns() // 1_000_000
-        table(("id", "to", "state", "age", "tries", "trouble", "text"), _cells(rows, now_ms))
+    message_table(page.get("items", []), chat="to", since="createdAtMs")
 
 
 @app.command(name="show")
@@ -65,8 +59,7 @@ def show_message(number: int, /, *, remote: Remote = DEFAULT_REMOTE) -> None:
     number
         Its id, as in `cara outbox list`.
     """
-    with connect(remote) as gateway:
-        found: dict[str, Any] = gateway.call("outbox.get", {"id": number})
+    found = ask(remote, "outbox.get", {"id": number})
     if remote.json:
         as_json(found)
         return
@@ -89,12 +82,8 @@ def retry(number: int, /, *, remote: Remote = DEFAULT_REMOTE) -> None:
     number
         Its id, as in `cara outbox list`.
     """
-    with connect(remote) as gateway:
-        done: dict[str, Any] = gateway.call("outbox.retry", {"id": number})
-    if remote.json:
-        as_json(done)
-    else:
-        print(f"Message {number} will be tried again.")
+    done = ask(remote, "outbox.retry", {"id": number})
+    report(done, f"Message {number} will be tried again.", is_json=remote.json)
 
 
 @app.command
@@ -120,24 +109,5 @@ def drop(
     if not yes:
         raise Trouble("Nothing was dropped.", next_step="Confirm with --yes", exit_code=USAGE)
     params: dict[str, Any] = {"id": number} | ({"reason": reason} if reason else {})
-    with connect(remote) as gateway:
-        done: dict[str, Any] = gateway.call("outbox.drop", params)
-    if remote.json:
-        as_json(done)
-    else:
-        print(f"Message {number} was dropped.")
-
-
-def _cells(rows: list[dict[str, Any]], now_ms: int) -> list[tuple[object, ...]]:
-    return [
-        (
-            row["id"],
-            f"{row['channel']}/{row['accountId']} {row['conversation']}"[:48],
-            row["state"] + (" (may be a repeat)" if row.get("mayBeRepeat") else ""),
-            age(int(row["createdAtMs"]), now_ms),
-            row["attempts"],
-            str(row.get("reason") or "")[:48],
-            str(row.get("text") or "")[:40],
-        )
-        for row in rows
-    ]
+    done = ask(remote, "outbox.drop", params)
+    report(done, f"Message {number} was dropped.", is_json=remote.json)

@@ -12,7 +12,7 @@ import msgspec
 
 from carapace.telemetry.redact import strip_controls
 
-__all__ = ["age", "as_json", "megabytes", "show", "table"]
+__all__ = ["age", "as_json", "megabytes", "report", "show", "table"]
 
 
 def as_json(value: Any) -> None:
@@ -23,6 +23,14 @@ def as_json(value: Any) -> None:
 def show(text: str) -> None:
     """Print text of unknown origin."""
     print(strip_controls(text))
+
+
+def report(done: Any, text: str, *, is_json: bool) -> None:
+    """Say what was done: the whole answer to a program, `text` to a person."""
+    if is_json:
+        as_json(done)
+    else:
+        show(text)
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from typing import Any, Final
 
-from carapace.cli.connect import connect
+from carapace.cli.connect import ask
 from carapace.cli.options import DEFAULT_REMOTE, Remote
-from carapace.cli.output import age, as_json, show, table
+from carapace.cli.output import age, as_json, report, show, table
 from carapace.cli.shell import new_app
 from carapace.cli.trouble import Trouble
 
@@ -28,8 +28,7 @@ def list_people(*, channel: str | None = None, remote: Remote = DEFAULT_REMOTE) 
         Only on this channel.
     """
     params: dict[str, Any] = {"channel": channel} if channel else {}
-    with connect(remote) as gateway:
-        page: dict[str, Any] = gateway.call("channels.pairing.list", params)
+    page = ask(remote, "channels.pairing.list", params)
     if remote.json:
         as_json(page)
         return
@@ -73,14 +72,12 @@ def approve(
     account
         Which of your accounts there, if there are several.
     """
-    with connect(remote) as gateway:
-        done: dict[str, Any] = gateway.call(
-            "channels.pairing.approve", _params(channel, account, code=code)
-        )
-    if remote.json:
-        as_json(done)
-    else:
-        show(f"{done['senderId']} may now write to the assistant on {done['channel']}.")
+    done = ask(remote, "channels.pairing.approve", _params(channel, account, code=code))
+    report(
+        done,
+        f"{done['senderId']} may now write to the assistant on {done['channel']}.",
+        is_json=remote.json,
+    )
 
 
 @app.command
@@ -98,14 +95,8 @@ def reject(
     account
         Which of your accounts there, if there are several.
     """
-    with connect(remote) as gateway:
-        done: dict[str, Any] = gateway.call(
-            "channels.pairing.reject", _params(channel, account, code=code)
-        )
-    if remote.json:
-        as_json(done)
-    else:
-        print("That request is forgotten.")
+    done = ask(remote, "channels.pairing.reject", _params(channel, account, code=code))
+    report(done, "That request is forgotten.", is_json=remote.json)
 
 
 @app.command
@@ -123,10 +114,7 @@ def revoke(
     account
         Which of your accounts there, if there are several.
     """
-    with connect(remote) as gateway:
-        done: dict[str, Any] = gateway.call(
-            "channels.pairing.revoke", _params(channel, account, senderId=sender)
-        )
+    done = ask(remote, "channels.pairing.revoke", _params(channel, account, senderId=sender))
     if remote.json:
         as_json(done)
     elif not done.get("ok"):

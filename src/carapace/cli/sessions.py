@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 
 from cyclopts import Parameter
 
-from carapace.cli.connect import connect
+from carapace.cli.connect import ask
 from carapace.cli.options import DEFAULT_REMOTE, Remote
 from carapace.cli.output import age, as_json, show, table
 from carapace.cli.shell import new_app
@@ -36,8 +36,7 @@ def list_sessions(
     params: dict[str, Any] = {"limit": limit, "includeDerivedTitles": True}
     if search:
         params["search"] = search
-    with connect(remote) as gateway:
-        page: dict[str, Any] = gateway.call("sessions.list", params)
+    page = ask(remote, "sessions.list", params)
     if remote.json:
         as_json(page)
         return
@@ -73,8 +72,7 @@ def show_messages(key: str, /, *, limit: int = 200, remote: Remote = DEFAULT_REM
     limit
         The newest so many.
     """
-    with connect(remote) as gateway:
-        page: dict[str, Any] = gateway.call("chat.history", {"sessionKey": key, "limit": limit})
+    page = ask(remote, "chat.history", {"sessionKey": key, "limit": limit})
     if remote.json:
         as_json(page)
         return
@@ -109,8 +107,7 @@ def delete(
     if not yes and not _agrees(key):
         raise Trouble("Nothing was deleted.", next_step="Confirm with --yes", exit_code=USAGE)
     params = {"key": key, "deleteTranscript": not keep_transcript}
-    with connect(remote) as gateway:
-        done: dict[str, Any] = gateway.call("sessions.delete", params)
+    done = ask(remote, "sessions.delete", params)
     if remote.json:
         as_json(done)
     elif done.get("deleted"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from carapace.cli.connect import connect
+from carapace.cli.connect import ask, connect
 from carapace.cli.options import DEFAULT_REMOTE
 from carapace.cli.trouble import Trouble
 from support.command import Command
@@ -15,6 +15,12 @@ def test_the_client_asks_the_configured_gateway(cara: Command, gateway: MiniGate
     with connect(DEFAULT_REMOTE) as client:
         assert client.call("sessions.list", {})["sessions"]
     assert gateway.asked("sessions.list") == [{}]
+
+
+def test_one_question_needs_no_more_than_itself(cara: Command, gateway: MiniGateway):
+    assert ask(DEFAULT_REMOTE, "sessions.list", {"limit": 3})["sessions"]
+    assert ask(DEFAULT_REMOTE, "sessions.list")["sessions"]
+    assert gateway.asked("sessions.list") == [{"limit": 3}, {}]
 
 
 def test_without_a_gateway_the_next_step_is_told(

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from carapace.cli.output import age, as_json, megabytes, show, table
+from carapace.cli.output import age, as_json, megabytes, report, show, table
 
 
 def test_columns_are_as_wide_as_needed(capsys):
@@ -22,6 +22,13 @@ def test_json_is_one_document(capsys):
 def test_shown_text_cannot_drive_the_terminal(capsys):
     show("\x1b]0;title\x07plain")
     assert capsys.readouterr().out == "plain\n"
+
+
+def test_what_was_done_is_a_sentence_for_people_and_a_document_for_programs(capsys):
+    report({"ok": True}, "Done \x1b[31mwell.", is_json=False)
+    assert capsys.readouterr().out == "Done well.\n"
+    report({"ok": True}, "Done.", is_json=True)
+    assert json.loads(capsys.readouterr().out) == {"ok": True}
 
 
 @pytest.mark.parametrize(
