@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from typing import Final
 
 import msgspec
 
+from carapace.agent.child_process import ROOT, close, kill, worker_environment
 from carapace.agent.memory.ports import EmbedderTrouble, TroubleKind
 from carapace.agent.memory.wire import (
     HEADER_BYTES,
@@ -26,13 +25,10 @@ from carapace.agent.memory.wire import (
     decode_from_worker,
     encode,
 )
-from carapace.agent.providers.local_process import worker_environment
 
 __all__ = ["COMMAND", "EmbedProcess", "embed_environment"]
 
 COMMAND: Final = (sys.executable, "-P", "-m", "carapace.agent.memory.worker")
-_ROOT: Final = os.path.abspath(os.sep)  # noqa: PTH100 - a Path cannot name the root of any system
-_CLOSE_TIMEOUT_S: Final = 2.0
 
 
 def embed_environment(environ: Mapping[str, str]) -> dict[str, str]:
@@ -77,7 +73,7 @@ class EmbedProcess:
                 stdout=PIPE,
                 stderr=DEVNULL,
                 env=embed_environment(os.environ),
-                cwd=_ROOT,
+                cwd=ROOT,
                 start_new_session=True,  # Ctrl-C is for the gateway, which then ends its child
             )
         except OSError as error:
@@ -154,17 +150,8 @@ class EmbedProcess:
 
     def kill(self) -> None:
         """End it now; whoever waits for an answer hears that it died."""
-        if self.is_alive:
-            with suppress(ProcessLookupError):
-                # `Process.kill` would first reap a child that just died: its signal is lost then.
-                os.kill(self._process.pid, signal.SIGKILL)
+        kill(self._process)
 
     async def close(self) -> None:
         """End the process: by the end of its input, by force if that takes over two seconds."""
-        self._stdin.close()
-        try:
-            async with asyncio.timeout(_CLOSE_TIMEOUT_S):
-                await self._process.wait()
-        except TimeoutError:
-            self.kill()
-            await self._process.wait()
+        await close(self._process, self._stdin)

@@ -13,6 +13,7 @@ from contextlib import suppress
 
 import msgspec
 
+from carapace.agent.child_process import ROOT, close, kill, worker_environment
 from carapace.agent.providers.local_wire import (
     MAX_LINE_BYTES,
     Cancel,
@@ -29,13 +30,10 @@ from carapace.agent.providers.local_wire import (
 )
 from carapace.tasks import Tasks
 
-__all__ = ["COMMAND", "WorkerDied", "WorkerFault", "WorkerProcess", "worker_environment"]
+__all__ = ["COMMAND", "WorkerDied", "WorkerFault", "WorkerProcess"]
 
 COMMAND = (sys.executable, "-P", "-m", "carapace.agent.providers.local_worker")
-_KEPT_VARIABLES = ("PATH", "LANG", "SYSTEMROOT", "TMPDIR", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
 _STDERR_LINES = 20
-_ROOT = os.path.abspath(os.sep)  # noqa: PTH100 - a Path cannot name the root of any system
-_CLOSE_TIMEOUT_S = 2.0
 _DRAIN_TIMEOUT_S = 60.0
 
 
@@ -49,15 +47,6 @@ class WorkerFault(Exception):  # noqa: N818 - named as the message it carries
     def __init__(self, fault: Fault) -> None:
         super().__init__(fault.message)
         self.fault = fault
-
-
-def worker_environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """What the child sees of our environment: nothing that could hold a secret.
-
-    Idle OpenMP threads must sleep: spinning ones take ten times the speed from a busy machine.
-    """
-    kept = {name: environ[name] for name in _KEPT_VARIABLES if name in environ}
-    return {**kept, "OMP_WAIT_POLICY": "passive"}
 
 
 class WorkerProcess:
@@ -110,7 +99,7 @@ class WorkerProcess:
             stdout=PIPE,
             stderr=PIPE,
             env=worker_environment(os.environ if environ is None else environ),
-            cwd=_ROOT,
+            cwd=ROOT,
             start_new_session=True,  # Ctrl-C is for the gateway, which then ends its child
             limit=MAX_LINE_BYTES,
         )
@@ -173,7 +162,7 @@ class WorkerProcess:
                 yield message
         except TimeoutError:
             is_over = True
-            self._kill()
+            kill(self._process)
             raise WorkerDied(f"silent for {silence_timeout_s:.0f} s") from None
         finally:
             if not is_over and self.is_alive:
@@ -191,7 +180,7 @@ class WorkerProcess:
                 while not isinstance(await self._receive(), Done | Fault):
                     pass
         except (TimeoutError, WorkerDied):
-            self._kill()
+            kill(self._process)
 
     async def _send(self, message: ToWorker) -> None:
         try:
@@ -213,11 +202,11 @@ class WorkerProcess:
             raise self._nonsense("an unreadable line") from None
 
     def _nonsense(self, what: str) -> WorkerDied:
-        self._kill()
+        kill(self._process)
         return WorkerDied(f"ended because it sent {what}")
 
     async def _died(self) -> WorkerDied:
-        self._kill()
+        kill(self._process)
         code = await self._process.wait()
         cause = f"ended with code {code}"
         if code < 0:
@@ -236,18 +225,6 @@ class WorkerProcess:
                 return
             self._stderr.append(line[:500].decode("utf-8", "replace").strip())
 
-    def _kill(self) -> None:
-        if self.is_alive:
-            with suppress(ProcessLookupError):
-                # `Process.kill` would first reap a child that just died: its signal is lost then.
-                os.kill(self._process.pid, signal.SIGKILL)
-
     async def close(self) -> None:
         """End the process: by the end of its input, by force if that takes over two seconds."""
-        self._stdin.close()
-        try:
-            async with asyncio.timeout(_CLOSE_TIMEOUT_S):
-                await self._process.wait()
-        except TimeoutError:
-            self._kill()
-            await self._process.wait()
+        await close(self._process, self._stdin)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Sequence
@@ -13,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from carapace.agent.providers.local_process import worker_environment
+from carapace.agent.child_process import ROOT, kill, worker_environment
 from carapace.agent.understanding.ports import NotUnderstood
 from carapace.agent.understanding.wire import (
     MAX_ANSWER_BYTES,
@@ -27,7 +26,6 @@ from carapace.agent.understanding.wire import (
 __all__ = ["COMMAND", "ChildReader"]
 
 COMMAND: Final = (sys.executable, "-P", "-m", "carapace.agent.understanding.worker")
-_ROOT: Final = os.path.abspath(os.sep)  # noqa: PTH100 - a Path cannot name the root of any system
 _MAX_AT_ONCE: Final = 2
 _PIECE_BYTES: Final = 65_536
 
@@ -78,7 +76,7 @@ class ChildReader:
                 stdout=PIPE,
                 stderr=DEVNULL,
                 env={**worker_environment(os.environ), "OMP_NUM_THREADS": "2"},
-                cwd=_ROOT,
+                cwd=ROOT,
                 start_new_session=True,  # Ctrl-C is for the gateway, which then ends its child
             )
         except OSError as error:
@@ -105,19 +103,12 @@ async def _collect(process: Process) -> bytes:
     while piece := await process.stdout.read(_PIECE_BYTES):
         found += piece
         if len(found) > MAX_ANSWER_BYTES:
-            _kill(process)
+            kill(process)
             return b""
     return bytes(found)
 
 
-def _kill(process: Process) -> None:
-    if process.returncode is None:
-        with suppress(ProcessLookupError):
-            # `Process.kill` would first reap a child that just died: its signal is lost then.
-            os.kill(process.pid, signal.SIGKILL)
-
-
 async def _end(process: Process) -> None:
     """Leave no process behind. One that was killed is gone at once, so this does not wait long."""
-    _kill(process)
+    kill(process)
     await process.wait()

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import signal
 import sys
 from pathlib import Path
@@ -13,7 +12,6 @@ from carapace.agent.providers.local_process import (
     WorkerDied,
     WorkerFault,
     WorkerProcess,
-    worker_environment,
 )
 from carapace.agent.providers.local_wire import ChatMessage, Delta, Done, Generate, Start
 from carapace.tasks import Tasks
@@ -162,9 +160,3 @@ def _is_running(pid):
     except OSError:
         return False
     return stat.rpartition(")")[2].split()[0] != "Z"
-
-
-def test_the_child_sees_no_secret():
-    seen = worker_environment({"PATH": "/bin", "OPENAI_API_KEY": "s", "HOME": "/root"})
-    assert seen == {"PATH": "/bin", "OMP_WAIT_POLICY": "passive"}
-    assert os.environ is not seen

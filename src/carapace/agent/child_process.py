@@ -1,0 +1,48 @@
+"""What all processes of the agent's rooms have in common: what they see of us, and their end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from asyncio import StreamWriter
+from asyncio.subprocess import Process
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Final
+
+__all__ = ["ROOT", "close", "kill", "worker_environment"]
+
+ROOT: Final = os.path.abspath(os.sep)  # noqa: PTH100 - a Path cannot name the root of any system
+"""Where a child works: not in a folder that somebody may want to unmount or fill with modules."""
+
+_KEPT_VARIABLES: Final = ("PATH", "LANG", "SYSTEMROOT", "TMPDIR", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
+_CLOSE_TIMEOUT_S: Final = 2.0
+
+
+def worker_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """What a child sees of our environment: nothing that could hold a secret.
+
+    Idle OpenMP threads must sleep: spinning ones take ten times the speed from a busy machine.
+    """
+    kept = {name: environ[name] for name in _KEPT_VARIABLES if name in environ}
+    return {**kept, "OMP_WAIT_POLICY": "passive"}
+
+
+def kill(process: Process) -> None:
+    """End it now; one that has ended already is left alone."""
+    if process.returncode is None:
+        with suppress(ProcessLookupError):
+            # `Process.kill` would first reap a child that just died: its signal is lost then.
+            os.kill(process.pid, signal.SIGKILL)
+
+
+async def close(process: Process, stdin: StreamWriter) -> None:
+    """End it by the end of its input, by force if that takes over two seconds."""
+    stdin.close()
+    try:
+        async with asyncio.timeout(_CLOSE_TIMEOUT_S):
+            await process.wait()
+    except TimeoutError:
+        kill(process)
+        await process.wait()
