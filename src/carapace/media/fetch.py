@@ -20,6 +20,7 @@ from carapace.clock import Clock
 from carapace.errors import Failed, Refused
 from carapace.media.filename import filename_from_headers
 from carapace.media.pace import Pace
+from carapace.media.slots import Slots
 from carapace.media.store import MediaStore, TooLarge, too_large
 from carapace.media.types import ANY_KIND, MediaItem, MediaKind
 from carapace.net.client import Egress
@@ -71,8 +72,7 @@ class MediaFetcher:
         self._clock = clock
         self._audit = audit
         self._metrics = metrics
-        self._slots = asyncio.Semaphore(max_at_once)
-        self._waiting = 0
+        self._slots = Slots(max_at_once, max_waiting=_MAX_WAITING, what="files wait to be fetched")
         self._total_timeout_s = total_timeout_s
         self._silence_timeout_s = silence_timeout_s
         self._pace = pace
@@ -104,14 +104,10 @@ class MediaFetcher:
             Failed: If the server does not give it, or gives it too slowly.
         """
         try:
-            async with asyncio.timeout(self._total_timeout_s):
-                await self._enter()
-                try:
-                    item = await self._fetch(
-                        url, self._bounded(caller, max_bytes), headers, filename, accept
-                    )
-                finally:
-                    self._slots.release()
+            async with asyncio.timeout(self._total_timeout_s), self._slots.one():
+                item = await self._fetch(
+                    url, self._bounded(caller, max_bytes), headers, filename, accept
+                )
         except Refused:
             self._metrics.media_fetches.labels("refused").inc()
             raise
@@ -123,18 +119,6 @@ class MediaFetcher:
             raise self._slow(url, caller) from None
         self._metrics.media_fetches.labels("stored").inc()
         return item
-
-    async def _enter(self) -> None:
-        if self._waiting >= _MAX_WAITING:
-            raise Failed(
-                f"{_MAX_WAITING} files wait to be fetched already: try again in a minute",
-                retryable=True,
-            )
-        self._waiting += 1
-        try:
-            await self._slots.acquire()
-        finally:
-            self._waiting -= 1
 
     def _bounded(self, caller: EgressCaller, max_bytes: int | None) -> EgressCaller:
         most = self._store.max_item_bytes

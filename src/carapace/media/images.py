@@ -29,6 +29,7 @@ from carapace.media.image_wire import (
     encode,
 )
 from carapace.media.reader import MediaReader
+from carapace.media.slots import Slots
 from carapace.media.store import MediaStore
 from carapace.media.types import MediaItem, MediaKind, Picture
 from carapace.telemetry.audit import Audit, AuditKind
@@ -77,8 +78,9 @@ class Images:
     ) -> None:
         self._store = store
         self._audit = audit
-        self._slots = asyncio.Semaphore(max_at_once)
-        self._waiting = 0
+        self._slots = Slots(
+            max_at_once, max_waiting=_MAX_WAITING, what="pictures wait to be opened"
+        )
         self._timeout_s = timeout_s
         self._command = tuple(command)
 
@@ -115,11 +117,8 @@ class Images:
                     "as JPEG or PNG"
                 )
             job = Job(name, reader.item.size_bytes, max_edge_px, max_bytes)
-            await self._enter()
-            try:
+            async with self._slots.one():
                 return await self._run(reader, job)
-            finally:
-                self._slots.release()
 
     async def thumbnail(self, media_id: str, *, max_edge_px: int = _THUMBNAIL_EDGE_PX) -> MediaItem:
         """A small copy in the store, without an owner yet; as `render`."""
@@ -143,18 +142,6 @@ class Images:
             f"the picture asks for too much ({why}; {MAX_PIXELS} pixels are taken): send a "
             "smaller one"
         )
-
-    async def _enter(self) -> None:
-        if self._waiting >= _MAX_WAITING:
-            raise Failed(
-                f"{_MAX_WAITING} pictures wait to be opened already: try again in a minute",
-                retryable=True,
-            )
-        self._waiting += 1
-        try:
-            await self._slots.acquire()
-        finally:
-            self._waiting -= 1
 
     async def _run(self, reader: MediaReader, job: Job) -> Picture:
         process = await asyncio.create_subprocess_exec(

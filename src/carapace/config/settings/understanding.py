@@ -22,6 +22,17 @@ _Bytes = Annotated[int, msgspec.Meta(ge=1, le=100 * _MEBIBYTE)]
 _Chars = Annotated[int, msgspec.Meta(ge=100, le=200_000)]
 _Seconds = Annotated[int, msgspec.Meta(ge=1, le=600)]
 _Above = Literal["off"] | Count
+_Summariser = Annotated[
+    Name | None,
+    setting(
+        "Who summarises, `provider/model`; without it the agent's own, unless that is the "
+        "embedded one.",
+        live=True,
+    ),
+]
+_SummaryTimeout = Annotated[
+    _Seconds, setting("Longest time for one summary; then the text itself is given.", live=True)
+]
 
 
 class ReadingModel(Section, frozen=True):
@@ -113,17 +124,8 @@ class DocumentReading(Section, frozen=True):
             live=True,
         ),
     ] = 20_000
-    model: Annotated[
-        Name | None,
-        setting(
-            "Who summarises, `provider/model`; without it the agent's own, unless that is the "
-            "embedded one.",
-            live=True,
-        ),
-    ] = None
-    summary_timeout_seconds: Annotated[
-        _Seconds, setting("Longest time for one summary; then the text itself is given.", live=True)
-    ] = 30
+    model: _Summariser = None
+    summary_timeout_seconds: _SummaryTimeout = 30
 
 
 class MediaReading(Section, frozen=True):
@@ -165,14 +167,5 @@ class LinkReading(Section, frozen=True):
             live=True,
         ),
     ] = 2_000
-    model: Annotated[
-        Name | None,
-        setting(
-            "Who summarises, `provider/model`; without it the agent's own, unless that is the "
-            "embedded one.",
-            live=True,
-        ),
-    ] = None
-    summary_timeout_seconds: Annotated[
-        _Seconds, setting("Longest time for one summary; then the text itself is given.", live=True)
-    ] = 30
+    model: _Summariser = None
+    summary_timeout_seconds: _SummaryTimeout = 30
