@@ -193,6 +193,8 @@ def test_adv_f14_a_racer_that_swaps_names_gains_nothing(tmp_path: Path):
             aside.rename(shard)
             fresh.write_bytes(b"ours")
             fresh.rename(link)
+            for _ in range(20):  # so that what is ours can be seen, too
+                link.stat()
 
     racer = threading.Thread(target=race)
     racer.start()
