@@ -11,10 +11,9 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
-from queue import SimpleQueue
 from typing import Any
 
-from carapace.store.errors import DatabaseBusy, DatabaseClosed
+from carapace.store.job_queue import JobQueue
 from carapace.store.jobs import Job, deliver
 from carapace.store.ports import Tx
 from carapace.store.slow import OnSlow, tell
@@ -44,11 +43,14 @@ class Readers:
         on_slow: OnSlow,
     ) -> None:
         self._loop = loop
-        self._max_waiting = max_waiting
         self._slow_s = slow_s
         self._on_slow = on_slow
-        self._queue: SimpleQueue[Job | None] = SimpleQueue()
-        self._closing = False
+        self._queue = JobQueue(
+            loop,
+            max_waiting=max_waiting,
+            closed="The gateway is stopping; nothing was read. Try again later.",
+            busy=f"{max_waiting} reads wait for the database. Try again in a moment.",
+        )
         self._threads = [
             threading.Thread(
                 target=self._work, args=(one,), name=f"carapace-reader-{index}", daemon=True
@@ -65,22 +67,11 @@ class Readers:
             DatabaseClosed: After `stop`.
             DatabaseBusy: If `max_waiting` wait already.
         """
-        if self._closing:
-            raise DatabaseClosed("The gateway is stopping; nothing was read. Try again later.")
-        if self._queue.qsize() >= self._max_waiting:
-            raise DatabaseBusy(
-                f"{self._max_waiting} reads wait for the database. Try again in a moment."
-            )
-        future: asyncio.Future[Any] = self._loop.create_future()
-        self._queue.put(Job(fn, future))
-        return future
+        return self._queue.submit(fn)
 
     def stop(self) -> None:
         """Take nothing new; the threads end after what waits."""
-        if not self._closing:
-            self._closing = True
-            for _ in self._threads:
-                self._queue.put(None)
+        self._queue.end(n_threads=len(self._threads))
 
     def join(self) -> None:
         """Wait for the threads to end (blocks; call it off the loop)."""
@@ -89,7 +80,7 @@ class Readers:
 
     def _work(self, connection: sqlite3.Connection) -> None:
         tx = SqliteTx(connection)
-        while (job := self._queue.get()) is not None:
+        while (job := self._queue.take()) is not None:
             if job.is_abandoned:
                 continue
             started = time.perf_counter()

@@ -21,10 +21,10 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable
-from queue import Empty, SimpleQueue
 from typing import Any, Final
 
-from carapace.store.errors import DatabaseBusy, DatabaseClosed, WriteLost, WriteUnknown
+from carapace.store.errors import WriteLost, WriteUnknown
+from carapace.store.job_queue import JobQueue
 from carapace.store.jobs import Job, deliver
 from carapace.store.ports import Tx
 from carapace.store.slow import OnSlow, tell
@@ -59,11 +59,17 @@ class Writer:
         self._connection = connection
         self._tx = SqliteTx(connection)
         self._loop = loop
-        self._max_waiting = max_waiting
         self._slow_s = slow_s
         self._on_slow = on_slow
-        self._queue: SimpleQueue[Job | None] = SimpleQueue()
-        self._closing = False
+        self._queue = JobQueue(
+            loop,
+            max_waiting=max_waiting,
+            closed="The gateway is stopping; nothing was written. Try again later.",
+            busy=(
+                f"{max_waiting} writes wait for the disk; nothing was written. "
+                "Try again in a moment; if this lasts, check the disk."
+            ),
+        )
         self._trouble: str | None = None
         self._thread = threading.Thread(target=self._work, name="carapace-writer", daemon=True)
         self._thread.start()
@@ -71,7 +77,7 @@ class Writer:
     @property
     def waiting(self) -> int:
         """How many writes the thread has not taken up yet."""
-        return self._queue.qsize()
+        return self._queue.waiting
 
     def check(self) -> str | None:
         """Why nothing can be written, or None; cleared by the next commit that works."""
@@ -86,22 +92,11 @@ class Writer:
             DatabaseClosed: After `stop`.
             DatabaseBusy: If `max_waiting` wait already.
         """
-        if self._closing:
-            raise DatabaseClosed("The gateway is stopping; nothing was written. Try again later.")
-        if self._queue.qsize() >= self._max_waiting:
-            raise DatabaseBusy(
-                f"{self._max_waiting} writes wait for the disk; nothing was written. "
-                "Try again in a moment; if this lasts, check the disk."
-            )
-        future: asyncio.Future[Any] = self._loop.create_future()
-        self._queue.put(Job(fn, future))
-        return future
+        return self._queue.submit(fn)
 
     def stop(self) -> None:
         """Take nothing new; the thread ends after what waits."""
-        if not self._closing:
-            self._closing = True
-            self._queue.put(None)
+        self._queue.end()
 
     def join(self) -> None:
         """Wait for the thread to end (blocks; call it off the loop)."""
@@ -111,27 +106,15 @@ class Writer:
         """The thread: batch after batch until `stop`."""
         goes_on = True
         while goes_on:
-            first = self._queue.get()
+            first = self._queue.take()
             if first is None:
                 return
             batch = [first]
-            goes_on = self._gather(batch)
+            goes_on = self._queue.take_more(batch, most=_MAX_BATCH)
             jobs = [job for job in batch if not job.is_abandoned]
             if jobs:
                 self._commit_all(jobs)
                 deliver(self._loop, jobs)
-
-    def _gather(self, batch: list[Job]) -> bool:
-        """Add what else waits; False once the end was seen."""
-        while len(batch) < _MAX_BATCH:
-            try:
-                job = self._queue.get_nowait()
-            except Empty:
-                return True
-            if job is None:
-                return False
-            batch.append(job)
-        return True
 
     def _commit_all(self, jobs: list[Job]) -> None:
         """One transaction for all of `jobs`; fills in their results and errors."""
