@@ -27,6 +27,7 @@ from carapace.errors import Failed, Refused
 from carapace.triggers.channel_webhooks import ChannelWebhooks
 from support.channel_under_test import Answer, BadSettings, ChannelUnderTest, Rig, Seen, Trouble
 from support.egress import make_egress
+from support.plugin_channel import PluginChannelUnderTest
 from support.recording_channel import RECORDING_INFO, RecordingChannel, Step
 from support.webhook_receiver import Post, Reply, WebhookReceiver
 from support.webhooks import KernelRig, kernel_rig
@@ -367,6 +368,7 @@ KINDS: Sequence[ChannelUnderTest] = (
     RecordingUnderTest(),
     WebchatUnderTest(),
     WebhookUnderTest(),
+    PluginChannelUnderTest(),
 )
 
 

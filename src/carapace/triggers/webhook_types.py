@@ -199,6 +199,8 @@ class WebhookRoute:
         methods: What may be sent.
         is_guessable: The secret is compared, as a token is, and not proven by a signature over
             the body. An address that gives wrong ones is locked out before the comparison.
+        is_judged_late: Only the handler can tell whether the secret is right, so the check passes
+            everything; a 401 or 403 of the handler counts as a wrong secret.
         max_bytes: Longest body.
         timeout_s: Longest time the handler may take.
         remembers: The handler calls `VerifiedRequest.remember` itself, in its transaction.
@@ -213,6 +215,7 @@ class WebhookRoute:
     parse: Callable[[RawRequest], Any]
     methods: frozenset[str] = frozenset({"POST"})
     is_guessable: bool = False
+    is_judged_late: bool = False
     max_bytes: int = MAX_BODY_BYTES
     timeout_s: float = 30.0
     remembers: bool = False

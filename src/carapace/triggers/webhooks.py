@@ -206,11 +206,22 @@ class WebhookKernel:
             return _busy(_RETRY_S)
         self._running += 1
         try:
-            return await self._once(visit, route, *proven)
+            answer = await self._once(visit, route, *proven)
         except GatewayError as error:
             return _refusal(route, error)
         finally:
             self._running -= 1
+        if route.is_judged_late and answer.status in {401, 403}:
+            self._judged(visit, route)
+        return answer
+
+    def _judged(self, visit: _Visit, route: WebhookRoute) -> None:
+        """The handler found the secret wrong: the address pays now for what it tried."""
+        budget, now_s = self._budgets[route.owner], self._clock.monotonic()
+        attempt = budget.begin(visit.head.client_ip, is_guessable=True, now_s=now_s)
+        if not isinstance(attempt, Wait):
+            budget.failed(attempt, now_s)
+        self._record(AuditKind.WEBHOOK_REFUSED, visit, reason="signature")
 
     async def _prove(
         self, visit: _Visit, route: WebhookRoute, read: ReadBody
@@ -294,6 +305,10 @@ class WebhookKernel:
     ) -> Verified | WebhookAnswer:
         """From the reservation to its settlement nothing waits: a burst cannot overdraw it."""
         now_s = self._clock.monotonic()
+        if route.is_judged_late:
+            # Nothing is reserved: many honest requests of one sender may be with the handler.
+            visit.enter(Step.SIGNATURE)
+            return Verified()
         attempt = budget.begin(visit.head.client_ip, is_guessable=route.is_guessable, now_s=now_s)
         if isinstance(attempt, Wait):
             return self._locked(visit, attempt)

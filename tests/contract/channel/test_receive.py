@@ -115,7 +115,6 @@ async def test_media_are_told_and_not_fetched(kind, opened, intake):
     media = InboundMedia(
         url="http://127.0.0.1:9/cat.png",
         content_type="image/png",
-        size_bytes=10,
         filename="../cat.png",
     )
     await check(kind, opened, intake, media=(media, media))

@@ -68,7 +68,7 @@ class ToolRow:
     Attributes:
         name: As the model calls it.
         description: What it does and when to use it; the handler's docstring.
-        params: Struct its arguments must fit.
+        params: What its arguments must fit: a struct, or any object where a plugin checks them.
         risk: The worst it can do.
         handler: `async (context, params) -> text for the model`.
         is_core: Also offered to models with a small window.
@@ -78,7 +78,7 @@ class ToolRow:
 
     name: str
     description: str
-    params: type[msgspec.Struct]
+    params: type[Any]
     risk: Risk
     handler: Handler
     is_core: bool
@@ -141,6 +141,10 @@ class Tools(Mapping[str, ToolRow]):
         if row.name in self._rows:
             raise ValueError(f"tool {row.name} is declared twice")
         self._rows[row.name] = row
+
+    def remove(self, name: str) -> None:
+        """Forget a tool; an unknown one is none."""
+        self._rows.pop(name, None)
 
     def merge(self, *others: Tools) -> Tools:
         """A new registry with these rows and all of `others`."""

@@ -17,7 +17,7 @@ from carapace.agent.prompt import PromptStyle
 from carapace.agent.providers.ports import ToolCall, ToolSpec
 from carapace.agent.tools.registry import ToolContext, ToolRow, Tools, ToolTrouble
 from carapace.agent.types import RunSource
-from carapace.errors import GatewayError
+from carapace.errors import GatewayError, Refused
 from carapace.hooks.bus import HookBus
 from carapace.hooks.points import AFTER_TOOL_CALL, BEFORE_TOOL_CALL, AfterToolCall, BeforeToolCall
 from carapace.telemetry.audit import Audit, AuditKind
@@ -69,6 +69,25 @@ class ToolRunner:
     def apply(self, policy: ToolPolicy) -> None:
         """Take a new policy; it counts from the next call on."""
         self._approvals.policy = policy
+        self._listed.clear()
+
+    def add(self, *rows: ToolRow) -> None:
+        """Offer more tools from now on, all or none.
+
+        Raises:
+            Refused: If a name is taken.
+        """
+        for row in rows:
+            if row.name in self._tools:
+                raise Refused(f"There is a tool {row.name} already. Give the new one another name.")
+        for row in rows:
+            self._tools.add(row)
+        self._listed.clear()
+
+    def remove(self, *names: str) -> None:
+        """Offer these no longer; calls that run go on to their end."""
+        for name in names:
+            self._tools.remove(name)
         self._listed.clear()
 
     def specs(self, source: RunSource, style: PromptStyle) -> tuple[ToolSpec, ...]:

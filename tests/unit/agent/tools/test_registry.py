@@ -58,3 +58,13 @@ def test_schemas_are_plain_objects_for_every_vendor():
     for row in builtin_tools().values():
         assert row.spec.parameters["type"] == "object"
         assert "$ref" not in row.spec.parameters
+
+
+def test_a_tool_that_was_removed_is_gone_and_its_name_is_free():
+    tools = builtin_tools()
+    row = tools["current_time"]
+    tools.remove("current_time")
+    tools.remove("current_time")
+    assert "current_time" not in tools
+    tools.add(row)
+    assert tools["current_time"] is row

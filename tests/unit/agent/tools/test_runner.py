@@ -16,7 +16,7 @@ from carapace.agent.tools.registry import ToolContext, Tools, ToolTrouble
 from carapace.agent.tools.runner import MAX_OUTPUT_CHARS, ToolReport, arguments_of
 from carapace.agent.types import RunSource
 from carapace.clock import SystemClock
-from carapace.errors import Failed
+from carapace.errors import Failed, Refused
 from carapace.hooks.points import AFTER_TOOL_CALL, BEFORE_TOOL_CALL, BeforeToolCall
 from carapace.ids import AgentId, RunId
 from carapace.provenance import OWNER, Provenance
@@ -202,3 +202,25 @@ async def test_watchers_hear_how_a_tool_ended():
         (told,) = heard
         assert (told.tool, told.text, told.is_error, told.run_id) == ("odd", "fine", False, "r")
         assert told.duration_ms >= 0
+
+
+async def test_tools_come_and_go_while_it_runs():
+    async with agent_house() as house:
+        runner = house.agent._turns._tools
+        style, source = PromptStyle.FULL, RunSource.OPERATOR
+        before = runner.specs(source, style)
+        runner.add(ODD["odd"])
+        assert runner.specs(source, style) == (*before, ODD["odd"].spec)
+        assert (await use(house, "odd")).text == "fine"
+        runner.remove("odd", "never there")
+        assert runner.specs(source, style) == before
+        assert (await use(house, "odd")).is_error
+
+
+async def test_a_name_that_is_taken_adds_nothing():
+    async with agent_house() as house:
+        runner = house.agent._turns._tools
+        time = builtin_tools()["current_time"]
+        with pytest.raises(Refused, match="current_time"):
+            runner.add(ODD["odd"], time)
+        assert (await use(house, "odd")).is_error

@@ -1,0 +1,99 @@
+"""What the conformance suite does not ask, since no service shows it."""
+
+from __future__ import annotations
+
+import pytest
+
+from carapace.channels.types import Dead, Delivered, Outgoing, OutgoingKind, RetryAfter, Target
+from carapace.errors import Failed
+from carapace.plugins.errors import GuestError, GuestTrap
+from carapace.plugins.ports import HostState, RunPhase
+from support.plugin_channel import scripted_channel
+from support.recording_channel import RecordingIntake
+
+TARGET = Target(channel="parrot", account="default", conversation="room")
+
+
+def outgoing(**more):
+    return Outgoing(target=TARGET, idempotency_key="k", text="hi", **more)
+
+
+def fail(error):
+    def script(*arguments):
+        raise error
+
+    return script
+
+
+@pytest.fixture
+async def rig():
+    async with scripted_channel() as one:
+        yield one
+
+
+@pytest.fixture
+async def account(rig):
+    return await rig.channel.open("default", rig.settings, RecordingIntake())
+
+
+async def test_files_go_another_way_than_words(rig, account):
+    await account.send(outgoing())
+    await account.send(outgoing(media=("m",)))
+    assert [one.function for one in rig.host.calls[-2:]] == ["send-text", "send-media"]
+
+
+@pytest.mark.parametrize(
+    ("feature", "more", "word"),
+    [
+        ("media", {"media": ("m",)}, "files"),
+        ("edit", {"kind": OutgoingKind.EDIT}, "edit"),
+        ("delete", {"kind": OutgoingKind.DELETE}, "delete"),
+        ("react", {"kind": OutgoingKind.REACTION}, "reaction"),
+    ],
+)
+async def test_what_the_channel_cannot_do_is_dead_and_the_guest_not_bothered(
+    rig, account, feature, more, word
+):
+    names = {"media": "can_media", "edit": "can_edit", "delete": "can_delete", "react": "can_react"}
+    object.__setattr__(account._info, names[feature], False)
+    before = len(rig.host.calls)
+    outcome = await account.send(outgoing(**more))
+    assert isinstance(outcome, Dead)
+    assert word in outcome.reason
+    assert len(rig.host.calls) == before
+
+
+async def test_a_look_up_that_fails_is_not_a_no(rig, account):
+    rig.host.script("channel.look-up", fail(GuestTrap("crash", "unreachable")))
+    with pytest.raises(Failed, match="unreachable"):
+        await account.look_up(outgoing())
+
+
+async def test_a_channel_that_cannot_look_up_is_not_asked(rig, account):
+    object.__setattr__(account._info, "can_look_up", False)
+    assert await account.look_up(outgoing()) is None
+    assert rig.host.made("channel", "look-up") == []
+
+
+async def test_typing_is_told_and_its_failure_is_nobodys_trouble(rig, account):
+    await account.set_typing(TARGET, is_on=True)
+    assert rig.host.made("channel", "typing")[0].arguments[1] is True
+    rig.host.script("channel.typing", fail(GuestError("x", "no")))
+    await account.set_typing(TARGET, is_on=True)
+    object.__setattr__(account._info, "can_type", False)
+    await account.set_typing(TARGET, is_on=False)
+    assert len(rig.host.made("channel", "typing")) == 2
+
+
+async def test_it_closes_though_the_guest_does_not_stop_it(rig, account):
+    rig.host.script("channel.stop", fail(GuestTrap("deadline", "interrupt")))
+    await account.aclose()
+    assert account.trouble() == "it is closed"
+    assert isinstance(await account.send(outgoing()), RetryAfter)
+
+
+async def test_a_plugin_at_rest_is_the_accounts_trouble(rig, account):
+    rig.host.states["parrot"] = HostState(phase=RunPhase.QUARANTINED, reason="it crashed")
+    assert account.trouble() == "it crashed"
+    rig.host.states["parrot"] = HostState(phase=RunPhase.RUNNING)
+    assert isinstance(await account.send(outgoing()), Delivered)
