@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from carapace_tools.golden.connection import Connection
-from support.gateway import Started, model_server, running_gateway, settings
+from support.gateway import Started, gateway_with_model
 from support.ws import chat_events, peer, talk
 
 pytestmark = pytest.mark.slow
@@ -19,11 +19,7 @@ READ_WRITE = ("operator.read", "operator.write")
 
 @pytest.fixture
 async def gateway(tmp_path: Path) -> AsyncIterator[Started]:
-    config = {"tickIntervalS": 1}
-    async with (
-        model_server(tmp_path) as model,
-        running_gateway(tmp_path / "gateway", settings(model.port, **config)) as started,
-    ):
+    async with gateway_with_model(tmp_path, tickIntervalS=1) as started:
         yield started
 
 

@@ -17,6 +17,7 @@ from support.gateway import (
     Started,
     ended,
     environment,
+    gateway_with_model,
     model_server,
     restart,
     running_gateway,
@@ -31,10 +32,7 @@ CARA = str(Path(sys.executable).parent / "cara")
 
 @pytest.fixture
 async def gateway(tmp_path: Path) -> AsyncIterator[Started]:
-    async with (
-        model_server(tmp_path) as model,
-        running_gateway(tmp_path / "gateway", settings(model.port)) as started,
-    ):
+    async with gateway_with_model(tmp_path) as started:
         yield started
 
 

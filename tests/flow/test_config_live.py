@@ -16,10 +16,10 @@ from carapace_tools.golden.connection import Connection
 from support.gateway import (
     Started,
     ended,
+    gateway_with_model,
     model_server,
     provider,
     restart,
-    running_gateway,
     settings,
     start_gateway,
 )
@@ -30,10 +30,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 async def gateway(tmp_path: Path) -> AsyncIterator[Started]:
-    async with (
-        model_server(tmp_path) as model,
-        running_gateway(tmp_path / "gateway", settings(model.port)) as started,
-    ):
+    async with gateway_with_model(tmp_path) as started:
         yield started
 
 

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,33 +10,20 @@ import pytest
 
 from carapace.errors import Failed
 from support.media import PNG, media_house
+from support.small_disk import small_disk
 
 MEBIBYTE = 1024 * 1024
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    mount, umount = shutil.which("mount"), shutil.which("umount")
-    if sys.platform != "linux" or os.geteuid() != 0 or mount is None or umount is None:
-        pytest.skip("NOT CHECKED: a full disk needs root to mount a small tmpfs")
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    made = subprocess.run(
-        [mount, "-t", "tmpfs", "-o", "size=2m", "carapace-test", str(disk)],
-        capture_output=True,
-        check=False,
-    )
-    if made.returncode != 0:
-        pytest.skip(f"NOT CHECKED: a full disk needs a tmpfs ({made.stderr.decode().strip()})")
-    try:
+def disk(tmp_path: Path) -> Iterator[Path]:
+    with small_disk(tmp_path, size_mb=2) as disk:
         yield disk
-    finally:
-        subprocess.run([umount, "-l", str(disk)], check=True)
 
 
 @pytest.mark.slow
-async def test_a_full_disk_is_said_and_leaves_nothing_behind(small_disk: Path):
-    async with media_house(small_disk) as house:
+async def test_a_full_disk_is_said_and_leaves_nothing_behind(disk: Path):
+    async with media_house(disk) as house:
         kept = await house.store.put_bytes(PNG)
         for _ in range(3):
             with pytest.raises(Failed, match=r"disk of the media folder is full.*free space"):

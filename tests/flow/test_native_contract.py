@@ -17,7 +17,11 @@ import pytest
 import pytest_asyncio
 
 from support.auth import Identity
-from support.gateway import TOKEN, Started, model_server, running_gateway, settings
+from support.gateway import (
+    TOKEN,
+    Started,
+    gateway_with_model,
+)
 from support.native_apps import (
     ANDROID,
     ANDROID_NODE,
@@ -56,10 +60,7 @@ DENIED_TO_NODES = (
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def gateway(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Started]:
     home = tmp_path_factory.mktemp("native")
-    async with (
-        model_server(home) as model,
-        running_gateway(home / "gateway", settings(model.port)) as started,
-    ):
+    async with gateway_with_model(home) as started:
         yield started
 
 

@@ -7,9 +7,8 @@ import os
 import shutil
 import signal
 import sqlite3
-import subprocess
 import sys
-from collections.abc import Generator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -20,39 +19,27 @@ from carapace.store.sqlite import SqliteDatabase
 from support.counting_peer import Behaviour, counting_peer
 from support.outbox import sending_house
 from support.polling import until
+from support.small_disk import small_disk
 
 TESTS = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Generator[Path]:
-    """A file system of 4 MB."""
-    mount = shutil.which("mount")
-    if mount is None or not hasattr(os, "geteuid") or os.geteuid() != 0:
-        pytest.skip("NOT CHECKED: a full disk needs root to mount a small tmpfs")
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    made = subprocess.run(
-        [mount, "-t", "tmpfs", "-o", "size=4m", "carapace-test", str(disk)],
-        check=False,
-        capture_output=True,
-    )
-    if made.returncode != 0:
-        pytest.skip(f"NOT CHECKED: a full disk needs a tmpfs ({made.stderr.decode().strip()})")
-    yield disk
-    subprocess.run(["umount", str(disk)], check=True)
+def disk(tmp_path: Path) -> Iterator[Path]:
+    with small_disk(tmp_path, size_mb=4) as disk:
+        yield disk
 
 
 @pytest.mark.slow
-async def test_a_full_disk_loses_nothing_that_was_accepted(small_disk: Path):
-    async with sending_house(folder=small_disk) as house:
+async def test_a_full_disk_loses_nothing_that_was_accepted(disk: Path):
+    async with sending_house(folder=disk) as house:
         house.start()
         held = await house.put("held")
         await house.ended(held)
         house.account.hold()
         in_flight = await house.put("in flight", "two")
         await house.account.sent_at_least(2)
-        ballast = small_disk / "ballast"
+        ballast = disk / "ballast"
         ballast.write_bytes(b"\0" * 1_500_000)
         accepted = await _fill(house)
         _fill_up(ballast)

@@ -16,10 +16,8 @@ from support.gateway import (
     Started,
     environment,
     free_port,
-    model_server,
+    gateway_with_model,
     restart,
-    running_gateway,
-    settings,
 )
 from support.ws import chat_events, peer, talk
 
@@ -29,10 +27,7 @@ READ_WRITE = ("operator.read", "operator.write")
 
 @pytest.fixture
 async def gateway(tmp_path: Path) -> AsyncIterator[Started]:
-    async with (
-        model_server(tmp_path) as model,
-        running_gateway(tmp_path / "gateway", settings(model.port)) as started,
-    ):
+    async with gateway_with_model(tmp_path) as started:
         yield started
 
 

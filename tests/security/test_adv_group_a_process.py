@@ -12,7 +12,11 @@ import aiohttp
 import pytest
 
 from carapace_tools.golden.connection import Connection
-from support.gateway import TOKEN, Started, model_server, running_gateway, settings
+from support.gateway import (
+    TOKEN,
+    Started,
+    gateway_with_model,
+)
 from support.ws import connect_params, entered, peer, talk
 
 pytestmark = pytest.mark.slow
@@ -21,10 +25,7 @@ READ_WRITE = ("operator.read", "operator.write")
 
 @pytest.fixture
 async def gateway(tmp_path: Path) -> AsyncIterator[Started]:
-    async with (
-        model_server(tmp_path) as model,
-        running_gateway(tmp_path / "gateway", settings(model.port)) as started,
-    ):
+    async with gateway_with_model(tmp_path) as started:
         yield started
 
 

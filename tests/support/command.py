@@ -27,7 +27,13 @@ class Done:
 
     @property
     def json(self) -> Any:
+        """Its output as JSON."""
         return json.loads(self.out)
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        """Its output as one JSON object a line."""
+        return [json.loads(line) for line in self.out.splitlines()]
 
 
 class Command:

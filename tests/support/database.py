@@ -9,7 +9,7 @@ from pathlib import Path
 
 from carapace.store.sqlite import SqliteDatabase
 
-__all__ = ["memory_database"]
+__all__ = ["damage", "memory_database"]
 
 
 @asynccontextmanager
@@ -21,3 +21,10 @@ async def memory_database() -> AsyncGenerator[SqliteDatabase]:
             yield database
         finally:
             await database.close()
+
+
+def damage(path: Path) -> None:
+    """Overwrite some pages in the middle of a database that nobody has open."""
+    data = bytearray(path.read_bytes())
+    data[4096 * 3 : 4096 * 6] = b"\xff" * (4096 * 3)
+    path.write_bytes(data)

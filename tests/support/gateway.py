@@ -202,6 +202,19 @@ async def running_gateway(
         await _end(started)
 
 
+@asynccontextmanager
+async def gateway_with_model(folder: Path, **gateway: Any) -> AsyncGenerator[Started]:
+    """A gateway whose models are the scripted ones, both ended with the block.
+
+    `gateway` is added to the section of that name.
+    """
+    async with (
+        model_server(folder) as model,
+        running_gateway(folder / "gateway", settings(model.port, **gateway)) as started,
+    ):
+        yield started
+
+
 async def ended(started: Started) -> None:
     """End a process started by hand."""
     await _end(started)

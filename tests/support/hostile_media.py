@@ -16,6 +16,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Final
 
+from support.listener import listening
 from support.media import PNG, png
 
 __all__ = ["BOMB_BYTES", "TRICKS", "HostileServer", "Trick", "hostile_server"]
@@ -224,7 +225,7 @@ class HostileServer:
     """A server that runs.
 
     Attributes:
-        port: On loopback.
+        port: Where it listens.
         sent_bytes: How much each path has sent in all.
     """
 
@@ -249,30 +250,8 @@ class HostileServer:
 
 
 @asynccontextmanager
-async def hostile_server() -> AsyncGenerator[HostileServer]:
-    """The server on a free port of loopback, all of its answers cut off at the end."""
+async def hostile_server(host: str = "127.0.0.1", port: int = 0) -> AsyncGenerator[HostileServer]:
+    """The server, by default on a free port of loopback; its answers are cut off at the end."""
     server = HostileServer()
-    running: set[asyncio.Task[None]] = set()
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        running.add(task)
-        try:
-            await server.serve(reader, writer)
-        except asyncio.CancelledError:
-            writer.transport.abort()
-        finally:
-            running.discard(task)
-
-    listener = await asyncio.start_server(serve, "127.0.0.1", 0, limit=1024 * 1024)
-    server.port = listener.sockets[0].getsockname()[1]
-    try:
+    async with listening(server.serve, host=host, port=port) as server.port:
         yield server
-    finally:
-        listener.close()
-        for task in running:
-            task.cancel()
-        if running:
-            await asyncio.wait(running)
-        await listener.wait_closed()

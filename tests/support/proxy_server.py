@@ -12,6 +12,8 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from ipaddress import ip_address
 
+from support.listener import listening
+
 __all__ = ["ProxyServer", "http_proxy", "socks_proxy"]
 
 Pipe = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -68,7 +70,7 @@ async def http_proxy(
         writer.write(b"HTTP/1.1 200 Connection established\r\nVia: test\r\n\r\n")
         await _relay((reader, writer), beyond)
 
-    async with _listening(proxy, serve, ssl_context):
+    async with listening(serve, ssl_context=ssl_context) as proxy.port:
         yield proxy
 
 
@@ -111,42 +113,8 @@ async def socks_proxy(
         writer.write(b"\x05\x00\x00\x03\x04here\x00\x50")
         await _relay((reader, writer), beyond)
 
-    async with _listening(proxy, serve, None):
+    async with listening(serve) as proxy.port:
         yield proxy
-
-
-@asynccontextmanager
-async def _listening(
-    proxy: ProxyServer,
-    serve: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
-    ssl_context: ssl.SSLContext | None,
-) -> AsyncGenerator[None]:
-    running: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
-
-    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        running[task] = writer
-        try:
-            await serve(reader, writer)
-            await writer.drain()
-        except (OSError, asyncio.IncompleteReadError):
-            pass  # the client went away, as some tests want it to
-        finally:
-            writer.close()
-            del running[task]
-
-    server = await asyncio.start_server(handle, "127.0.0.1", 0, ssl=ssl_context)
-    proxy.port = server.sockets[0].getsockname()[1]
-    try:
-        yield
-    finally:
-        server.close()
-        for writer in running.values():
-            writer.transport.abort()
-        while running:
-            await asyncio.wait(list(running))
-        await server.wait_closed()
 
 
 async def _relay(near: Pipe, far: Pipe) -> None:

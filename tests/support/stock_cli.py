@@ -18,12 +18,12 @@ import tempfile
 import termios
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 import pytest
 
+from support.command import Done
 from support.gateway import Started, ended, free_port
 
 __all__ = ["Done", "StockCli", "Tui", "node_folder", "node_gateway", "shape_of"]
@@ -115,25 +115,6 @@ async def _until_listening(started: Started) -> None:
                 writer.close()
                 await writer.wait_closed()
                 return
-
-
-@dataclass(frozen=True)
-class Done:
-    """What a command left."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        """Its output as JSON."""
-        return json.loads(self.out)
-
-    @property
-    def lines(self) -> list[dict[str, Any]]:
-        """Its output as one JSON object a line."""
-        return [json.loads(line) for line in self.out.splitlines()]
 
 
 class StockCli:

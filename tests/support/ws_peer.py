@@ -8,6 +8,8 @@ import hashlib
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
+from support.listener import listening
+
 __all__ = ["WsPeer", "accept_key", "ws_peer"]
 
 GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -66,30 +68,11 @@ async def ws_peer(
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         "Sec-WebSocket-Accept: {accept}\r\n\r\n"
     )
-    running: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
-    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        running[task] = writer
-        try:
-            head = (await reader.readuntil(b"\r\n\r\n")).decode()
-            writer.write((answer or usual).replace("{accept}", accept_key(head)).encode())
-            await script(WsPeer(head, reader, writer))
-            await writer.drain()
-        except (OSError, asyncio.IncompleteReadError):
-            pass  # the client went away, as some tests want it to
-        finally:
-            writer.close()
-            del running[task]
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        writer.write((answer or usual).replace("{accept}", accept_key(head)).encode())
+        await script(WsPeer(head, reader, writer))
 
-    server = await asyncio.start_server(handle, "127.0.0.1", 0)
-    try:
-        yield server.sockets[0].getsockname()[1]
-    finally:
-        server.close()
-        for writer in running.values():
-            writer.transport.abort()
-        while running:
-            await asyncio.wait(list(running))
-        await server.wait_closed()
+    async with listening(serve) as port:
+        yield port

@@ -12,6 +12,7 @@ import pytest
 from carapace.store.backup import backup_file, copy_database
 from carapace.store.connect import connect
 from carapace.store.errors import DatabaseDamaged, UnsafePath
+from support.database import damage
 
 
 def test_a_backup_of_a_database_in_use_is_one_private_file(tmp_path: Path):
@@ -48,9 +49,7 @@ def test_a_damaged_source_leaves_the_older_copy_in_place(tmp_path: Path):
         connection.execute("CREATE TABLE t (a TEXT)")
         connection.executemany("INSERT INTO t VALUES (?)", [("x" * 500,)] * 200)
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    data = bytearray(path.read_bytes())
-    data[4096 * 3 : 4096 * 6] = b"\xff" * (4096 * 3)
-    path.write_bytes(data)
+    damage(path)
     target.write_text("older")
     with closing(sqlite3.connect(path)) as connection, pytest.raises(DatabaseDamaged):
         copy_database(connection, target)

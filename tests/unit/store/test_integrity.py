@@ -11,6 +11,7 @@ import pytest
 from carapace.store.connect import connect
 from carapace.store.errors import DatabaseDamaged
 from carapace.store.integrity import IntegrityReport, integrity_problems
+from support.database import damage
 
 
 def test_a_whole_file_has_no_problems(tmp_path: Path):
@@ -29,9 +30,7 @@ def test_overwritten_pages_are_found(tmp_path: Path):
         connection.execute("CREATE TABLE t (a TEXT)")
         connection.executemany("INSERT INTO t VALUES (?)", [("x" * 500,)] * 200)
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    data = bytearray(path.read_bytes())
-    data[4096 * 3 : 4096 * 6] = b"\xff" * (4096 * 3)
-    path.write_bytes(data)
+    damage(path)
     with closing(sqlite3.connect(path)) as connection:
         report = integrity_problems(connection, path, quick=True)
         assert report.problems

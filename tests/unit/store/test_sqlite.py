@@ -19,7 +19,7 @@ from carapace.store.migrate import Migration
 from carapace.store.ports import Tx
 from carapace.store.sqlite import SqliteDatabase
 from support.clock import FakeClock
-from support.database import memory_database
+from support.database import damage, memory_database
 
 
 def put(tx: Tx) -> int:
@@ -57,9 +57,7 @@ async def test_a_damaged_file_stops_the_start(tmp_path: Path):
         lambda tx: [tx.execute("INSERT INTO t VALUES (?)", (one,)) for one in range(5000)]
     )
     await database.close()
-    data = bytearray(path.read_bytes())
-    data[4096 * 3 : 4096 * 6] = b"\xff" * (4096 * 3)
-    path.write_bytes(data)
+    damage(path)
     with pytest.raises(DatabaseDamaged, match="newest backup"):
         await SqliteDatabase.open(path, migrations=ONE)
 
