@@ -30,6 +30,7 @@ class Shape:
     Attributes:
         type: The annotated Python type.
         fields: Of a section, by the name used in files.
+        others: Of a section that takes names it does not list: the map that they stand in.
         item: What a map or list holds.
         optional: Whether `null` is allowed.
     """
@@ -39,6 +40,14 @@ class Shape:
     fields: dict[str, Field]
     item: Shape | None = None
     optional: bool = False
+    others: Field | None = None
+
+    def field(self, name: str) -> Field | None:
+        """What a section has at `name`, listed or not."""
+        listed = self.fields.get(name)
+        if listed is not None or self.others is None:
+            return listed
+        return self.others if self.others.takes(name) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +61,16 @@ class Field:
     secret: bool
     required: bool
     default: Any
+    holds_others: bool = False
+
+    def takes(self, name: str) -> bool:
+        """Whether `name` can be a key of the map that this is."""
+        bare, _ = _without_none(self.shape.type)
+        try:
+            msgspec.convert(name, typing.get_args(bare)[0])
+        except msgspec.ValidationError:
+            return False
+        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +92,9 @@ def _section(struct: type[msgspec.Struct]) -> Shape:
     fields = {
         one.encode_name: _field(one, hints[one.name]) for one in msgspec.structs.fields(struct)
     }
-    return Shape("section", struct, fields)
+    holds_others = [name for name, one in fields.items() if one.holds_others]
+    others = fields.pop(holds_others[0]) if holds_others else None
+    return Shape("section", struct, fields, others=others)
 
 
 def _field(info: msgspec.structs.FieldInfo, annotation: Any) -> Field:
@@ -90,6 +111,7 @@ def _field(info: msgspec.structs.FieldInfo, annotation: Any) -> Field:
         secret=bool(extra.get("secret")),
         required=info.required,
         default=None if default is msgspec.NODEFAULT else default,
+        holds_others=bool(extra.get("others")),
     )
 
 
@@ -111,7 +133,9 @@ def _shape(annotation: Any) -> Shape:
     origin, args = typing.get_origin(bare), typing.get_args(bare)
     if isinstance(bare, type) and issubclass(bare, msgspec.Struct):
         section = _section(bare)
-        return Shape("section", annotation, section.fields, optional=optional)
+        return Shape(
+            "section", annotation, section.fields, optional=optional, others=section.others
+        )
     if origin is dict:
         return Shape("map", annotation, {}, _shape(args[1]), optional=optional)
     if origin is tuple:
@@ -133,10 +157,11 @@ def entries() -> Iterator[Entry]:
 
 
 def _entries(shape: Shape, key: Key) -> Iterator[Entry]:
-    for field in shape.fields.values():
-        here = (*key, field.name)
+    others = () if shape.others is None else (shape.others,)
+    for field in (*shape.fields.values(), *others):
+        here = (*key, ANY) if field.holds_others else (*key, field.name)
         inner: Shape | None = field.shape
-        below: Key = here
+        below: Key = key if field.holds_others else here
         while inner is not None and inner.kind in {"map", "list"}:
             inner, below = inner.item, (*below, ANY)
         if inner is not None and inner.kind == "section":
@@ -153,10 +178,10 @@ def find(key: Key) -> Field | None:
         if shape is None or shape.kind == "leaf":
             return None
         if shape.kind == "section":
-            found = shape.fields.get(str(part))
-            shape = found.shape if found else None
+            found = shape.field(str(part))
             if found is None:
                 return None
+            shape = found.shape.item if found.holds_others else found.shape
         else:
             shape = shape.item
     return found

@@ -35,6 +35,10 @@ def changes(old: Settings, new: Settings) -> tuple[Change, ...]:
 def _section(shape: Shape, old: Any, new: Any, key: Key) -> Iterator[Change]:
     for field in shape.fields.values():
         yield from _field(field, field.shape, (old.get(field.name), new.get(field.name)), key)
+    if shape.others is not None:
+        name = shape.others.name
+        pair: tuple[Any, Any] = (old.get(name) or {}, new.get(name) or {})
+        yield from _map(shape.others, shape.others.shape, pair, key)
 
 
 def _field(field: Field, shape: Shape, pair: tuple[Any, Any], key: Key) -> Iterator[Change]:

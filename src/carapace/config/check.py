@@ -95,11 +95,29 @@ def _section(
             before = len(out.problems)
             _check(field.shape, one, (*key, name), (*pattern, name), out)
             _hide(field, out, before)
+        elif shape.others is not None and _is_other(shape, name):
+            _other(shape.others, one, (*key, name), pattern, out)
         elif not _is_silent(name, one, pattern):
             out.warnings.append(_unknown(shape, name, one, (*key, name), pattern))
     for field in shape.fields.values():
         if field.required and field.name not in members:
             _missing(field, (*key, field.name), here.place, out)
+
+
+def _is_other(shape: Shape, name: str) -> bool:
+    """Whether a name that is not listed may be meant so, and is no slip of the pen."""
+    is_taken = shape.others is not None and shape.others.takes(name)
+    return is_taken and not difflib.get_close_matches(name, shape.fields, n=1, cutoff=0.8)
+
+
+def _other(others: Field, here: Located, key: Key, pattern: tuple[str, ...], out: Findings) -> None:
+    """Who needs it may not be installed: what is wrong with it is odd, and it is left out."""
+    inner = Findings()
+    if others.shape.item is not None:
+        _check(others.shape.item, here, key, (*pattern, ANY), inner)
+    for problem in inner.problems:
+        problem.message += f" Until then {key_text(key)} has no effect."
+    out.warnings += [*inner.problems, *inner.warnings]
 
 
 def _missing(field: Field, key: Key, place: Place, out: Findings) -> None:

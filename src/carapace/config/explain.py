@@ -10,6 +10,7 @@ import msgspec
 from carapace.config.catalogue import entries, find
 from carapace.config.load import Loaded
 from carapace.config.located import Key, key_text
+from carapace.config.others import without_others
 from carapace.config.redact import redact_tree
 from carapace.config.wording import describe
 from carapace.errors import Refused
@@ -45,7 +46,9 @@ def explain(key: Key, loaded: Loaded) -> Explanation:
     field = find(key)
     if field is None:
         raise no_such_setting(key)
-    default = msgspec.to_builtins(field.default) if _names_field(key, field.name) else None
+    default = None
+    if _names_field(key, field.name):
+        default = without_others(field.shape, msgspec.to_builtins(field.default))
     found = loaded.effective.find(key)
     value = default if found is None else _over(default, found.plain())
     origin = "default" if found is None else str(found.place)

@@ -12,12 +12,14 @@ from typing import Any
 
 import msgspec
 
+from carapace.config.catalogue import catalogue
 from carapace.config.check import check, modernise
 from carapace.config.environment import read_environment
 from carapace.config.include import Include
 from carapace.config.issue import Issue, Problem
 from carapace.config.json5 import Json5Error, parse
 from carapace.config.located import Key, Located, Place
+from carapace.config.others import fold
 from carapace.config.reader import Reader
 from carapace.config.settings import Settings
 from carapace.config.substitute import file_variables, substitute
@@ -119,7 +121,7 @@ def _convert(tree: Located) -> Settings:
         given: dict[str, Any] = section  # pyright: ignore[reportUnknownVariableType] - checked tree
         direct = {k: v for k, v in given.items() if isinstance(v, str)}
         plain["env"] = {"vars": {**direct, **(given.get("vars") or {})}}
-    return msgspec.convert(plain, Settings)
+    return msgspec.convert(fold(catalogue(), plain), Settings)
 
 
 def _parsed(text: str | None) -> Any:

@@ -54,7 +54,6 @@ NODE_KEYS: Final[dict[tuple[str, ...], frozenset[str]]] = {
             "diagnostics",
             "discovery",
             "nodeHost",
-            "plugins",
             "skills",
             "talk",
             "ui",
@@ -63,30 +62,7 @@ NODE_KEYS: Final[dict[tuple[str, ...], frozenset[str]]] = {
             "wizard",
         }
     ),
-    ("channels",): frozenset(
-        {
-            "bluebubbles",
-            "discord",
-            "feishu",
-            "googlechat",
-            "imessage",
-            "irc",
-            "line",
-            "matrix",
-            "mattermost",
-            "msteams",
-            "nextcloud-talk",
-            "nostr",
-            "signal",
-            "slack",
-            "telegram",
-            "tlon",
-            "twitch",
-            "whatsapp",
-            "zalo",
-            "zalouser",
-        }
-    ),
+    ("plugins",): frozenset({"allow", "deny", "installs", "load", "slots"}),
     ("channels", "defaults"): frozenset({"heartbeat"}),
     ("commands",): frozenset(
         {

@@ -13,24 +13,12 @@ from typing import Any, Final, cast
 from carapace.config import catalogue
 from carapace.config.json5 import Json5Error, Node, parse
 from carapace.config.located import Key
+from carapace.config.secret_names import names_secret
 
 __all__ = ["MARKER", "is_secret", "redact_text", "redact_tree", "restore_text", "restore_tree"]
 
 MARKER: Final = "__OPENCLAW_REDACTED__"
 
-_ENDINGS = (
-    "token",
-    "password",
-    "passphrase",
-    "secret",
-    "apikey",
-    "privatekey",
-    "accesskey",
-    "encryptkey",
-    "signingkey",
-    "credential",
-    "credentials",
-)
 _REFERENCE = re.compile(r"(?:\$\{[A-Z_][A-Z0-9_]*\})+")
 _PASSWORD_IN_URL = re.compile(r"://[^/\s@]*:[^/\s@]+@")
 _ROUGH = re.compile(
@@ -46,11 +34,17 @@ def is_secret(key: Key) -> bool:
         field = catalogue.find(key[:length])
         if field is not None and field.secret:
             return True
-    if catalogue.find(key) is not None:
+    known = catalogue.find(key)
+    if known is not None and not _is_free(known):
         return False
     names = [str(part) for part in key if isinstance(part, str)]
-    last = re.sub(r"[^a-z]", "", names[-1].lower()) if names else ""
-    return last.endswith(_ENDINGS) or "headers" in names or key[:1] == ("env",)
+    last = names[-1] if names else ""
+    return names_secret(last) or "headers" in names or key[:1] == ("env",)
+
+
+def _is_free(field: catalogue.Field) -> bool:
+    """Whether anything may stand there, as in the settings of a plugin: the names decide then."""
+    return field.shape.item is not None and field.shape.item.type is Any
 
 
 def _hides(key: Key, value: Any) -> bool:

@@ -10,6 +10,7 @@ import msgspec
 
 from carapace.config.catalogue import Field, Shape, catalogue
 from carapace.config.settings import Settings
+from carapace.config.settings.setting import OTHERS_MARK
 
 __all__ = ["ConfigSchema", "UiHint", "config_schema", "json_schema", "ui_hints"]
 
@@ -63,7 +64,29 @@ def _inline(node: Any, parts: dict[str, Any]) -> Any:
         merged = {**_inline(target, parts), **rest}
         merged.pop("default", None)
         return merged
-    return {name: _inline(one, parts) for name, one in given.items() if name != "title"}
+    inlined = {name: _inline(one, parts) for name, one in given.items() if name != "title"}
+    return _with_others(inlined)
+
+
+def _with_others(node: dict[str, Any]) -> dict[str, Any]:
+    """A section whose unlisted names have a shape says so the way JSON Schema does."""
+    properties = node.get("properties")
+    if not isinstance(properties, dict):
+        return node
+    listed: dict[str, Any] = properties  # pyright: ignore[reportUnknownVariableType] - plain JSON
+    for name, one in tuple(listed.items()):
+        if isinstance(one, dict) and one.pop(OTHERS_MARK, False):  # pyright: ignore[reportUnknownMemberType] - plain JSON
+            del listed[name]
+            node["additionalProperties"] = _values(one)  # pyright: ignore[reportUnknownArgumentType] - plain JSON
+    return node
+
+
+def _values(node: dict[str, Any]) -> Any:
+    """What the values of a map are; of one that may be missing, in the first of its shapes."""
+    for shape in (node, *node.get("anyOf", ())):
+        if "additionalProperties" in shape:
+            return shape["additionalProperties"]
+    return True
 
 
 def ui_hints() -> dict[str, UiHint]:
@@ -81,6 +104,9 @@ def _walk(shape: Shape, path: str, secret: bool, out: dict[str, UiHint]) -> None
         here = f"{path}.{field.name}"
         out[here] = _hint(field)
         _walk(field.shape, here, field.secret, out)
+    if shape.others is not None and shape.others.shape.item is not None:
+        out[f"{path}.*"] = _hint(shape.others)
+        _walk(shape.others.shape.item, f"{path}.*", False, out)
     if shape.item is not None:
         below = f"{path}.*" if shape.kind == "map" else f"{path}[]"
         if secret:

@@ -13,13 +13,23 @@ from typing import Any, Final
 
 import msgspec
 
-from carapace.channels.accounts.settings import Branch, account_names, account_settings, branches
+from carapace.channels.accounts.settings import (
+    Branch,
+    account_names,
+    account_settings,
+    branches,
+    has_credential,
+)
 from carapace.channels.accounts.slot import AccountSlot
 from carapace.channels.accounts.status import AccountStatus, channels_status
 from carapace.channels.ports import Account, Channel, Intake
 from carapace.channels.types import ChannelInfo
 from carapace.clock import Clock
-from carapace.config.settings.channels import AccountSettings, ChannelsSettings
+from carapace.config.settings.channels import (
+    AccountSettings,
+    ChannelsSettings,
+    PluginAccountSettings,
+)
 from carapace.protocol.channels import ChannelsStatus
 from carapace.tasks import Tasks
 from carapace.telemetry.log import get_logger
@@ -182,19 +192,19 @@ def own_settings(account: AccountSettings) -> dict[str, Any]:
     fields: list[tuple[str, str]] = list(
         zip(account.__struct_fields__, account.__struct_encode_fields__, strict=True)
     )
-    return {
+    found = {
         shown: msgspec.to_builtins(value)
         for field, shown in fields
         if (field not in _COMMON or field == "name")
-        and field != "accounts"
+        and field not in {"accounts", "own"}
         and (value := getattr(account, field)) is not None
     }
+    return {**(account.own or {}), **found} if isinstance(account, PluginAccountSettings) else found
 
 
 def is_set_up(account: AccountSettings) -> bool:
     """Whether an account is set up: a credential is there, or its channel has none."""
-    names = account.CREDENTIALS
-    return not names or any(getattr(account, name) is not None for name in names)
+    return not account.CREDENTIALS or has_credential(account)
 
 
 def _trouble(account: Account) -> str | None:

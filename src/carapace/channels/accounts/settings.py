@@ -17,20 +17,22 @@ from carapace.config.settings.channels import (
     ChannelDefaults,
     ChannelSettings,
     ChannelsSettings,
+    PluginAccountSettings,
+    PluginChannelSettings,
     WebhookSettings,
 )
 
-__all__ = ["Branch", "account_names", "account_settings", "branches"]
+__all__ = ["Branch", "account_names", "account_settings", "branches", "has_credential"]
 
-Branch = ChannelSettings | WebhookSettings
+Branch = ChannelSettings | WebhookSettings | PluginChannelSettings
 """The settings of one channel."""
 
 S = TypeVar("S", bound=AccountSettings)
 
 
 def branches(channels: ChannelsSettings) -> dict[str, Branch]:
-    """The settings of each channel, by its id."""
-    return {"webchat": channels.webchat, "webhook": channels.webhook}
+    """The settings of each channel, by its id; those of plugins that are not there as well."""
+    return {**channels.plugins, "webchat": channels.webchat, "webhook": channels.webhook}
 
 
 def account_names(branch: Branch) -> tuple[str, ...]:
@@ -40,7 +42,7 @@ def account_names(branch: Branch) -> tuple[str, ...]:
     credential.
     """
     named = [name for name in branch.accounts if name != DEFAULT_ACCOUNT]
-    has_own = any(getattr(branch, name) is not None for name in branch.CREDENTIALS)
+    has_own = has_credential(branch)
     if not branch.accounts or has_own or DEFAULT_ACCOUNT in branch.accounts:
         return (DEFAULT_ACCOUNT, *named)
     return tuple(named)
@@ -64,7 +66,18 @@ def account_settings(
     return merged
 
 
+def has_credential(account: AccountSettings) -> bool:
+    """Whether one of its secrets is there."""
+    if isinstance(account, PluginAccountSettings):
+        return bool(account.credentials())
+    return any(getattr(account, name) is not None for name in account.CREDENTIALS)
+
+
 def _without_credentials(branch: Branch) -> Branch:
+    if isinstance(branch, PluginChannelSettings):
+        secrets = branch.credentials()
+        own = {name: value for name, value in (branch.own or {}).items() if name not in secrets}
+        return msgspec.structs.replace(branch, own=own or None)
     return msgspec.structs.replace(branch, **dict.fromkeys(branch.CREDENTIALS))
 
 
@@ -75,4 +88,7 @@ def _over(near: S, far: ChannelDefaults) -> S:
         for name in far.__struct_fields__
         if hasattr(near, name) and getattr(near, name) is None and getattr(far, name) is not None
     }
+    if isinstance(near, PluginAccountSettings) and isinstance(far, PluginAccountSettings):
+        # A plugin's own settings are merged one by one as the others are.
+        taken["own"] = {**(far.own or {}), **(near.own or {})} or None
     return msgspec.structs.replace(near, **taken) if taken else near

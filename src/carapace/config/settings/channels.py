@@ -7,10 +7,11 @@ else on another service. A missing list means the documented default, an empty o
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 
+from carapace.config.secret_names import names_secret
 from carapace.config.settings.setting import Count, Name, PositiveInt, Section, setting
 
 __all__ = [
@@ -23,6 +24,8 @@ __all__ = [
     "GroupPolicy",
     "GroupSettings",
     "MarkdownSettings",
+    "PluginAccountSettings",
+    "PluginChannelSettings",
     "SenderEntry",
     "TableMode",
     "WebchatSettings",
@@ -37,6 +40,7 @@ TableMode = Literal["off", "bullets", "code", "block"]
 SenderEntry = str | int
 """A sender's id as its service writes it; some files of the Node gateway have numbers here."""
 
+_ChannelId = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9-]{1,31}\Z")]
 _Megabytes = Annotated[float, msgspec.Meta(gt=0)]
 
 
@@ -199,6 +203,32 @@ class WebchatSettings(ChannelSettings, frozen=True):
     """The gateway's own chat."""
 
 
+class PluginAccountSettings(AccountSettings, frozen=True):
+    """One account of a channel that a plugin brings."""
+
+    own: Annotated[
+        dict[str, Any] | None,
+        setting(
+            "A setting of the plugin; its own documentation says which there are.",
+            live=True,
+            others=True,
+        ),
+    ] = None
+
+    def credentials(self) -> frozenset[str]:
+        """Names of its secrets: an account never takes these over from its channel."""
+        return frozenset(name for name in self.own or () if names_secret(name))
+
+
+class PluginChannelSettings(PluginAccountSettings, frozen=True):
+    """A channel that a plugin brings: what all channels have, and its own settings beside."""
+
+    accounts: Annotated[
+        dict[Name, PluginAccountSettings],
+        setting("Accounts by name; without any there is one, `default`.", live=True),
+    ] = msgspec.field(default_factory=dict[str, PluginAccountSettings])
+
+
 class WebhookAccount(AccountSettings, frozen=True):
     """One signed webhook in and out; see the how-to on the webhook channel."""
 
@@ -254,3 +284,7 @@ class ChannelsSettings(Section, frozen=True):
     webhook: Annotated[WebhookSettings, setting("Chat for scripts.", live=True)] = msgspec.field(
         default_factory=WebhookSettings
     )
+    plugins: Annotated[
+        dict[_ChannelId, PluginChannelSettings],
+        setting("A channel that a plugin of this id brings.", live=True, others=True),
+    ] = msgspec.field(default_factory=dict[str, PluginChannelSettings])

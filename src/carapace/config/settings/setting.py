@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import msgspec
 
-__all__ = ["Count", "Name", "Port", "PositiveInt", "Section", "setting"]
+__all__ = ["OTHERS_MARK", "Count", "Name", "Port", "PositiveInt", "Section", "setting"]
 
+OTHERS_MARK: Final = "x-others"
+"""In a JSON Schema: what is below stands for names that are not listed."""
 _MAX_SAFE_INT = 2**53 - 1
 
 PositiveInt = Annotated[int, msgspec.Meta(ge=1, le=_MAX_SAFE_INT)]
@@ -20,13 +22,21 @@ class Section(msgspec.Struct, frozen=True, rename="camel"):
     """A group of settings: an object in the file, a frozen struct in the program."""
 
 
-def setting(meaning: str, *, live: bool = False, secret: bool = False) -> msgspec.Meta:
+def setting(
+    meaning: str, *, live: bool = False, secret: bool = False, others: bool = False
+) -> msgspec.Meta:
     """The description of one field.
 
     Args:
         meaning: For the reference page and `explain`: what it does, in one or two sentences.
         live: A change takes effect at once; otherwise after a restart.
         secret: Never shown: reads give a marker instead.
+        others: The field is no key of the file: it holds what its section does not name.
     """
     extra: dict[str, Any] = {"live": live, "secret": secret}
-    return msgspec.Meta(description=meaning, extra=extra)
+    if not others:
+        return msgspec.Meta(description=meaning, extra=extra)
+    mark = {OTHERS_MARK: True}
+    return msgspec.Meta(
+        description=meaning, extra={**extra, "others": True}, extra_json_schema=mark
+    )
