@@ -69,6 +69,13 @@ class AuditKind(StrEnum):
     CONFIG_CHANGED = "config.changed"
     WEBHOOK_REFUSED = "webhook.refused"
     WEBHOOK_REPLAYED = "webhook.replayed"
+    PLUGIN_REFUSED = "plugin.refused"
+    PLUGIN_INSTALLED = "plugin.installed"
+    PLUGIN_SWITCHED = "plugin.switched"
+    PLUGIN_REMOVED = "plugin.removed"
+    PLUGIN_LOST = "plugin.lost"
+    PLUGIN_QUARANTINED = "plugin.quarantined"
+    PLUGIN_CACHE_REFUSED = "plugin.cache_refused"
 
 
 MEANINGS: Final[dict[AuditKind, str]] = {
@@ -102,6 +109,13 @@ MEANINGS: Final[dict[AuditKind, str]] = {
     AuditKind.CONFIG_CHANGED: "A changed configuration took effect; `keys` names what.",
     AuditKind.WEBHOOK_REFUSED: "A webhook's secret or signature was wrong; `reason` says how.",
     AuditKind.WEBHOOK_REPLAYED: "A webhook that was handled before was sent again.",
+    AuditKind.PLUGIN_REFUSED: "A plugin was not installed or did not load; `reason` says why.",
+    AuditKind.PLUGIN_INSTALLED: "A version of a plugin is used now; `event` says how it came.",
+    AuditKind.PLUGIN_SWITCHED: "A plugin was enabled or disabled; `by` says by whom.",
+    AuditKind.PLUGIN_REMOVED: "A plugin, or what waited for consent, was removed; see `what`.",
+    AuditKind.PLUGIN_LOST: "A plugin's process ended that should not have; `reason` says how.",
+    AuditKind.PLUGIN_QUARANTINED: "A plugin's process was lost too often: it is left alone now.",
+    AuditKind.PLUGIN_CACHE_REFUSED: "A compiled plugin was not what we had written; removed.",
 }
 """One sentence for each kind; becomes the reference page."""
 

@@ -17,6 +17,7 @@ __all__ = ["Metrics"]
 
 _REQUEST_BUCKETS_S: Final = (0.0001, 0.001, 0.01, 0.1, 1.0, 10.0, 60.0, 600.0)
 _TURN_BUCKETS_S: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 600.0)
+_PLUGIN_BUCKETS_S: Final = (0.001, 0.002, 0.005, 0.01, 0.025, 0.1, 0.5, 1.0, 2.5, 10.0, 60.0)
 _LAG_BUCKETS_S: Final = (0.001, 0.005, 0.01, 0.02, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
 
 
@@ -57,6 +58,12 @@ class Metrics:
     webhook_requests: Counter
     hook_calls: Counter
     understanding: Counter
+
+    plugin_calls: Counter
+    plugin_call_seconds: Histogram
+    plugin_host_calls: Counter
+    plugin_restarts: Counter
+    plugin_workers: Gauge
 
     media_bytes: Gauge
     media_items: Gauge
@@ -235,4 +242,34 @@ class Metrics:
             "Inbound webhook requests, by whose route it is and the step that answered.",
             ("owner", "step"),
             registry=registry,
+        )
+        self.plugin_calls = prometheus.Counter(
+            "carapace_plugin_calls",
+            "Calls of plugins, by plugin and how they ended: ok, error, unavailable, or the kind "
+            "of trap.",
+            ("plugin", "outcome"),
+            registry=registry,
+        )
+        self.plugin_call_seconds = prometheus.Histogram(
+            "carapace_plugin_call_seconds",
+            "How long a plugin took for a call, without the wait for its turn.",
+            ("plugin",),
+            buckets=_PLUGIN_BUCKETS_S,
+            registry=registry,
+        )
+        self.plugin_host_calls = prometheus.Counter(
+            "carapace_plugin_host_calls",
+            "What plugins asked the gateway for, by plugin, interface and outcome: ok, error, "
+            "limited, late or failed.",
+            ("plugin", "interface", "outcome"),
+            registry=registry,
+        )
+        self.plugin_restarts = prometheus.Counter(
+            "carapace_plugin_restarts",
+            "Worker processes of plugins that were lost.",
+            ("plugin",),
+            registry=registry,
+        )
+        self.plugin_workers = prometheus.Gauge(
+            "carapace_plugin_workers", "Running worker processes of plugins.", registry=registry
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from carapace.plugins.host.crashes import CrashHistory, CrashRules, Quarantine, Restart
 
 RULES = CrashRules(

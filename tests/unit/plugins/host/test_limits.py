@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from carapace.plugins.host.limits import SILENT, Bucket, RateLimits
-from carapace.plugins.ports import Rate, Rates
 from hypothesis import given
 from hypothesis import strategies as st
+
+from carapace.plugins.host.limits import SILENT, Bucket, RateLimits
+from carapace.plugins.ports import Rate, Rates
 
 CONTRACT = (
     *("agent", "config", "credentials", "crypto", "http", "inbound", "kv", "log"),
