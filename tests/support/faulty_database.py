@@ -18,6 +18,7 @@ class FaultyDatabase:
         constant: What every write raises for as long as it is set; none is made.
         failed: How many writes have raised.
         writes: How many were asked for.
+        reads: How many were asked for.
     """
 
     def __init__(self, database: Database) -> None:
@@ -26,8 +27,10 @@ class FaultyDatabase:
         self.constant: Exception | None = None
         self.failed = 0
         self.writes = 0
+        self.reads = 0
 
     async def read(self, fn: Callable[[Tx], Any]) -> Any:
+        self.reads += 1
         return await self._database.read(fn)
 
     async def write(self, fn: Callable[[Tx], Any]) -> Any:

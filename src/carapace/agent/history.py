@@ -36,9 +36,6 @@ __all__ = [
     "user_message_id",
 ]
 
-_CHARS_PER_TOKEN: Final = 4
-_IMAGE_TOKENS: Final = 1_000
-_MESSAGE_TOKENS: Final = 4
 _CHAT_MARK: Final = "/chat"
 _USER_MARK: Final = "/user"
 _VISITOR_MARK: Final = "/visitor"
@@ -260,20 +257,8 @@ def _json(value: Any) -> str:
 
 
 def estimate_tokens(messages: Sequence[ModelMessage]) -> int:
-    """About how many tokens `messages` take: four characters each, pictures a flat thousand."""
-    return sum(map(_tokens_of, messages))
-
-
-def _tokens_of(message: ModelMessage) -> int:
-    total = _MESSAGE_TOKENS
-    for part in message.parts:
-        if isinstance(part, ImagePart):
-            total += _IMAGE_TOKENS
-        elif isinstance(part, ToolCall):
-            total += (len(part.name) + len(part.arguments)) // _CHARS_PER_TOKEN
-        else:
-            total += len(part.text) // _CHARS_PER_TOKEN
-    return total
+    """About how many tokens `messages` take; see `ModelMessage.tokens`."""
+    return sum(message.tokens for message in messages)
 
 
 def fit(messages: Sequence[ModelMessage], max_tokens: int) -> list[ModelMessage]:

@@ -60,6 +60,12 @@ class Lanes:
         """How many turns of `key` wait."""
         return len(self._waiting.get(key, ())) + self._reserved.get(key, 0)
 
+    def is_free(self, key: SessionKey) -> bool:
+        """Whether a turn of `key` that came now would start at once."""
+        return (
+            key not in self._busy and not self.depth(key) and len(self._leases) < self.max_running
+        )
+
     def reserve(self, key: SessionKey) -> None:
         """Hold a place; follow with `enqueue` or `give_up`.
 

@@ -11,6 +11,7 @@ from collections import OrderedDict
 from collections.abc import AsyncGenerator, Iterator
 from typing import Final
 
+from carapace.agent.opening import Opening
 from carapace.agent.stream import ReplyStream
 from carapace.agent.types import (
     RunEnded,
@@ -35,6 +36,8 @@ class Run:
         submission: What was asked.
         accepted_at_ms: When the message was on disk.
         begins_session: Its message is the first of a transcript.
+        opening: What its turn reads first, if that was read when the message was written down
+            and nothing stood between the two.
         is_owed: It ended here without an outcome on disk; its inbox rows begin it again.
         is_closing: Its outcome is being written; it can no longer be stopped.
         is_replayed: True if this object stands for a run that ended before a restart or
@@ -56,6 +59,7 @@ class Run:
         "is_closing",
         "is_owed",
         "is_replayed",
+        "opening",
         "outcome",
         "reply",
         "session_id",
@@ -72,6 +76,7 @@ class Run:
         self.is_closing = False
         self.is_owed = False
         self.is_replayed = False
+        self.opening: Opening | None = None
         self.session_id = ""
         self.started_at_ms: int | None = None
         self.stop_reason: StopReason | None = None

@@ -375,11 +375,12 @@ class AgentService:
             return Accepted(joined, is_new=False)
         # From here to `add` nothing waits: two submissions of one id must not both get in.
         key = submission.session_key
+        is_next = self._lanes.is_free(key)
         self._lanes.reserve(key)
         run = Run(submission, accepted_at_ms=self._clock.now_ms())
         self._book.add(run)
         try:
-            row = await self._database.write(lambda tx: self._accept(tx, run))
+            row = await self._database.write(lambda tx: self._accept(tx, run, is_next=is_next))
         except BaseException:
             self._lanes.give_up(key)
             self._book.forget(run)
@@ -396,14 +397,22 @@ class AgentService:
         self._lanes.enqueue(key, run.run_id)
         self._announce()
         self._pump()
+        if run.task is None:
+            run.opening = None  # it waits, and much may be written until its turn comes
         return Accepted(run, is_new=True)
 
     def _begun(self, run: Run) -> None:
         if run.begins_session:
             self._sessions.life.started(run.session_key, run.session_id, run.submission.agent_id)
 
-    def _accept(self, tx: Tx, run: Run) -> TurnRow:
-        """Write down message and turn; what is there already is left as it is."""
+    def _accept(self, tx: Tx, run: Run, *, is_next: bool) -> TurnRow:
+        """Write down message and turn; what is there already is left as it is.
+
+        Args:
+            tx: The one transaction.
+            run: The turn.
+            is_next: It begins at once, so what it reads first is read here.
+        """
         asked, now_ms = run.submission, run.accepted_at_ms
         inbox_records.start(tx, asked.inbox_ids, run_id=run.run_id)
         found = records.find(tx, run.run_id)
@@ -423,6 +432,8 @@ class AgentService:
             level = {"thinking_level": asked.thinking.value}
             session_records.set_fields(tx, asked.session_key, level, now_ms=now_ms)
         records.accept(tx, asked, session_id=entry.session_id, now_ms=now_ms)
+        if is_next:
+            run.opening = self._turns.opening(tx, run, entry.session_id)
         return TurnRow(
             run_id=asked.run_id,
             session_key=asked.session_key,

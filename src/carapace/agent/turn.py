@@ -19,6 +19,7 @@ from carapace.agent.compaction import DEFAULT_WINDOW, Compactor, room_for
 from carapace.agent.delivery import Answer, Delivery
 from carapace.agent.draft import Draft, StoredStop, token_usage, total_tokens
 from carapace.agent.history import DecodedHistory, estimate_tokens, fit, in_turn_order, to_model
+from carapace.agent.opening import Opening, read_opening
 from carapace.agent.pricing import cost_nano_usd
 from carapace.agent.profiles import AgentProfile, Profiles
 from carapace.agent.prompt import Prompt, PromptFacts, PromptStyle, build_prompt, report, style_for
@@ -58,10 +59,9 @@ from carapace.ids import AgentId, SessionKey
 from carapace.protocol.agent import AgentMeta, AgentPayload, AgentResult, PromptReport, ResultMeta
 from carapace.protocol.events import Event, Publish
 from carapace.sessions import records as session_records
-from carapace.sessions import transcripts
 from carapace.sessions.service import Sessions
 from carapace.sessions.types import SessionEntry, Touch
-from carapace.store.ports import Database, Row, Tx
+from carapace.store.ports import Database, Tx
 from carapace.telemetry.log import get_logger
 from carapace.telemetry.metrics import Metrics
 
@@ -70,7 +70,6 @@ __all__ = ["CUT_TEXT", "MAX_ROUNDS", "OWED_TEXT", "ModelSource", "Turns"]
 CUT_TEXT: Final = "the gateway restarted while this run was under way; send it again"
 OWED_TEXT: Final = "the gateway is stopping; this message is answered once it runs again"
 MAX_ROUNDS: Final = 16
-_HISTORY_MESSAGES: Final = 500
 _SAVE_PAUSES_S: Final = (0.2, 1.0, 2.0)
 _LEVELS: Final = frozenset(ThinkingLevel)
 _PICTURE: Final = "[a picture]"
@@ -222,6 +221,10 @@ class Turns:
         """End a stopped run that never had its turn, or whose turn will not end."""
         return await self._finish(run, None, None, _End())
 
+    def opening(self, tx: Tx, run: Run, session_id: str) -> Opening:
+        """What the turn of `run` will read first; for the transaction that accepts it."""
+        return read_opening(tx, run.session_key, session_id, self._decoded)
+
     def forget_history(self, key: SessionKey) -> None:
         """Let a session's decoded messages go."""
         self._decoded.forget(key)
@@ -243,15 +246,13 @@ class Turns:
     async def _read(self, run: Run) -> tuple[SessionEntry | None, list[ModelMessage]]:
         """The session and its conversation, in one look at the database."""
         key, session_id = run.session_key, run.session_id
-        known = self._decoded.known(key, session_id)
-
-        def read(tx: Tx) -> tuple[SessionEntry | None, Sequence[Row]]:
-            rows = transcripts.tail(tx, session_id, limit=_HISTORY_MESSAGES, known=known)
-            return session_records.find(tx, key), rows
-
-        entry, rows = await self._database.read(read)
-        stored = self._decoded.messages(key, session_id, rows, known)
-        return entry, to_model(in_turn_order(stored, run.run_id, self._waiting(run)))
+        found, run.opening = run.opening, None
+        if found is None:
+            found = await self._database.read(
+                lambda tx: read_opening(tx, key, session_id, self._decoded)
+            )
+        stored = self._decoded.messages(key, session_id, found.rows, found.known)
+        return found.entry, to_model(in_turn_order(stored, run.run_id, self._waiting(run)))
 
     def _targets(self, run: Run, entry: SessionEntry) -> Sequence[ModelTarget]:
         override = entry.model_override
@@ -266,7 +267,7 @@ class Turns:
         if estimate_tokens(talk.messages) > room:
             await self._compact(run, draft, talk)
             talk.messages = fit(talk.messages, room)
-        if not target.takes_images and any(map(_has_images, talk.messages)):
+        if not target.takes_images and any(message.has_images for message in talk.messages):
             talk.messages = [_without_images(message) for message in talk.messages]
 
     async def _addition(self, run: Run) -> str:
@@ -490,36 +491,44 @@ class Turns:
         if self._delivery is not None and answer is not None:
             await self._delivery.quiet(answer)
         try:
-            await self._save(run, lambda tx: self._store(tx, run, draft, outcome, answer))
+            await self._save(run, lambda tx: self._store(tx, run, draft, outcome, answer), answer)
         except GatewayError as error:
             _log.error("turn not saved", run_id=run.run_id, reason=error.message)
             text = f"the answer could not be saved: {error.message}"
             if run.submission.inbox_ids:
                 return self._owe(run, text, now_ms)
             outcome = _failed(run, text, now_ms)
-        finally:
-            # Even then: a write whose outcome is unknown may have put the answer there.
-            if self._delivery is not None and answer is not None:
-                self._delivery.notify(answer)
         if outcome.error is not None:
             self._tell(run.reply.fail(outcome.error, now_ms))
         else:
             self._tell(run.reply.end(now_ms))
         return outcome
 
-    async def _save(self, run: Run, store: Callable[[Tx], None]) -> None:
+    async def _save(self, run: Run, store: Callable[[Tx], None], answer: Answer | None) -> None:
         """Write the end of a run. Of the inbox's it is tried again: asking anew costs more.
 
         Raises:
             GatewayError: If the disk took none of it.
         """
-        for pause_s in _SAVE_PAUSES_S if run.submission.inbox_ids else ():
+        pauses_s = iter(_SAVE_PAUSES_S if run.submission.inbox_ids else ())
+        while True:
+            # Before the write: what the sender then asks of the writer stands in its queue
+            # behind the answer, and so finds it.
+            self._notify(answer)
             try:
                 return await self._database.write(store)
             except GatewayError as error:
+                # A write whose outcome is unknown may have put the answer there.
+                self._notify(answer)
+                pause_s = next(pauses_s, None)
+                if pause_s is None:
+                    raise
                 _log.warning("turn not saved yet", run_id=run.run_id, reason=error.message)
                 await self._clock.sleep(pause_s)
-        return await self._database.write(store)
+
+    def _notify(self, answer: Answer | None) -> None:
+        if self._delivery is not None and answer is not None:
+            self._delivery.notify(answer)
 
     def _owe(self, run: Run, text: str, now_ms: int) -> RunOutcome:
         """End a run of the inbox here, with nothing written: it begins again from its rows."""
@@ -656,12 +665,8 @@ def _extra(run: Run, target: ModelTarget, addition: str) -> str | None:
     return "\n\n".join(part for part in parts if part) or None
 
 
-def _has_images(message: ModelMessage) -> bool:
-    return any(isinstance(part, ImagePart) for part in message.parts)
-
-
 def _without_images(message: ModelMessage) -> ModelMessage:
-    if not _has_images(message):
+    if not message.has_images:
         return message
     kept = tuple(part for part in message.parts if not isinstance(part, ImagePart))
     return ModelMessage(message.role, kept or (TextPart(_PICTURE),))

@@ -11,7 +11,6 @@ import asyncio
 import ssl
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import cast
 
 import httpcore2
 
@@ -20,6 +19,7 @@ from carapace.net.policy import EgressPolicy
 from carapace.net.proxy import Proxy, open_tunnel
 from carapace.net.refused import EgressRefused
 from carapace.net.resolve import Resolver
+from carapace.net.tcp import TcpBackend
 from carapace.net.url import InvalidUrl, check_host, literal
 
 __all__ = ["GuardedBackend", "Way", "system_dialler"]
@@ -30,8 +30,7 @@ _ATTEMPT_TIMEOUT_S = 4.0
 
 def system_dialler() -> httpcore2.AsyncNetworkBackend:
     """Opens real sockets."""
-    # The library exports an alias that a type checker cannot tell to be the same class.
-    return cast("httpcore2.AsyncNetworkBackend", httpcore2.AnyIOBackend())
+    return TcpBackend()
 
 
 @dataclass(frozen=True, slots=True)

@@ -166,3 +166,19 @@ class AnyOrder(RuleBasedStateMachine):
 
 TestAnyOrder = AnyOrder.TestCase
 TestAnyOrder.settings = settings(max_examples=30, stateful_step_count=25, deadline=None)
+
+
+def test_a_lane_is_free_if_a_turn_would_start_at_once():
+    lanes = Lanes(max_running=1)
+    one, other = SessionKey("agent:main:one"), SessionKey("agent:main:other")
+    assert lanes.is_free(one)
+    lanes.reserve(one)
+    assert not lanes.is_free(one)
+    assert lanes.is_free(other)
+    lanes.enqueue(one, RunId("r1"))
+    assert not lanes.is_free(one)
+    lanes.take()
+    assert not lanes.is_free(one)
+    assert not lanes.is_free(other)
+    lanes.release(RunId("r1"))
+    assert lanes.is_free(one)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -22,11 +23,14 @@ from carapace.clock import SystemClock
 from carapace.config.settings.agents import AgentDefaults, AgentsSettings
 from carapace.errors import Failed, Refused
 from carapace.ids import RunId, SessionKey
+from carapace.protocol.sessions import SessionsPatch
 from carapace.provenance import OWNER
 from carapace.sessions.types import Route
 from support.agent_house import MAIN, AgentHouse, agent_house, ask, build_house
 from support.clock import FakeClock
+from support.faulty_database import FaultyDatabase
 from support.inbound_house import message
+from support.polling import until
 from support.scripted_provider import Hang, ScriptedProvider, echo, say
 
 OTHER = SessionKey("agent:main:other")
@@ -534,3 +538,63 @@ async def test_an_answer_without_a_model_reaches_the_outbox_in_one_transaction()
         assert [row.idempotency_key for row in page.rows] == ["inbox-1/1"]
         again = await house.agent.submit(of_inbox("/status", as_chat=True))
         assert again.run_id == run.run_id
+
+
+async def test_a_turn_that_begins_at_once_reads_nothing_more():
+    async with agent_house() as house:
+        database = FaultyDatabase(house.database)
+        provider = ScriptedProvider(echo, echo)
+        after = build_house(database, house.folder, provider, clock=SystemClock())
+        await (await after.agent.submit(ask("one", "r1"))).ended()
+        before = database.reads  # the first turn of a day looks up what was spent
+        run = await after.agent.submit(ask("two", "r2"))
+        await run.ended()
+        assert (database.reads - before, run.opening) == (0, None)
+        assert [message.role for message in provider.requests[1].messages] == [
+            "user",
+            "assistant",
+            "user",
+        ]
+        await after.agent.drain(0.0)
+
+
+async def test_a_turn_that_had_to_wait_sees_what_changed_meanwhile():
+    first_may_end = asyncio.Event()
+    slow = (TextDelta("first"), Hang(first_may_end), *say(" answer"))
+    async with agent_house(slow, echo) as house:
+        one = await house.agent.submit(ask("one", "r1"))
+        two = await house.agent.submit(ask("two", "r2"))
+        assert two.opening is None
+        await house.provider.hanging.wait()
+        await house.sessions.patch(SessionsPatch(key="main", model="fake/other"))
+        first_may_end.set()
+        await one.ended()
+        await two.ended()
+        assert house.models.asked == [None, "fake/other"]
+
+
+async def test_the_sender_is_called_before_the_answer_is_written_and_again_if_that_fails():
+    async with agent_house() as house:
+        database = FaultyDatabase(house.database)
+        heard: list[int] = []
+
+        def notify(_key: object) -> None:
+            heard.append(database.writes)
+
+        delivery = Delivery(lambda text, _: [text], notify=notify, ttl_s=lambda: 60.0)
+        provider, clock = ScriptedProvider(echo, echo), FakeClock()
+        after = build_house(database, house.folder, provider, clock=clock, delivery=delivery)
+        await _put(house)
+        run = await after.agent.submit(of_inbox("hi"))
+        accepted = database.writes
+        await run.ended()
+        assert heard == [accepted]
+        heard.clear()
+        run = await after.agent.submit(replace(of_inbox("hi again"), run_id=RunId("inbox-2")))
+        accepted = database.writes
+        database.faults = [(Failed("the disk is away"), False)]
+        await until(lambda: len(heard) == 2)
+        await clock.advance(10.0)
+        await run.ended()
+        assert heard == [accepted, accepted + 1, accepted + 1]
+        await after.agent.drain(0.0)

@@ -9,7 +9,7 @@ Source: https://platform.openai.com/docs/api-reference/chat-streaming
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, Literal
+from typing import Any, Final, Literal, cast
 
 import msgspec
 
@@ -34,6 +34,8 @@ from carapace.agent.providers.streaming import broken
 from carapace.agent.providers.tool_calls import ToolCallPieces, arguments_object
 
 __all__ = ["ChatDecoder", "chat_body", "image_url"]
+
+_KEPT: Final = "openai_chat_rows"
 
 
 class _Function(msgspec.Struct):
@@ -161,7 +163,7 @@ def chat_body(request: ModelRequest, model: ModelSpec, *, is_official: bool) -> 
         model: What is known about the model.
         is_official: Whether it goes to OpenAI itself, whose newer names others do not know.
     """
-    messages = [row for message in request.messages for row in _messages(message)]
+    messages = [row for message in request.messages for row in _rows(message)]
     if request.system:
         messages.insert(0, {"role": "system", "content": request.system})
     body: dict[str, Any] = {
@@ -187,6 +189,17 @@ def chat_body(request: ModelRequest, model: ModelSpec, *, is_official: bool) -> 
     if request.thinking is not ThinkingLevel.OFF and model.reasoning is not False:
         body["reasoning_effort"] = request.thinking.value
     return body
+
+
+def _rows(message: ModelMessage) -> list[dict[str, Any]]:
+    """The message in this format, kept with it: the next turn sends all of it again."""
+    kept = cast("dict[str, Any]", message.__dict__)
+    rows: list[dict[str, Any]] | None = kept.get(_KEPT)
+    if rows is None:
+        rows = list(_messages(message))
+        if not message.has_images:
+            kept[_KEPT] = rows
+    return rows
 
 
 def _messages(message: ModelMessage) -> Iterator[dict[str, Any]]:

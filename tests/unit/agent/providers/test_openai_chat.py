@@ -143,3 +143,13 @@ def test_thinking_is_asked_for_only_where_the_model_may_know_it() -> None:
     assert chat_body(asked, MODEL, is_official=True)["reasoning_effort"] == "high"
     plain = ModelSpec("fake-1", "Fake", reasoning=False)
     assert "reasoning_effort" not in chat_body(asked, plain, is_official=True)
+
+
+def test_a_message_is_turned_into_rows_once_unless_it_has_a_picture():
+    plain = ModelMessage("user", (TextPart("hi"),))
+    seen = ModelMessage("user", (TextPart("hi"), ImagePart("image/png", "AAAA")))
+    asked = request("", messages=(plain, seen))
+    first, again = (chat_body(asked, MODEL, is_official=False)["messages"] for _ in range(2))
+    assert first == again
+    assert first[-2] is again[-2]
+    assert first[-1] is not again[-1]
