@@ -306,7 +306,7 @@ class Channel(exports.Channel):
         found = _said(_PLUGIN.directory, account, query, limit)
         kinds = wit_channel.ChatType
         return [
-            wit_channel.Person(one.id, None, kinds.GROUP if one.is_group else kinds.DIRECT)
+            wit_channel.Person(one.id, one.name, kinds.GROUP if one.is_group else kinds.DIRECT)
             for one in found
         ]
 

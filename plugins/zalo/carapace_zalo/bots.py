@@ -1,31 +1,23 @@
-"""The account at Zalo's side: who our bot is, whom it knows, and how people name a chat."""
+"""The account at Zalo's side: who our bot is, and how people name a chat."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final, cast
 
 from carapace_zalo.accounts import Account
 from carapace_zalo.ports import PortError, Ports
 from carapace_zalo.wire import Failure, as_error, call, clean, request
 
-__all__ = ["Person", "directory", "introduce", "probe", "resolve"]
+__all__ = ["introduce", "probe", "resolve"]
 
 _PROBE_TIMEOUT_MS: Final = 5_000
 _START_TIMEOUT_MS: Final = 2_500
 _MAX_TARGET: Final = 128
 _PREFIXES: Final = ("zalo:", "zl:")
 _GROUP: Final = "group:"
-
-
-@dataclass(frozen=True, slots=True)
-class Person:
-    """An entry of the directory."""
-
-    id: str
-    is_group: bool
 
 
 def introduce(ports: Ports, account: Account) -> Account:
@@ -89,15 +81,6 @@ def resolve(text: str) -> str:
             "bad-target", "That is no id of a Zalo chat. Write it as `zalo:<id>`, without spaces."
         )
     return found
-
-
-def directory(account: Account, query: str, limit: int) -> list[Person]:
-    """Those whom the configuration names: Zalo tells bots of nobody else."""
-    known = [Person(one, is_group=False) for one in account.people]
-    known += [Person(one, is_group=True) for one in account.groups]
-    wanted = query.strip().casefold()
-    found = [one for one in known if wanted in one.id.casefold()]
-    return list(dict.fromkeys(found))[: max(limit, 0)]
 
 
 def _me(result: object) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from carapace_zalo import bots
+from carapace_zalo import bots, people
 from carapace_zalo.accounts import Account, Accounts, parse_settings
 from carapace_zalo.polling import Polling
 from carapace_zalo.ports import Answer, PortError, Ports
@@ -69,9 +69,9 @@ class Plugin:
         """See `bots.probe`."""
         return bots.probe(self._ports, self.accounts.get(name))
 
-    def directory(self, name: str, query: str, limit: int) -> list[bots.Person]:
-        """See `bots.directory`."""
-        return bots.directory(self.accounts.get(name), query, limit)
+    def directory(self, name: str, query: str, limit: int) -> list[people.Person]:
+        """See `people.find`."""
+        return people.find(self._ports.store, self.accounts.get(name), query, limit)
 
     def _listen(self, account: Account) -> None:
         if account.transport == "polling":

@@ -15,6 +15,7 @@ from typing import Final, cast
 
 from carapace_zalo.accounts import Account, Accounts
 from carapace_zalo.events import NotAnUpdate, Skipped, parse_update
+from carapace_zalo.people import remember
 from carapace_zalo.ports import Answer, PortError, Ports
 from carapace_zalo.wire import POLL_SECONDS, Failure, Success, call, read, request, updates_request
 
@@ -141,7 +142,7 @@ class Polling:
             self._ports.log.emit("info", f"an update of {account.name}: {message.why}")
             return True
         try:
-            self._ports.inbox.deliver(message)
+            status = self._ports.inbox.deliver(message)
         except PortError as error:
             if not error.retryable:
                 self._ports.log.emit(
@@ -152,6 +153,7 @@ class Polling:
                 "warn", f"a message to {account.name} waits in the store: {error.message}"
             )
             return False
+        remember(self._ports, message, status)
         return True
 
     def _ask(self, account: Account, failures: int) -> None:

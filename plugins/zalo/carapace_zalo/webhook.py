@@ -13,6 +13,7 @@ from typing import Final
 
 from carapace_zalo.accounts import Account, Accounts, local_path
 from carapace_zalo.events import NotAnUpdate, Skipped, parse_update
+from carapace_zalo.people import remember
 from carapace_zalo.ports import PortError, Ports
 from carapace_zalo.wire import Failure, call, request
 
@@ -128,14 +129,17 @@ class Webhook:
             self._ports.log.emit("info", f"an update of {account.name}: {message.why}")
             return Reply(200, "ok")
         try:
-            self._ports.inbox.deliver(message)
+            status = self._ports.inbox.deliver(message)
         except PortError as error:
             self._ports.log.emit(
                 "error", f"a message to {account.name} is not taken: {error.message}"
             )
             return Reply(500, "It could not be kept. Send it again.")
+        remember(self._ports, message, status)
         return Reply(200, "ok")
 
 
 def _listens(account: Account, path: str) -> bool:
-    return account.transport == "webhook" and account.webhook_path == local_path(path)
+    """An address that is an alias of the plugin's arrives as `/`."""
+    here = local_path(path)
+    return account.transport == "webhook" and here in {account.webhook_path, "/"}

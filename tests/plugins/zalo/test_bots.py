@@ -1,12 +1,11 @@
-"""Who the bot is, whom it knows, and how people name a chat."""
+"""Who the bot is, and how people name a chat."""
 
 from __future__ import annotations
 
 import json
 
 import pytest
-from carapace_zalo.accounts import Account
-from carapace_zalo.bots import directory, resolve
+from carapace_zalo.bots import resolve
 from carapace_zalo.ports import PortError
 
 from support.zalo_server import Scripted
@@ -71,18 +70,3 @@ def test_a_target_is_any_token(text, chat):
 def test_what_is_no_token_is_refused(text):
     with pytest.raises(PortError, match="zalo:<id>"):
         resolve(text)
-
-
-def test_the_directory_is_what_the_configuration_names():
-    account = Account(name="default", token_name="t", people=("u1", "u2"), groups=("g1",))
-    assert [one.id for one in directory(account, "", 10)] == ["u1", "u2", "g1"]
-    assert [one.is_group for one in directory(account, "G", 10)] == [True]
-    assert [one.id for one in directory(account, "u", 1)] == ["u1"]
-    assert directory(account, "", -1) == []
-
-
-def test_the_directory_of_a_running_account(house):
-    house.start(allowFrom=["u1"])
-    assert [one.id for one in house.plugin.directory("default", "", 5)] == ["u1"]
-    with pytest.raises(PortError):
-        house.plugin.directory("other", "", 5)

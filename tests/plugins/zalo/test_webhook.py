@@ -113,7 +113,11 @@ def test_a_wrapped_update_is_taken(listening):
 
 def test_another_path_is_not_there(listening):
     assert post(listening, path="/other").status == 404
-    assert post(listening, path="/").status == 404
+
+
+def test_an_alias_of_the_plugin_leads_to_all_its_webhooks(listening):
+    assert post(listening, path="/").status == 200
+    assert [one.text for one in listening.inbox] == ["xin chào"]
 
 
 def test_without_a_webhook_there_is_nothing(house):
