@@ -217,6 +217,12 @@ HAZARDS: dict[str, str] = {
         """(drop (memory.grow (i32.const 200)))
         (call $ok (i32.const 65536) (i32.const 10000000))"""
     ),
+    "asks-zeros": tool_wat(
+        """(drop (memory.grow (i32.const 200)))
+        (call $get (i32.const 65536) (i32.const 10000000) (i32.const 128))
+        (call $err)""",
+        **CONFIG,
+    ),
     "hang": tool_wat(
         """(call $get (local.get $text) (local.get $text_len) (i32.const 128))
         (if (i32.eqz (i32.load8_u (i32.const 128))) (then (return (call $err))))

@@ -27,6 +27,7 @@ _MAX_TABLE_ELEMENTS: Final = 20_000
 _MAX_INSTANCES: Final = 200
 _MAX_TABLES: Final = 100
 _MAX_MEMORIES: Final = 8
+_MAX_REASON: Final = 300
 
 
 class InvalidComponent(ValueError):  # noqa: N818 - reads as a sentence where it is raised
@@ -75,7 +76,7 @@ def compile_component(engine: Engine, wasm: bytes) -> Component:
     try:
         return Component(engine, wasm)
     except WasmtimeError as error:
-        raise InvalidComponent(str(error).strip().splitlines()[0]) from None
+        raise InvalidComponent(_reason(error)) from None
 
 
 def load_component(engine: Engine, descriptor: int) -> Component:
@@ -93,4 +94,11 @@ def load_component(engine: Engine, descriptor: int) -> Component:
         with os.fdopen(os.dup(descriptor), "rb") as file:
             return Component.deserialize(engine, file.read())
     except WasmtimeError as error:
-        raise InvalidComponent(str(error).strip().splitlines()[0]) from None
+        raise InvalidComponent(_reason(error)) from None
+
+
+def _reason(error: WasmtimeError) -> str:
+    """What was wrong and, on one line with it, where."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    causes = [line.lstrip("0123456789: ") for line in lines if line != "Caused by:"]
+    return ": ".join(dict.fromkeys((causes[0], causes[-1])))[:_MAX_REASON]

@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import pytest
+
+from carapace.plugins.errors import GuestError
+from carapace.plugins.worker.engine import compile_component, new_engine
+from carapace.plugins.worker.interfaces import exports_of, imports_of, kept_types
+from support.guests import HAZARDS, wasm
+
+ENGINE = new_engine()
+
+
+def importing(*interfaces: str):
+    """A component that imports one function from each of these."""
+    lines = "".join(
+        f'(import "{name}" (instance (export "f" (func (param "x" u32)))))' for name in interfaces
+    )
+    return compile_component(ENGINE, wasm(f"(component {lines})"))
+
+
+def refusal(component, grants=(), exports=()) -> str:
+    with pytest.raises(GuestError) as caught:
+        imports_of(ENGINE, component, grants, exports)
+    assert caught.value.code == "IMPORT_REFUSED"
+    return caught.value.message
+
+
+def test_what_is_granted_is_listed_with_its_functions():
+    found = imports_of(ENGINE, importing("carapace:plugin/kv@1.0.0"), ("kv",), ())
+    assert [(one.interface, one.is_granted, one.is_wasi) for one in found] == [("kv", True, False)]
+    assert list(found[0].functions) == ["f"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "carapace:plugin/kv@1.0.0",
+        "wasi:http/outgoing-handler@0.2.0",
+        "wasi:keyvalue/store@0.2.0",
+        "wasi:io/streams@0.3.0",
+        "other:plugin/kv@1.0.0",
+        "carapace:plugins/kv@1.0.0",
+    ],
+)
+def test_what_is_not_granted_is_refused_by_its_name(name):
+    assert name in refusal(importing("carapace:plugin/log@1.0.0", name), ("log",))
+
+
+@pytest.mark.parametrize("version", ["2.0.0", "1.1.0", "0.9.0"])
+def test_a_newer_or_another_contract_is_refused(version):
+    name = f"carapace:plugin/kv@{version}"
+    assert "version 1.0" in refusal(importing(name), ("kv",))
+
+
+def test_a_patch_of_the_contract_changes_nothing():
+    found = imports_of(ENGINE, importing("carapace:plugin/kv@1.0.7"), ("kv",), ())
+    assert found[0].interface == "kv"
+
+
+def test_interfaces_that_only_lend_types_may_be_there_but_not_be_called():
+    component = importing("carapace:plugin/poll@1.0.0", "carapace:plugin/http@1.0.0")
+    found = {one.interface: one for one in imports_of(ENGINE, component, ("poll",), ())}
+    assert found["poll"].is_granted
+    assert not found["http"].is_granted
+    refusal(component, ("log",))
+
+
+def test_types_are_lent_over_two_steps():
+    assert kept_types((), ("service",)) == {"types", "http", "websocket"}
+    assert kept_types(("websocket",), ()) == {"types", "http"}
+    assert kept_types(("kv",), ("tool",)) == {"types"}
+
+
+def test_a_bare_function_and_a_resource_of_ours_are_refused():
+    bare = compile_component(ENGINE, wasm('(component (import "f" (func)))'))
+    resource = compile_component(
+        ENGINE,
+        wasm(
+            '(component (import "carapace:plugin/kv@1.0.0"'
+            ' (instance (export "handle" (type (sub resource))))))'
+        ),
+    )
+    assert "only interfaces" in refusal(bare)
+    assert "resources" in refusal(resource, ("kv",))
+
+
+def test_exports_are_found_by_their_short_name_and_others_left_alone():
+    component = compile_component(ENGINE, wasm(HAZARDS["echo"]))
+    found = exports_of(ENGINE, component, ("tool",))
+    assert found["tool"].name == "carapace:plugin/tool@1.0.0"
+    assert list(found["tool"].functions) == ["invoke"]
+
+
+@pytest.mark.parametrize(
+    "wat",
+    [
+        HAZARDS["echo"].replace("carapace:plugin/tool@1.0.0", "carapace:plugin/tool@2.0.0"),
+        HAZARDS["echo"].replace("carapace:plugin/tool@1.0.0", "other:plugin/tool@1.0.0"),
+        "(component)",
+    ],
+)
+def test_an_export_that_is_missing_is_named(wat):
+    component = compile_component(ENGINE, wasm(wat))
+    with pytest.raises(GuestError, match="says it is a tool") as caught:
+        exports_of(ENGINE, component, ("tool",))
+    assert caught.value.code == "EXPORT_MISSING"
