@@ -74,7 +74,7 @@ class Polling:
         """
         account = self._polled(name.removeprefix(_POLL))
         if account is None:
-            self._ports.polls.stop(name)
+            self._came_late(name, answer)
             return
         failures = _failures(payload)
         if isinstance(answer, PortError):
@@ -104,6 +104,14 @@ class Polling:
         account = self._accounts.find(name)
         return account if account is not None and account.transport == "polling" else None
 
+    def _came_late(self, name: str, answer: Answer | PortError) -> None:
+        """The account was stopped meanwhile: what came is handed in when it starts again."""
+        self._ports.polls.stop(name)
+        said = None if isinstance(answer, PortError) else read(answer)
+        if isinstance(said, Success):
+            for one in _updates(said.result):
+                self._keep(name.removeprefix(_POLL), one)
+
     def _leave_webhook(self, account: Account) -> Failure | None:
         """Zalo answers getUpdates only without a webhook."""
         try:
@@ -114,14 +122,16 @@ class Polling:
 
     def _take(self, account: Account, result: object) -> bool:
         """Hand in what came, or keep it and pause; whether it was handed in."""
-        came = cast("list[object]", result) if isinstance(result, list) else [result]
-        waiting = [one for one in came if one and not self._hand_in(account, one)]
+        waiting = [one for one in _updates(result) if not self._hand_in(account, one)]
         for one in waiting:
-            kept = json.dumps(one, ensure_ascii=False)
-            self._ports.store.put(f"{_KEPT}{account.name}/{_key(one)}", kept, _KEPT_MS)
+            self._keep(account.name, one)
         if waiting:
             self._pause(account, 1, None)
         return not waiting
+
+    def _keep(self, name: str, update: object) -> None:
+        kept = json.dumps(update, ensure_ascii=False)
+        self._ports.store.put(f"{_KEPT}{name}/{_key(update)}", kept, _KEPT_MS)
 
     def _hand_in_kept(self, account: Account) -> bool:
         """Hand in what the inbox did not take; whether nothing is left."""
@@ -207,6 +217,12 @@ def _failures(payload: str) -> int:
     except (ValueError, AttributeError):
         return 0
     return value if isinstance(value, int) and value >= 0 else 0
+
+
+def _updates(result: object) -> list[object]:
+    """One update, or none; should there ever be several, all of them."""
+    came = cast("list[object]", result) if isinstance(result, list) else [result]
+    return [one for one in came if one]
 
 
 def _key(result: object) -> str:

@@ -293,6 +293,27 @@ def test_a_stopped_account_asks_no_more_and_takes_nothing(house, zalo):
     assert not house.alarms
 
 
+def test_what_comes_while_it_stops_is_handed_in_at_the_next_start(house, zalo):
+    house.start()
+    zalo.write("just now")
+    request, payload = house.polls["updates/default"]
+    answer = house.fetch(request)
+    house.plugin.stop("default")
+    house.plugin.on_poll("updates/default", answer, payload)
+    assert not house.inbox
+    house.start()
+    assert texts(house) == ["just now"]
+    assert not [key for key in house.store if key.startswith("waiting/")]
+
+
+def test_what_is_no_update_is_not_kept_while_it_stops(house):
+    house.start()
+    house.plugin.stop("default")
+    for answer in (Answer(status=408, text=""), PortError("timeout", "no answer")):
+        house.plugin.on_poll("updates/default", answer, "")
+    assert house.store == {}
+
+
 def test_a_start_without_network_asks_carefully(house, zalo):
     zalo.script("getMe", Scripted(502, b"<html>"))
     zalo.script("deleteWebhook", Scripted(manner="reset"))

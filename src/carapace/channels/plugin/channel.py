@@ -114,6 +114,7 @@ class PluginChannel:
                 f"{self._info.label} has no running account {said(event.account)!r}. Set it up "
                 f"in channels.{self._info.id}, or switch it on.",
                 code="UNAVAILABLE",
+                retryable=True,
             )
         return await account.intake.receive(inbound_message(self._info.id, event))
 
