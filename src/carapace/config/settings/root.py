@@ -18,6 +18,7 @@ from carapace.config.settings.messages import MessagesSettings
 from carapace.config.settings.metrics import MetricsSettings
 from carapace.config.settings.models import ModelsSettings
 from carapace.config.settings.net import NetSettings
+from carapace.config.settings.plugins import PluginsSettings
 from carapace.config.settings.session import SessionSettings
 from carapace.config.settings.setting import Section, setting
 from carapace.config.settings.tools import MemorySettings, ToolsSettings
@@ -57,6 +58,9 @@ class Settings(Section, frozen=True):
     )
     commands: Annotated[CommandsSettings, setting("Commands typed in chats.")] = msgspec.field(
         default_factory=CommandsSettings
+    )
+    plugins: Annotated[PluginsSettings, setting("Code of other people.")] = msgspec.field(
+        default_factory=PluginsSettings
     )
     hooks: Annotated[HooksSettings, setting("Messages from other programs.")] = msgspec.field(
         default_factory=HooksSettings
