@@ -12,6 +12,7 @@ __all__ = ["PluginEntry", "PluginsSettings"]
 
 _PublisherKey = Annotated[str, msgspec.Meta(pattern=r"^ed25519:[A-Za-z0-9_-]{43}\Z")]
 _HttpsUrl = Annotated[str, msgspec.Meta(pattern=r"^https://[^\s]+\Z", max_length=2048)]
+_Rule = Annotated[str, msgspec.Meta(min_length=1, max_length=2048)]
 _Path = Annotated[str, msgspec.Meta(pattern=r"^/[^\s?#]*\Z", max_length=256)]
 
 
@@ -25,6 +26,14 @@ class PluginEntry(Section, frozen=True):
         dict[str, Any],
         setting("Its own settings; it sees these and no others.", live=True),
     ] = msgspec.field(default_factory=dict[str, Any])
+    http: Annotated[
+        tuple[_Rule, ...],
+        setting(
+            "Requests that it may make beside those that it was installed with, as in "
+            "`POST https://chat.example/**`. A host that is written out may be one of your own "
+            "network. Read when the plugin starts."
+        ),
+    ] = ()
     webhook_aliases: Annotated[
         tuple[_Path, ...],
         setting(

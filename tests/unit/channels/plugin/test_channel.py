@@ -52,8 +52,9 @@ async def test_a_guest_that_breaks_at_the_start_is_tried_again(rig):
     rig.host.script("channel.start", fail(GuestTrap("deadline", "interrupt")))
     with pytest.raises(Failed, match="interrupt"):
         await rig.channel.open("default", rig.settings, RecordingIntake())
-    with pytest.raises(Refused, match="no running account"):
+    with pytest.raises(Refused, match="no running account") as caught:
         await rig.channel.receive(event())
+    assert caught.value.retryable
 
 
 async def test_a_no_for_now_says_when_to_come_again(rig):

@@ -29,6 +29,7 @@ def test_it_is_read_in_the_names_of_files():
                 "zalo": {
                     "enabled": False,
                     "config": {"botToken": "t", "accounts": {"a": {"limit": 3}}},
+                    "http": ["POST http://127.0.0.1:4100/**"],
                     "webhookAliases": ["/zalo-webhook"],
                 }
             },
@@ -38,6 +39,7 @@ def test_it_is_read_in_the_names_of_files():
     entry = found.entries["zalo"]
     assert found.trusted_publishers == (KEY,)
     assert (entry.enabled, entry.webhook_aliases) == (False, ("/zalo-webhook",))
+    assert entry.http == ("POST http://127.0.0.1:4100/**",)
     assert entry.config["accounts"] == {"a": {"limit": 3}}
 
 
