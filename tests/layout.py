@@ -19,7 +19,6 @@ UNIT = ROOT / "tests" / "unit"
 
 # Files with nothing to test by themselves; the list only shrinks.
 UNTESTED = {
-    "carapace/agent/providers/ports.py",  # types of the port; tests/contract/test_provider.py
 }
 
 # Spelled in pieces, so that this file does not name what it forbids.

@@ -21,7 +21,7 @@ from carapace.agent.tools.builtin import builtin_tools
 from carapace.agent.tools.memory_store import MemoryStore
 from carapace.agent.tools.registry import Tools
 from carapace.agent.tools.runner import ToolRunner
-from carapace.agent.types import Submission
+from carapace.agent.types import RunOutcome, Submission
 from carapace.clock import Clock, SystemClock
 from carapace.config.settings.agents import AgentDefaults, AgentsSettings
 from carapace.hooks.bus import HookBus
@@ -36,7 +36,7 @@ from carapace.telemetry.redact import Redactor
 from support.database import memory_database
 from support.scripted_provider import ScriptedProvider
 
-__all__ = ["MAIN", "AgentHouse", "agent_house", "ask", "build_house"]
+__all__ = ["MAIN", "AgentHouse", "agent_house", "ask", "build_house", "done", "texts"]
 
 MAIN = SessionKey("agent:main:main")
 
@@ -166,3 +166,15 @@ async def agent_house(
                 yield house
             finally:
                 await house.agent.drain(0.0)
+
+
+async def done(house: AgentHouse, message: str, run_id: str = "r1", **more: Any) -> RunOutcome:
+    """Send a message and wait for the outcome of its run."""
+    run = await house.agent.submit(ask(message, run_id, **more))
+    return await run.ended()
+
+
+def texts(outcome: RunOutcome) -> list[str]:
+    """What was said."""
+    assert outcome.result is not None
+    return [payload.text for payload in outcome.result.payloads]

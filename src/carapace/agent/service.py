@@ -14,12 +14,18 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from carapace.agent import records
+from carapace.agent.acceptance import (
+    of_session,
+    reply_outcome,
+    submission_of,
+    write_message,
+    write_reply,
+)
 from carapace.agent.budget import Budget
 from carapace.agent.commands import Reset, Status, parse
-from carapace.agent.delivery import Answer, Delivery
-from carapace.agent.draft import user_message
+from carapace.agent.delivery import Delivery
+from carapace.agent.ending import CUT_TEXT
 from carapace.agent.events import chat_final
-from carapace.agent.history import user_message_id
 from carapace.agent.lanes import Lanes
 from carapace.agent.profiles import Profiles
 from carapace.agent.records import TurnRow
@@ -27,26 +33,22 @@ from carapace.agent.runs import Run, RunBook
 from carapace.agent.tools.memory_store import MemoryStore
 from carapace.agent.tools.runner import ToolRunner
 from carapace.agent.tools.sessions import status_text
-from carapace.agent.turn import CUT_TEXT, ModelSource, Turns
+from carapace.agent.turn import ModelSource, Turns
 from carapace.agent.types import (
     CutRun,
     RunOutcome,
-    RunState,
     RunUpdate,
     StopReason,
     Submission,
 )
-from carapace.channels.inbox import records as inbox_records
 from carapace.clock import Clock
 from carapace.errors import Failed, GatewayError, Refused
 from carapace.hooks.bus import HookBus
 from carapace.ids import RunId, SessionKey
-from carapace.protocol.agent import AgentMeta, AgentPayload, AgentResult, ResultMeta, TokenUsage
 from carapace.protocol.events import Publish
-from carapace.protocol.sessions import MessageUsage
 from carapace.sessions import records as session_records
 from carapace.sessions.service import Sessions
-from carapace.sessions.types import StoredMessage, Touch
+from carapace.sessions.types import Touch
 from carapace.store.ports import Database, Tx
 from carapace.tasks import Tasks
 from carapace.telemetry.log import get_logger
@@ -62,7 +64,6 @@ _GREETING: Final = (
     "This is a new session. Greet the user in one or two short sentences and ask what they "
     "would like to do. Say nothing about these instructions."
 )
-_NO_TOKENS: Final = TokenUsage(input=0, output=0, cache_read=0, cache_write=0, total=0)
 _log = get_logger(__name__)
 
 
@@ -364,7 +365,7 @@ class AgentService:
             run = self._book.get(submission.run_id, self._clock.monotonic())
             if run is None:
                 return None
-            _of_session(run, submission.session_key)
+            of_session(run, submission.session_key)
             await run.settled()
             if run.session_id:
                 return run
@@ -375,12 +376,12 @@ class AgentService:
             return Accepted(joined, is_new=False)
         # From here to `add` nothing waits: two submissions of one id must not both get in.
         key = submission.session_key
-        is_next = self._lanes.is_free(key)
+        read_opening = self._turns.opening if self._lanes.is_free(key) else None
         self._lanes.reserve(key)
         run = Run(submission, accepted_at_ms=self._clock.now_ms())
         self._book.add(run)
         try:
-            row = await self._database.write(lambda tx: self._accept(tx, run, is_next=is_next))
+            row = await self._database.write(lambda tx: write_message(tx, run, read_opening))
         except BaseException:
             self._lanes.give_up(key)
             self._book.forget(run)
@@ -405,46 +406,6 @@ class AgentService:
         if run.begins_session:
             self._sessions.life.started(run.session_key, run.session_id, run.submission.agent_id)
 
-    def _accept(self, tx: Tx, run: Run, *, is_next: bool) -> TurnRow:
-        """Write down message and turn; what is there already is left as it is.
-
-        Args:
-            tx: The one transaction.
-            run: The turn.
-            is_next: It begins at once, so what it reads first is read here.
-        """
-        asked, now_ms = run.submission, run.accepted_at_ms
-        inbox_records.start(tx, asked.inbox_ids, run_id=run.run_id)
-        found = records.find(tx, run.run_id)
-        if found is not None:
-            return found
-        entry = session_records.ensure(
-            tx, asked.session_key, now_ms=now_ms, default_agent=asked.agent_id
-        )
-        message_id = user_message_id(asked.run_id, as_chat=asked.as_chat, source=asked.source)
-        message = user_message(message_id, asked.message, asked.images, now_ms)
-        run.begins_session = session_records.append_message(tx, entry.session_id, message) == 1
-        session_records.touch(tx, asked.session_key, Touch(), now_ms=now_ms)
-        if asked.route is not None:
-            session_records.set_route(tx, asked.session_key, asked.route)
-        if asked.thinking is not None and not asked.as_chat:
-            # `agent` keeps the level for the session; `chat.send` means this message alone.
-            level = {"thinking_level": asked.thinking.value}
-            session_records.set_fields(tx, asked.session_key, level, now_ms=now_ms)
-        records.accept(tx, asked, session_id=entry.session_id, now_ms=now_ms)
-        if is_next:
-            run.opening = self._turns.opening(tx, run, entry.session_id)
-        return TurnRow(
-            run_id=asked.run_id,
-            session_key=asked.session_key,
-            shown_key=asked.shown_key,
-            agent_id=asked.agent_id,
-            session_id=entry.session_id,
-            accepted_at_ms=now_ms,
-            provenance=asked.provenance,
-            outcome=None,
-        )
-
     async def _renew(self, submission: Submission, command: Reset) -> Submission:
         """End what runs, begin a new transcript, and say what its first message is."""
         if not submission.may_reset:
@@ -463,11 +424,11 @@ class AgentService:
         now_ms = self._clock.now_ms()
         run = Run(submission, accepted_at_ms=now_ms)
         self._book.add(run)
-        outcome = _reply_outcome(run, text)
+        outcome = reply_outcome(run, text)
         answer = self._delivery.plan(submission, outcome) if self._delivery else None
         try:
             run.session_id = await self._database.write(
-                lambda tx: self._store_reply(tx, run, text, answer)
+                lambda tx: write_reply(tx, run, text, delivery=self._delivery, answer=answer)
             )
         except BaseException:
             self._book.forget(run)
@@ -476,7 +437,7 @@ class AgentService:
         self._begun(run)
         if self._delivery is not None and answer is not None:
             self._delivery.notify(answer)
-        outcome = _reply_outcome(run, text)
+        outcome = reply_outcome(run, text)
         run.say(text)
         self._publish(
             chat_final(
@@ -486,34 +447,13 @@ class AgentService:
         self._ended(run, outcome)
         return Accepted(run, is_new=True)
 
-    def _store_reply(self, tx: Tx, run: Run, text: str, answer: Answer | None) -> str:
-        asked, now_ms = run.submission, run.accepted_at_ms
-        entry = session_records.ensure(
-            tx, asked.session_key, now_ms=now_ms, default_agent=asked.agent_id
-        )
-        message = StoredMessage(
-            message_id=f"{asked.run_id}/1",
-            role="assistant",
-            content=({"type": "text", "text": text},),
-            timestamp_ms=now_ms,
-            usage=MessageUsage(input=0, output=0, total_tokens=0),
-            stop_reason="injected",
-        )
-        run.begins_session = session_records.append_message(tx, entry.session_id, message) == 1
-        records.accept(tx, asked, session_id=entry.session_id, now_ms=now_ms)
-        run.session_id = entry.session_id
-        records.finish(tx, asked.run_id, _reply_outcome(run, text))
-        if self._delivery is not None and answer is not None:
-            self._delivery.finish(tx, answer, now_ms=now_ms)
-        return entry.session_id
-
     def _replay(self, row: TurnRow, key: SessionKey | None = None) -> Run:
         """A run that stands for what its row tells; `key` is the session that asks, if any."""
-        run = Run(_submission_of(row), accepted_at_ms=row.accepted_at_ms)
+        run = Run(submission_of(row), accepted_at_ms=row.accepted_at_ms)
         run.is_replayed = True
         run.session_id = row.session_id
         if key is not None:
-            _of_session(run, key)
+            of_session(run, key)
         if row.outcome is not None:
             run.end(row.outcome)
             self._book.finish(run, self._clock.monotonic())
@@ -582,44 +522,6 @@ class AgentService:
         """Wake those who wait for a run that was not known."""
         came, self._came = self._came, asyncio.Event()
         came.set()
-
-
-def _of_session(run: Run, key: SessionKey) -> Run:
-    """The run, if it belongs to `key`.
-
-    Raises:
-        Refused: If another session used its id; whose answer it is must not leak.
-    """
-    if run.session_key != key:
-        raise Refused("this run id was used for another session; choose a new one")
-    return run
-
-
-def _submission_of(row: TurnRow) -> Submission:
-    """What is left of a submission once only its row is known."""
-    return Submission(
-        run_id=row.run_id,
-        session_key=row.session_key,
-        shown_key=row.shown_key,
-        agent_id=row.agent_id,
-        message="",
-        provenance=row.provenance,
-    )
-
-
-def _reply_outcome(run: Run, text: str) -> RunOutcome:
-    meta = AgentMeta(session_id=run.session_id, provider="", model="", usage=_NO_TOKENS)
-    return RunOutcome(
-        state=RunState.DONE,
-        status="ok",
-        summary="completed",
-        ended_at_ms=run.accepted_at_ms,
-        started_at_ms=run.accepted_at_ms,
-        result=AgentResult(
-            payloads=(AgentPayload(text, None),),
-            meta=ResultMeta(duration_ms=0, agent_meta=meta, aborted=False),
-        ),
-    )
 
 
 def _report(task: str, error: BaseException) -> None:

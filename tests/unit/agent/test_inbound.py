@@ -11,10 +11,10 @@ import pytest
 
 from carapace.agent import records as turn_records
 from carapace.agent.delivery import GIVEN_UP_TEXT
+from carapace.agent.ending import OWED_TEXT
 from carapace.agent.inbound import MAX_STARTS
 from carapace.agent.lanes import MAX_QUEUED_PER_SESSION
 from carapace.agent.providers.ports import ImagePart, ProviderError, ProviderFault, TextDelta
-from carapace.agent.turn import OWED_TEXT
 from carapace.agent.types import RunState
 from carapace.agent.understanding.prepare import PreparedInput
 from carapace.channels.inbox import records as inbox_records
@@ -274,9 +274,9 @@ async def test_a_disk_that_fails_for_a_moment_loses_nothing(monkeypatch: pytest.
 
 async def test_an_answer_that_cannot_be_saved_is_made_again(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("carapace.agent.inbound._RETRY_S", 0.01)
-    monkeypatch.setattr("carapace.agent.turn._SAVE_PAUSES_S", (0.001, 0.001, 0.001))
+    monkeypatch.setattr("carapace.agent.ending._SAVE_PAUSES_S", (0.001, 0.001, 0.001))
     async with inbound_house(say("first"), say("second")) as house:
-        store = house.house.agent._turns._store
+        store = house.house.agent._turns._endings._store
         failures = [Failed("disk full")] * 4
 
         def flaky(*args: Any) -> None:
@@ -284,7 +284,7 @@ async def test_an_answer_that_cannot_be_saved_is_made_again(monkeypatch: pytest.
                 raise failures.pop()
             store(*args)
 
-        monkeypatch.setattr(house.house.agent._turns, "_store", flaky)
+        monkeypatch.setattr(house.house.agent._turns._endings, "_store", flaky)
         await house.say("hi")
         assert await house.texts(1) == ["second"]
         (row,) = await house.inbox_rows()
@@ -374,16 +374,16 @@ async def test_a_turn_carries_whose_words_it_follows():
 async def test_an_answer_is_saved_again_before_the_model_is_asked_again(
     monkeypatch: pytest.MonkeyPatch,
 ):
-    monkeypatch.setattr("carapace.agent.turn._SAVE_PAUSES_S", (0.001, 0.001, 0.001))
+    monkeypatch.setattr("carapace.agent.ending._SAVE_PAUSES_S", (0.001, 0.001, 0.001))
     async with inbound_house(say("first"), say("second")) as house:
-        store, failures = house.house.agent._turns._store, [Failed("disk full")] * 3
+        store, failures = house.house.agent._turns._endings._store, [Failed("disk full")] * 3
 
         def flaky(*args: Any) -> None:
             if failures:
                 raise failures.pop()
             store(*args)
 
-        monkeypatch.setattr(house.house.agent._turns, "_store", flaky)
+        monkeypatch.setattr(house.house.agent._turns._endings, "_store", flaky)
         await house.say("hi")
         assert await house.texts(1) == ["first"]
         assert len(house.house.provider.requests) == 1

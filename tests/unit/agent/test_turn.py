@@ -6,18 +6,15 @@ import asyncio
 from typing import Any
 
 from carapace.agent.providers.ports import (
-    ImagePart,
     ProviderError,
     ProviderFault,
     TextDelta,
     TextPart,
-    ThinkingLevel,
     ToolResult,
     Usage,
 )
-from carapace.agent.runs import Run
 from carapace.agent.turn import MAX_ROUNDS
-from carapace.agent.types import RunOutcome, RunState
+from carapace.agent.types import RunState
 from carapace.config.settings.agents import (
     AgentDefaults,
     AgentsSettings,
@@ -26,54 +23,13 @@ from carapace.config.settings.agents import (
 )
 from carapace.protocol.sessions import SessionsPatch
 from carapace.provenance import Authority, Origin, Provenance
-from support.agent_house import agent_house, ask
-from support.scripted_provider import Hang, ScriptedProvider, call_tool, echo, say
+from support.agent_house import agent_house, ask, done, texts
+from support.scripted_provider import Hang, call_tool, echo, say
 
 STRANGER = Provenance(origin=Origin.OUTSIDE, authority=Authority.OUTSIDE)
 
 REFUSED = ProviderError(ProviderFault.BAD_REQUEST, "HTTP 400: fake error 400", status=400)
 TOO_LONG = ProviderError(ProviderFault.CONTEXT, "HTTP 400: too long", status=400)
-
-
-async def done(house: Any, message: str, run_id: str = "r1", **more: Any) -> RunOutcome:
-    run: Run = await house.agent.submit(ask(message, run_id, **more))
-    return await run.ended()
-
-
-def texts(outcome: RunOutcome) -> list[str]:
-    assert outcome.result is not None
-    return [payload.text for payload in outcome.result.payloads]
-
-
-async def test_a_refusal_of_the_model_is_an_answer_as_in_the_recording():
-    async with agent_house((REFUSED,)) as house:
-        outcome = await done(house, "hi")
-        assert (outcome.state, outcome.status) == (RunState.ERROR, "ok")
-        assert texts(outcome) == ["HTTP 400: fake error 400"]
-        assert house.states() == ["agent lifecycle 1", "agent lifecycle 2", "chat final 2"]
-        assert "message" not in house.told("chat")[0]
-        stored = (await house.sessions.history("main"))[-1]
-        assert (stored.content, stored.stop_reason) == ((), "error")
-        assert stored.error_message == "HTTP 400: fake error 400"
-
-
-async def test_text_before_a_refusal_is_kept():
-    async with agent_house((TextDelta("half"), REFUSED)) as house:
-        assert texts(await done(house, "hi")) == ["half", "HTTP 400: fake error 400"]
-
-
-async def test_usage_is_that_of_the_last_request_and_the_session_has_the_sum():
-    async with agent_house(
-        call_tool("current_time"), say("It is late.", usage=Usage(30, 4, 5, 6))
-    ) as house:
-        outcome = await done(house, "what time is it?")
-        assert outcome.result is not None
-        usage = outcome.result.meta.agent_meta.usage
-        assert (usage.input, usage.output, usage.cache_read, usage.total) == (30, 4, 5, 45)
-        entry = await house.sessions.get("main")
-        assert entry is not None
-        assert (entry.used.input, entry.used.output) == (40, 12)
-        assert (entry.model_provider, entry.model, entry.total_tokens) == ("fake", "fake-1", 45)
 
 
 async def test_a_tool_is_run_and_its_result_goes_back_to_the_model():
@@ -157,66 +113,6 @@ async def test_words_from_outside_come_quoted_and_with_fewer_tools():
         assert "sessions_history" not in {tool.name for tool in request.tools}
 
 
-async def test_thinking_is_the_messages_then_the_sessions_then_off():
-    async with agent_house(echo) as house:
-        await done(house, "x", "a")
-        await house.sessions.patch(SessionsPatch(key="main", thinking_level="low"))
-        await done(house, "x", "b")
-        await done(house, "x", "c", thinking=ThinkingLevel.HIGH)
-        levels = [request.thinking for request in house.provider.requests]
-        assert levels == [ThinkingLevel.OFF, ThinkingLevel.LOW, ThinkingLevel.HIGH]
-
-
-async def test_pictures_reach_a_model_that_sees_and_others_are_told():
-    picture = ImagePart("image/png", "iVBORw0KGgo=")
-    async with agent_house(echo, target={"takes_images": True}) as house:
-        await done(house, "look", images=(picture,))
-        assert picture in house.provider.requests[0].messages[0].parts
-    async with agent_house(say("no")) as house:
-        await done(house, "look", "a", images=(picture,))
-        await done(house, "", "b", images=(picture,))
-        request = house.provider.requests[0]
-        assert all(not isinstance(p, ImagePart) for m in request.messages for p in m.parts)
-        assert "picture(s) that you cannot see" in request.system
-
-
-async def test_the_callers_addition_and_model_choice_are_used():
-    async with agent_house(echo) as house:
-        await house.sessions.patch(SessionsPatch(key="main", model="other/model"))
-        await done(house, "x", extra_system_prompt="Speak like a pirate.")
-        assert "Speak like a pirate." in house.provider.requests[0].system
-        assert house.models.asked == ["other/model"]
-
-
-async def test_the_report_names_what_the_prompt_was_made_of():
-    async with agent_house(echo) as house:
-        (house.folder / "workspace").mkdir()
-        (house.folder / "workspace" / "SOUL.md").write_text("Be kind.")
-        outcome = await done(house, "x")
-        assert outcome.result is not None
-        report = outcome.result.meta.system_prompt_report
-        assert report is not None
-        assert report.session_key == "main"
-        files = {file.name: file for file in report.injected_workspace_files}
-        assert (files["SOUL.md"].injected_chars, files["AGENTS.md"].missing) == (8, True)
-        assert "Be kind." in house.provider.requests[0].system
-        assert report.system_prompt.chars == len(house.provider.requests[0].system)
-
-
-async def test_an_embedded_model_gets_a_short_prompt_and_few_tools():
-    async with agent_house(echo, target={"is_embedded": True}) as house:
-        await done(house, "x")
-        request = house.provider.requests[0]
-        assert len(request.system) < 800
-        assert [tool.name for tool in request.tools] == [
-            "current_time",
-            "memory_write",
-            "memory_search",
-            "sessions_list",
-            "session_status",
-        ]
-
-
 async def test_a_long_conversation_is_summarised_once_and_goes_on():
     settings = AgentsSettings(
         defaults=AgentDefaults(
@@ -275,18 +171,6 @@ async def test_a_used_up_budget_stops_the_turn_and_says_which_setting():
         assert (outcome.state, outcome.status) == (RunState.ERROR, "error")
         assert "dailyTokens" in (outcome.error or "")
         assert house.told("chat")[-1]["state"] == "error"
-
-
-async def test_a_bug_ends_the_run_and_not_the_lane():
-    def broken(request: Any) -> Any:
-        raise ZeroDivisionError
-
-    async with agent_house(echo) as house:
-        object.__setattr__(house.models.targets[0], "provider", ScriptedProvider(broken))
-        outcome = await done(house, "x")
-        assert outcome.error == "the turn failed inside the gateway; the reason is in its log"
-        object.__setattr__(house.models.targets[0], "provider", house.provider)
-        assert (await done(house, "x", "b")).state is RunState.DONE
 
 
 async def test_a_deleted_session_ends_its_turn_with_the_reason():
