@@ -2,57 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
-import subprocess
-import sys
-from functools import cache
-from pathlib import Path
+from typing import Any
 
 import pytest
 
 from support import rebinding
+from support.namespace import report_of
 
 pytestmark = pytest.mark.slow
 
 
-@cache
-def way_in() -> tuple[str, ...] | None:
-    """How this account gets namespaces of its own; None if it cannot."""
-    if not all(shutil.which(tool) for tool in ("unshare", "ip", "mount")):
-        return None
-    for options in (["--net", "--mount"], ["--user", "--map-root-user", "--net", "--mount"]):
-        if not subprocess.run(["unshare", *options, "true"], capture_output=True).returncode:  # noqa: PLW1510 - the code is the answer
-            return ("unshare", *options)
-    return None
-
-
-def report() -> dict:
+def report() -> dict[str, Any]:
     """What was reached; the world runs once, whatever comes of it."""
-    unshare = way_in()
-    if unshare is None:
-        pytest.skip(
-            "REBINDING IS NOT TESTED: this machine gives no network namespace (needs Linux, "
-            "unshare, ip, and root or user namespaces)"
-        )
-    done = run(unshare)
-    assert done.returncode == 0, done.stderr[-2000:]
-    return json.loads(done.stdout.splitlines()[-1])
-
-
-@cache
-def run(unshare: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
-    program = Path(rebinding.__file__)
-    environment = {**os.environ, "PYTHONPATH": str(program.parent.parent)}
-    return subprocess.run(
-        [*unshare, "timeout", "60", sys.executable, str(program)],
-        capture_output=True,
-        text=True,
-        timeout=90,
-        check=False,
-        env=environment,
-    )
+    return report_of("support.rebinding", what="REBINDING IS", timeout_s=60)
 
 
 def test_the_world_works_or_nothing_is_proven():

@@ -17,6 +17,17 @@ from cryptography.x509.oid import NameOID
 __all__ = ["Authority", "shared_authority"]
 
 _DAY = timedelta(days=1)
+_SIGNS = x509.KeyUsage(
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=False,
+    encipher_only=False,
+    decipher_only=False,
+)
 
 
 class Authority:
@@ -29,15 +40,22 @@ class Authority:
             _builder(name, self._key)
             .issuer_name(name)
             .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+            .add_extension(_SIGNS, critical=True)
+            .add_extension(self._identifier(), critical=False)
             .sign(self._key, hashes.SHA256())
         )
+
+    def _identifier(self) -> x509.SubjectKeyIdentifier:
+        return x509.SubjectKeyIdentifier.from_public_key(self._key.public_key())
+
+    def pem(self) -> str:
+        """Its own certificate, for who reads the trust from a file."""
+        return self._certificate.public_bytes(serialization.Encoding.PEM).decode()
 
     def trust(self) -> ssl.SSLContext:
         """A client's context that trusts this authority and nobody else."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.load_verify_locations(
-            cadata=self._certificate.public_bytes(serialization.Encoding.PEM).decode()
-        )
+        context.load_verify_locations(cadata=self.pem())
         return context
 
     def server(self, *hosts: str) -> ssl.SSLContext:
@@ -48,6 +66,10 @@ class Authority:
             _builder(subject, key)
             .issuer_name(self._certificate.subject)
             .add_extension(x509.SubjectAlternativeName([_name(h) for h in hosts]), critical=False)
+            .add_extension(
+                x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(self._identifier()),
+                critical=False,
+            )
             .sign(self._key, hashes.SHA256())
         )
         pem = certificate.public_bytes(serialization.Encoding.PEM) + key.private_bytes(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import gzip
+import ssl
 import struct
 import zlib
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -241,6 +242,7 @@ class HostileServer:
             async def write(data: bytes) -> None:
                 writer.write(data)
                 await writer.drain()
+                await asyncio.sleep(0)  # over TLS `drain` alone never lets the loop see the end
                 self.sent_bytes[name] = self.sent_bytes.get(name, 0) + len(data)
 
             await TRICKS[name].play(write)
@@ -250,8 +252,12 @@ class HostileServer:
 
 
 @asynccontextmanager
-async def hostile_server(host: str = "127.0.0.1", port: int = 0) -> AsyncGenerator[HostileServer]:
+async def hostile_server(
+    host: str = "127.0.0.1", port: int = 0, *, ssl_context: ssl.SSLContext | None = None
+) -> AsyncGenerator[HostileServer]:
     """The server, by default on a free port of loopback; its answers are cut off at the end."""
     server = HostileServer()
-    async with listening(server.serve, host=host, port=port) as server.port:
+    async with listening(
+        server.serve, host=host, port=port, ssl_context=ssl_context
+    ) as server.port:
         yield server

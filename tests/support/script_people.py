@@ -61,8 +61,8 @@ class Person:
     answers: Counter[int] = field(default_factory=Counter[int])
     _count: int = 0
 
-    async def write(self, client: aiohttp.ClientSession, url: str, text: str) -> str:
-        """Send one message until it is acknowledged; its id."""
+    async def write(self, client: aiohttp.ClientSession, url: str, text: str, **more: Any) -> str:
+        """Send one message, with `more` fields, until it is acknowledged; its id."""
         self._count += 1
         message_id = f"{self.name}-{self._count}"
         message = {
@@ -70,6 +70,7 @@ class Person:
             "sender": {"id": self.name},
             "conversation": {"id": f"group-{self.name}", "type": "group"},
             "text": text,
+            **more,
         }
         body = json.dumps(message).encode()
         while not await self._post(client, url, body):  # noqa: ASYNC110 - another process is waited for
