@@ -46,7 +46,7 @@ test *args:
 
 # Make the lock files anew; the cooldown keeps out releases younger than three days.
 lock:
-    uv pip compile -q --universal --generate-hashes --no-header --no-annotate --python-version 3.11 --exclude-newer "$(date -u -d '3 days ago' +%FT%TZ)" pyproject.toml requirements/run.in --extra local --extra media --extra openai --extra speed -o requirements/run.lock
+    uv pip compile -q --universal --generate-hashes --no-header --no-annotate --python-version 3.11 --exclude-newer "$(date -u -d '3 days ago' +%FT%TZ)" pyproject.toml requirements/run.in --extra local --extra media --extra openai --extra plugins --extra speed -o requirements/run.lock
     uv pip compile -q --universal --generate-hashes --no-header --no-annotate --python-version 3.11 --exclude-newer "$(date -u -d '3 days ago' +%FT%TZ)" pyproject.toml requirements/run.in requirements/dev.in --all-extras -c requirements/run.lock -o requirements/dev.lock
 
 # Side by side with the Node gateway; see bench/README.md.
