@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -34,15 +35,19 @@ class Artifacts:
         wishes: How the next workers load.
         anew: For each that was asked for, whether it had to be compiled anew.
         trouble: Raised instead, if set.
+        gate: Nothing is given while it is cleared.
     """
 
     def __init__(self, *wishes: str) -> None:
         self.wishes = list(wishes) or ["ok"]
         self.anew: list[bool] = []
         self.trouble: PluginUnavailable | None = None
+        self.gate = asyncio.Event()
+        self.gate.set()
 
     async def artifact(self, plugin: LoadedPlugin, *, anew: bool = False) -> Artifact:
         self.anew.append(anew)
+        await self.gate.wait()
         if self.trouble is not None:
             raise self.trouble
         wish = self.wishes.pop(0) if len(self.wishes) > 1 else self.wishes[0]

@@ -39,6 +39,7 @@ _log = get_logger(__name__)
 _START_TIMEOUT_S: Final = 30.0
 _EARLY_S: Final = 1.0  # a sleeper may wake a little before its time
 _SERVICE: Final = "service"
+_ENDING: Final = frozenset({RunPhase.STOPPING, RunPhase.STOPPED})
 _INVALID: Final = "INVALID_COMPONENT"
 
 
@@ -206,11 +207,7 @@ class Supervisor:
     ) -> Any:
         await self._take_turn(timeout_s)
         serving = self._serve(interface, function, arguments, timeout_s, instance)
-        try:
-            work = self._tasks.start(serving, name="call")
-        except RuntimeError:
-            self._turn.release()
-            raise stopped(self.plugin) from None
+        work = self._tasks.start(serving, name="call")
         work.add_done_callback(lambda _: self._turn.release())
         outcome = await self._finished(asyncio.shield(work))
         if outcome.error is not None:
@@ -284,6 +281,7 @@ class Supervisor:
         try:
             return await self._launch()
         except (GuestError, GuestTrap, PluginUnavailable) as error:
+            self._need_service()
             self._failed(f"it did not start again: {error.message}")
             raise resting(self.plugin, self._reason, self._pause_s()) from error
 
@@ -305,7 +303,7 @@ class Supervisor:
                 raise
             # Compiled for a machine that this no longer is, which its name did not say.
             worker = await self._spawn(anew=True)
-        if self._phase in {RunPhase.STOPPING, RunPhase.STOPPED}:
+        if self._phase in _ENDING:
             await worker.end()
             raise stopped(self.plugin)
         self._worker = worker
@@ -353,8 +351,6 @@ class Supervisor:
         """There is no worker, for a bad reason: decide when there may be one again."""
         house = self._house
         house.audit.record(AuditKind.PLUGIN_LOST, plugin=self.plugin.id, reason=why)
-        if self._phase is RunPhase.STOPPED:
-            return
         now_s = house.clock.monotonic()
         verdict = self._crashes.crashed(now_s)
         if isinstance(verdict, Restart):
@@ -369,7 +365,7 @@ class Supervisor:
         _log.warning("plugin lost its process", plugin=self.plugin.id, why=reason)
         self._not_before_s = now_s + pause_s
         self._failures += 1
-        if self._phase is not RunPhase.STOPPING:
+        if self._phase not in _ENDING:
             self._enter(phase, reason)
             self._tasks.start(self._revive(self._failures, pause_s), name="revive")
 
@@ -392,7 +388,7 @@ class Supervisor:
                 await house.clock.sleep(max(1.0, house.idle_stop_s - unused_s))
                 continue
             async with self._turn:
-                worker = self._drop()
+                worker = self._drop() if self._phase is RunPhase.RUNNING else None
                 if worker is not None:
                     self._enter(RunPhase.IDLE, "")
                     await worker.end()
@@ -406,7 +402,7 @@ class Supervisor:
         return max(0.0, self._not_before_s - self._house.clock.monotonic())
 
     def _need_service(self) -> None:
-        if self._phase in {RunPhase.STOPPING, RunPhase.STOPPED}:
+        if self._phase in _ENDING:
             raise stopped(self.plugin)
         if self._phase is RunPhase.QUARANTINED:
             raise resting(self.plugin, self._reason, self._pause_s())

@@ -116,7 +116,6 @@ async def test_how_calls_end_is_counted(folder: Path):
 
 async def test_calls_that_cannot_be_written_as_json_are_an_error_of_the_caller(folder: Path):
     async with running(HouseUnderTest(folder)) as under:
-        under.supervisor._tasks._on_error = lambda name, error: None
         with pytest.raises(TypeError):
             await under.call("echo", object())
         assert await under.call("echo", 1) == [1]
@@ -226,6 +225,16 @@ async def test_a_stuck_worker_is_killed_and_replaced(folder: Path):
             await under.call("spin", timeout_s=0.1)
         assert caught.value.kind == "deadline"
         assert await under.call("echo", 1) == [1]
+        assert under.supervisor.state().restarts == 1
+
+
+async def test_a_worker_that_just_died_is_not_called(folder: Path):
+    async with running(HouseUnderTest(folder)) as under:
+        worker = under.supervisor._worker
+        assert worker is not None
+        worker.kill("a test killed it")
+        assert await under.call("count") == 1
+        assert under.house.trail.lines()[0]["reason"] == "a test killed it"
         assert under.supervisor.state().restarts == 1
 
 
@@ -436,6 +445,23 @@ async def test_an_end_that_comes_during_the_opening_is_told(folder: Path):
     with pytest.raises(PluginUnavailable, match="being stopped"):
         await opening
     assert house.trail.lines() == []
+
+
+async def test_an_end_during_a_restart_waits_for_it_and_is_no_loss(folder: Path):
+    house = HouseUnderTest(folder)
+    async with running(house) as under:
+        house.artifacts.gate.clear()
+        await under.lose()
+        await until(under.supervisor._turn.locked)
+        closing = asyncio.get_running_loop().create_task(under.supervisor.close(DEADLINE_S))
+        await until(lambda: under.phase is RunPhase.STOPPING)
+        house.artifacts.gate.set()
+        await closing
+        assert under.phase is RunPhase.STOPPED
+        assert under.kinds() == ["plugin.lost"]
+        assert house.figure("carapace_plugin_workers") == 0
+        await under.supervisor.close(0.0)
+        assert house.changed.count("hello") == len(house.changed)
 
 
 async def test_changes_are_told(folder: Path):
