@@ -24,7 +24,10 @@ __all__ = [
 ]
 
 PRIMITIVES: Final = frozenset(
-    "bool s8 s16 s32 s64 u8 u16 u32 u64 f32 f64 char string".split(),
+    {
+        *("bool", "char", "string", "f32", "f64"),
+        *("s8", "s16", "s32", "s64", "u8", "u16", "u32", "u64"),
+    }
 )
 GENERICS: Final = frozenset({"list", "option", "result", "tuple"})
 REFUSED: Final = frozenset({"resource", "own", "borrow", "stream", "future", "async", "static"})
