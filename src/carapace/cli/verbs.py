@@ -35,6 +35,7 @@ VERBS: Final = (
     Verb("pairing", "Who may write on a chat: list, approve.", "carapace.cli.pairing:app"),
     Verb("outbox", "Messages on their way out: list, retry, drop.", "carapace.cli.outbox:app"),
     Verb("inbox", "Messages from chats: list, replay.", "carapace.cli.inbox:app"),
+    Verb("plugin", "Plugins: install, list; write your own.", "carapace.cli.plugin:app"),
     Verb("logs", "The gateway's log; -f follows it.", "carapace.cli.logs:logs"),
     Verb("version", "Versions of everything that matters.", "carapace.cli.version:version"),
     Verb("completion", "Completion script for your shell.", "carapace.cli.completion:completion"),
