@@ -30,6 +30,7 @@ from carapace.telemetry.ring import LogTail, Ring
 from support.agent_house import AgentHouse, agent_house
 from support.chat_rooms import ChatRooms, open_chat_rooms
 from support.clock import FakeClock
+from support.running_plugins import RunningPlugins
 from support.server import make_caller, own_entry
 
 __all__ = ["FakeCall", "MethodHouse", "method_house"]
@@ -72,6 +73,7 @@ class MethodHouse:
     tasks: Tasks
     degraded: dict[str, str]
     chats: ChatRooms
+    plugins: RunningPlugins
 
     async def call(self, method: str, params: Any = None, call: FakeCall | None = None) -> Any:
         """The answer as a client reads it; what the handler raises is raised."""
@@ -111,6 +113,7 @@ async def method_house(*scripts: Any, **options: Any) -> AsyncGenerator[MethodHo
             clock=clock,
             tasks=tasks,
         )
+        plugins = RunningPlugins()
         services = Services(
             config=config,
             config_schema=lambda: config_schema("test", clock.now()),
@@ -128,10 +131,11 @@ async def method_house(*scripts: Any, **options: Any) -> AsyncGenerator[MethodHo
             outbox=chats.parts.outbox,
             accounts=chats.parts.accounts,
             render=chats.parts.render,
+            plugins=plugins,
             publish=house.events.append,
             clock=clock,
         )
         try:
-            yield MethodHouse(house, services, clock, ring, tasks, degraded, chats)
+            yield MethodHouse(house, services, clock, ring, tasks, degraded, chats, plugins)
         finally:
             await tasks.close()

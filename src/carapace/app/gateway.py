@@ -94,6 +94,7 @@ class Gateway:
             await parts.chats.stop_receiving(_MARKS_DEADLINE_S)
             await parts.chats.stop_sending(_SENDING_DEADLINE_S)
             await parts.server.stop(_REQUESTS_DEADLINE_S)
+            await parts.plugins.aclose()
             await parts.hook_bus.drain(_HOOKS_DEADLINE_S)
             parts.observing.audit.record(AuditKind.GATEWAY_STOPPED, reason=reason)
         await self._stack.aclose()
@@ -156,6 +157,7 @@ class Gateway:
             (parts.chats.sender.run(), "sender"),
             (parts.files.store.run(), "media sweep"),
             (self._find_models(parts), "models"),
+            (parts.plugins.start(), "plugins"),
             (self._watch_vault(parts), "vault watch"),
             (watch_crowds(lambda: len(parts.server.hub), self._clock), "spare memory"),
         ):
@@ -194,6 +196,7 @@ class Gateway:
         parts.tools.apply(tool_policy(new.tools))
         parts.meanings.apply(new.memory.vectors)
         self._apply_chats(parts, new)
+        parts.plugins.apply()
         parts.policies.forget()
         parts.tasks.start(self._apply_auth(parts, new), name="apply auth")
         keys = ", ".join(change.key for change in found)
@@ -262,6 +265,7 @@ def _add_checks(parts: Parts) -> None:
     checks.add("outbox", parts.chats.sender.check)
     checks.add("channels", parts.chats.parts.accounts.trouble, is_optional=True)
     checks.add("memory", parts.meanings.check, is_optional=True)
+    checks.add("plugins", parts.plugins.trouble, is_optional=True)
 
 
 class _Voice:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from carapace import __version__
@@ -31,6 +32,7 @@ from carapace.app.chats import Chats, open_chats
 from carapace.app.files import Files, open_files
 from carapace.app.hook_routes import hook_parts
 from carapace.app.observing import Observing
+from carapace.app.plugins import HousePlugins, PluginWorks
 from carapace.app.policy import SessionPolicies, tool_policy
 from carapace.app.source import Source, own_names, own_presence
 from carapace.auth.pairing import Pairing
@@ -59,6 +61,8 @@ from carapace.methods import (
     logs,
     models,
     outbox,
+    plugin_setup,
+    plugins,
     runs,
     sessions,
 )
@@ -92,6 +96,8 @@ METHODS = health.METHODS.merge(
     logs.METHODS,
     models.METHODS,
     outbox.METHODS,
+    plugin_setup.METHODS,
+    plugins.METHODS,
     runs.METHODS,
     sessions.METHODS,
 )
@@ -118,6 +124,7 @@ class Parts:
     agent: AgentService
     files: Files
     chats: Chats
+    plugins: HousePlugins
     hook_bus: HookBus
     hooks: Hooks
     egress: Egress
@@ -294,6 +301,35 @@ async def build(
         ),
     )
 
+    async def open_plugins(root: Path, lock_key: bytes) -> PluginWorks:
+        from carapace.app.plugin_works import plugin_works  # noqa: PLC0415 - see `app.plugins`
+
+        build_plugins = plugin_works(
+            lambda: config.settings,
+            state_dir=paths.state_dir,
+            agent=agent,
+            profiles=profiles,
+            sessions=conversations,
+            tools=tools,
+            accounts=messages.accounts,
+            files=files,
+            hook_bus=hook_bus,
+            kernel=kernel,
+            shared=shared,
+            vault=vault,
+            database=database,
+            egress=egress,
+            on_change=late.health_changed,
+            clock=clock,
+            observing=observing,
+        )
+        return await build_plugins(root, lock_key)
+
+    house_plugins = HousePlugins(
+        paths.state_dir / "plugins", vault, database=database, tasks=tasks, build=open_plugins
+    )
+    stack.push_async_callback(house_plugins.aclose)
+
     # what clients see
     cache = HealthCache(
         lambda limit, agent_id: conversations.recent(limit, agent_id=agent_id),
@@ -322,6 +358,7 @@ async def build(
         outbox=messages.outbox,
         accounts=messages.accounts,
         render=messages.render,
+        plugins=house_plugins,
         publish=late.publish,
         clock=clock,
     )
@@ -379,6 +416,7 @@ async def build(
         agent=agent,
         files=files,
         chats=chats,
+        plugins=house_plugins,
         hook_bus=hook_bus,
         hooks=hooks,
         egress=egress,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from carapace.agent.profiles import Profiles
 from carapace.agent.service import AgentService
@@ -27,7 +27,12 @@ from carapace.sessions.service import Sessions
 from carapace.sessions.types import SessionPolicy
 from carapace.telemetry.ring import LogTail
 
-__all__ = ["Call", "Catalogue", "Context", "Services"]
+if TYPE_CHECKING:  # a gateway without plugins does not load them
+    from carapace.plugins.guest import Guest
+    from carapace.plugins.package.manifest import Manifest
+    from carapace.plugins.package.report import PluginReport, Plugins
+
+__all__ = ["Call", "Catalogue", "Context", "PluginHouse", "Services"]
 
 
 class Call(Protocol):
@@ -61,6 +66,56 @@ class Catalogue(Protocol):
         ...
 
 
+class PluginHouse(Protocol):
+    """Plugins, as methods reach them; built when the first one is asked for."""
+
+    async def list(self) -> Plugins:
+        """See `carapace.plugins.package.installer.Installer`, here and below."""
+        ...
+
+    async def install(self, source: str, *, accept: bool, by: str) -> PluginReport:
+        """See there."""
+        ...
+
+    async def upgrade(
+        self, plugin_id: str, source: str | None, *, accept: bool, by: str
+    ) -> PluginReport:
+        """See there."""
+        ...
+
+    async def consent(
+        self, plugin_id: str, digest: str, *, accept: bool, by: str
+    ) -> PluginReport | None:
+        """See there."""
+        ...
+
+    async def switch(self, plugin_id: str, *, enabled: bool, by: str) -> PluginReport:
+        """See there."""
+        ...
+
+    async def rollback(
+        self, plugin_id: str, version: str | None, *, accept: bool, by: str
+    ) -> PluginReport:
+        """See there."""
+        ...
+
+    async def remove(self, plugin_id: str, *, by: str) -> None:
+        """See there; what the plugin kept is deleted as well."""
+        ...
+
+    def guest(self, plugin_id: str, role: str) -> Guest:
+        """A running plugin that has this role.
+
+        Raises:
+            Refused: If there is none.
+        """
+        ...
+
+    def manifest(self, plugin_id: str, role: str) -> Manifest:
+        """Its manifest; as `guest`."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
     """The rooms below, as methods see them."""
@@ -81,6 +136,7 @@ class Services:
     outbox: Outbox
     accounts: Accounts
     render: Callable[[str, Target], list[str]]
+    plugins: PluginHouse
     publish: Publish
     clock: Clock
 

@@ -206,7 +206,7 @@ class _Serve:
         }
 
     def _is_ours(self, name: str, value: str) -> bool:
-        return name == "authorization" and self._is_own_secret(value)
+        return name == "authorization" and self._is_own_secret(value.partition(" ")[2].strip())
 
     async def _answer(self, value: Any) -> WebhookAnswer:
         try:

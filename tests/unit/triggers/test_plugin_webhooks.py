@@ -12,7 +12,7 @@ from support.scripted_host import ScriptedHost, guest_of
 from support.webhooks import kernel_rig
 
 OK: dict[str, Any] = {"status": 200, "headers": [], "body": {"tag": "text", "value": "ok"}}
-OWN = "Bearer the-gateways-own-token"
+OWN = "the-gateways-own-token"
 
 
 def fail(error):
@@ -83,7 +83,7 @@ async def test_the_guest_sees_the_request_below_its_own_path(rig):
 
 async def test_the_gateways_own_token_is_kept_from_it(rig):
     rig.open()
-    await rig.send(headers={"Authorization": OWN})
+    await rig.send(headers={"Authorization": f"bearer  {OWN}"})
     assert rig.request["headers"] == []
 
 
