@@ -167,8 +167,10 @@ class Installer:
     async def switch(self, plugin_id: str, *, enabled: bool, by: str) -> PluginReport:
         """Let it run, or not; it stays that way after a restart.
 
+        If it shall run and cannot, the answer's state says why.
+
         Raises:
-            PluginRefused: If it is not here; if it shall run, also if it cannot.
+            PluginRefused: If it is not here.
             Failed: If the disk does not take it.
         """
         async with self._turn():
