@@ -19,7 +19,12 @@ import msgspec
 from carapace.clock import Clock
 from carapace.net.client import Egress
 from carapace.net.refused import refusal_of
-from carapace.net.websocket import HandshakeFailed, WebSocketClient, WebSocketClosed
+from carapace.net.websocket import (
+    HandshakeFailed,
+    WebSocketClient,
+    WebSocketClosed,
+    WebSocketLimits,
+)
 from carapace.plugins.capabilities.bringing import Brought, bring, pause_s
 from carapace.plugins.capabilities.codes import Code, guest_error
 from carapace.plugins.capabilities.dispatch import Dispatch, Operation
@@ -48,6 +53,8 @@ MAX_CONNECTIONS: Final = 16
 _MAX_TRIES: Final = 6
 """How often a frame is brought to a plugin that is too busy; about a minute."""
 _MAX_REASON_CHARS: Final = 200
+_LIMITS: Final = WebSocketLimits(close_timeout_s=1.0)
+"""A plugin that is upgraded must not wait long for a peer that does not say goodbye."""
 
 _Name = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
 _Url = Annotated[str, msgspec.Meta(min_length=1, max_length=8192)]
@@ -169,6 +176,7 @@ class WebSocketCapability:
                 self._rules.caller(max_bytes=64 * 1024, max_redirects=0, total_s=None),
                 placed.url,
                 headers=dict(placed.headers),
+                limits=_LIMITS,
             )
         except HandshakeFailed as failed:
             return f"the peer opened no WebSocket, it answered {failed.status}"

@@ -70,7 +70,8 @@ async def rig(
 
 
 async def wait_for_end(peer: WsPeer) -> None:
-    await peer.reader.read()
+    while (await peer.hear())[0] != 8:
+        pass
 
 
 async def test_it_opens_brings_frames_in_order_and_closes(tmp_path: Path):
