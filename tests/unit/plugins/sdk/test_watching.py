@@ -25,7 +25,7 @@ async def test_only_changes_are_told(folder: Path):
         lambda: None,
         lambda: source.write_text("// other"),
         lambda: (folder / "notes.txt").write_text("of the author"),
-        lambda: (folder / "cases.toml").unlink(),
+        (folder / "cases.toml").unlink,
         lambda: manifest.write_text("broken"),
     ]
 
