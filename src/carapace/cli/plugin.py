@@ -28,6 +28,8 @@ Yes = Annotated[bool, Parameter(alias="-y", negative="")]
 
 _DEADLINE_S: Final = 600.0
 """A package may have to be fetched and compiled first."""
+_SHOWN_CHARS: Final = 16
+"""Of a publisher in the table: enough to tell one's own apart; `--json` has all of it."""
 
 
 @app.default
@@ -52,7 +54,7 @@ def list_plugins(*, remote: Remote = DEFAULT_REMOTE) -> None:
                 row["id"],
                 row["version"],
                 row["state"],
-                _publisher(row),
+                _publisher(row)[:_SHOWN_CHARS],
                 " ".join(row["roles"]),
                 row.get("reason") or "",
             )

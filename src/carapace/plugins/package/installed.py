@@ -303,6 +303,6 @@ def _newest(own: LockedPlugin) -> KeptVersion:
 def _changed(plugin_id: str, what: str) -> PluginRefused:
     return PluginRefused(
         Refusal.CHANGED,
-        f"{plugin_id} is not as it was installed: {what} was changed, removed or added. Remove it "
-        "and install it anew, and find out who can write into the plugins folder",
+        f"{plugin_id} is not as it was installed: {what} was changed, removed or added. Install "
+        "the same version again, and find out who can write into the plugins folder",
     )
