@@ -20,7 +20,6 @@ from typing import Annotated, Any, Final
 import msgspec
 
 from carapace.clock import Clock
-from carapace.errors import Failed
 from carapace.plugins.capabilities import poll_records as records
 from carapace.plugins.capabilities.bell import Bell
 from carapace.plugins.capabilities.bringing import MAX_BREAKS, Brought, bring, pause_s
@@ -32,7 +31,7 @@ from carapace.plugins.capabilities.poll_pace import next_pause
 from carapace.plugins.capabilities.poll_records import HeldPoll
 from carapace.plugins.capabilities.ports import ServiceEvents
 from carapace.plugins.errors import GuestError
-from carapace.store.ports import Database
+from carapace.store.ports import Database, Tx
 from carapace.tasks import Tasks
 from carapace.telemetry.log import get_logger
 
@@ -220,15 +219,22 @@ class PollCapability:
 
     async def _write_down(self, held: _Held) -> None:
         text = msgspec.json.encode(held.answer).decode()
-        try:
-            await self._database.write(
-                lambda tx: records.keep_answer(
-                    tx, self._plugin_id, held.name, answer=text, payload=held.answer_payload
-                )
+        await self._save(
+            lambda tx: records.keep_answer(
+                tx, self._plugin_id, held.name, answer=text, payload=held.answer_payload
             )
-        except Failed as error:
-            # It is brought all the same; only a crash before that could now lose it.
-            _log.warning("an answer was not written down", poll=held.name, reason=error.message)
+        )
+
+    async def _save(self, work: Callable[[Tx], None]) -> None:
+        """Write, or go on without: then a crash may lose an answer or bring it twice."""
+        try:
+            await self._database.write(work)
+        except Exception as error:  # noqa: BLE001 - the loop must outlive a sick disk
+            _log.warning(
+                "the state of a held request was not written down",
+                plugin=self._plugin_id,
+                reason=f"{type(error).__name__}: {error}",
+            )
 
     async def _bring(self, held: _Held) -> None:
         """Bring the answer until it is taken, or the plugin broke on it too often."""
@@ -261,25 +267,18 @@ class PollCapability:
                 failures=held.breaks,
             )
             return True
-        try:
-            await self._database.write(
-                lambda tx: records.set_failures(tx, self._plugin_id, held.name, held.breaks)
-            )
-        except Failed as error:
-            _log.warning("a failure was not written down", poll=held.name, reason=error.message)
+        await self._save(
+            lambda tx: records.set_failures(tx, self._plugin_id, held.name, held.breaks)
+        )
         return False
 
     async def _done(self, held: _Held) -> None:
         held.answer = None
-        try:
-            await self._database.write(
-                lambda tx: records.keep_answer(
-                    tx, self._plugin_id, held.name, answer=None, payload=None
-                )
+        await self._save(
+            lambda tx: records.keep_answer(
+                tx, self._plugin_id, held.name, answer=None, payload=None
             )
-        except Failed as error:
-            # After a crash it would be brought twice, which is allowed.
-            _log.warning("an answer was not crossed out", poll=held.name, reason=error.message)
+        )
 
 
 def _plain(answer: Response | GuestError) -> dict[str, Any]:

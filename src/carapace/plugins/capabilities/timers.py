@@ -7,7 +7,6 @@ from typing import Annotated, Final
 import msgspec
 
 from carapace.clock import Clock
-from carapace.errors import Failed
 from carapace.ids import new_id
 from carapace.plugins.capabilities import timer_records as records
 from carapace.plugins.capabilities.bell import Bell
@@ -89,8 +88,12 @@ class TimersCapability:
         while True:
             try:
                 wait_s = await self._step()
-            except Failed as error:
-                _log.warning("timers wait for the database", reason=error.message)
+            except Exception as error:  # noqa: BLE001 - alarms must outlive a sick disk
+                _log.warning(
+                    "timers wait for the database",
+                    plugin=self._plugin_id,
+                    reason=f"{type(error).__name__}: {error}",
+                )
                 wait_s = _STORE_PAUSE_S
             if wait_s != 0:
                 await self._bell.wait(wait_s)

@@ -163,9 +163,13 @@ class WebSocketCapability:
         return connection is not None
 
     async def _run(self, connection: _Connection, placed: PlacedRequest) -> None:
-        reason = await self._hold(connection, placed)
-        if self._connections.get(connection.name) is connection:
-            del self._connections[connection.name]
+        try:
+            reason = await self._hold(connection, placed)
+        finally:
+            is_current = self._connections.get(connection.name) is connection
+            if is_current:
+                del self._connections[connection.name]
+        if is_current:
             await self._bring(connection, {"tag": "closed", "value": reason})
 
     async def _hold(self, connection: _Connection, placed: PlacedRequest) -> str:
@@ -180,7 +184,7 @@ class WebSocketCapability:
             )
         except HandshakeFailed as failed:
             return f"the peer opened no WebSocket, it answered {failed.status}"
-        except httpx2.HTTPError as error:
+        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             refusal = refusal_of(error)
             return "the peer could not be reached" if refusal is None else refusal.reason
         async with client:

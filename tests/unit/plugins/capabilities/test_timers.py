@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator
 
 import pytest
 
+from carapace.errors import Failed
 from carapace.plugins.capabilities import timer_records
 from carapace.plugins.capabilities import timers as module
 from carapace.plugins.capabilities.timers import TimersCapability
@@ -149,7 +150,7 @@ async def test_a_database_in_trouble_is_waited_for(rig):
         async def read(self, fn):
             if failures:
                 failures.pop()
-                raise module.Failed("busy", retryable=True)
+                raise Failed("busy", retryable=True)
             return await real(fn)
 
     rig.timers._database = Moody()

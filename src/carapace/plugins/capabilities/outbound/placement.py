@@ -43,7 +43,8 @@ __all__ = ["PlacedRequest", "place"]
 _FORM: Final = "application/x-www-form-urlencoded"
 _JSON: Final = "application/json"
 _NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_VALUE: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+_VALUE: Final = re.compile(r"[\t\x20-\x7e]*")
+"""Letters beyond ASCII have no agreed meaning in a field (RFC 9110 section 5.5)."""
 _PLACEHOLDER: Final = re.compile(r"[{}A-Za-z0-9_-]{2,64}")
 _PATH_SAFE: Final = ":@!$&'()*+,="
 """What a path segment may hold as it is, without `;`, which some servers read as the start of
