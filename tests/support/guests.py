@@ -1,11 +1,12 @@
 """Plugins to test with: written as WAT text, or built from `tests/guests/` and kept.
 
 A component in text form needs no toolchain and compiles in milliseconds, so it is what most
-tests use; `built_guest` gives one made with a real toolchain, once per content.
+tests use; `built_guest` gives one made with a real toolchain, and keeps it for later runs.
 """
 
 from __future__ import annotations
 
+import atexit
 import functools
 import hashlib
 import importlib
@@ -339,7 +340,9 @@ def wasm(wat: str) -> bytes:
 @functools.cache
 def compiled(wat: str) -> Path:
     """The machine code of a component in text, in a file that stays for this run."""
-    return _machine_code(wasm(wat))
+    path = _passing_folder() / f"{hashlib.sha256(wat.encode()).hexdigest()}.cwasm"
+    path.write_bytes(_machine_code(wasm(wat)))
+    return path
 
 
 def hazard(name: str) -> Path:
@@ -347,17 +350,19 @@ def hazard(name: str) -> Path:
     return compiled(HAZARDS[name])
 
 
-def _machine_code(data: bytes) -> Path:
+def _machine_code(data: bytes) -> bytes:
     engine = importlib.import_module("carapace.plugins.worker.engine")
-    key = hashlib.sha256(compiled_for().encode() + data).hexdigest()
-    kept = _folder() / f"{key}.cwasm"
-    if not kept.exists():
-        code = bytes(engine.compile_component(engine.new_engine(), data).serialize())
-        _keep(kept, code)
-    return kept
+    return bytes(engine.compile_component(engine.new_engine(), data).serialize())
 
 
-def _folder() -> Path:
+@functools.cache
+def _passing_folder() -> Path:
+    folder = tempfile.mkdtemp(prefix="carapace-guests-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
+
+
+def _lasting_folder() -> Path:
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     folder = base / "carapace-tests" / "wasm"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -386,11 +391,17 @@ def built_guest(name: str, *, is_compiled: bool = False) -> Path:
     key = hashlib.sha256()
     for one in files:
         key.update(one.name.encode() + b"\0" + one.read_bytes())
-    kept = _folder() / f"{name}-{key.hexdigest()}.wasm"
+    kept = _lasting_folder() / f"{name}-{key.hexdigest()}.wasm"
     if not kept.exists():
         with tempfile.TemporaryDirectory() as folder:
             _keep(kept, _build_python(source, contract, Path(folder)))
-    return _machine_code(kept.read_bytes()) if is_compiled else kept
+    if not is_compiled:
+        return kept
+    key.update(compiled_for().encode())
+    code = _lasting_folder() / f"{name}-{key.hexdigest()}.cwasm"
+    if not code.exists():
+        _keep(code, _machine_code(kept.read_bytes()))
+    return code
 
 
 def _build_python(source: Path, contract: Path, folder: Path) -> bytes:

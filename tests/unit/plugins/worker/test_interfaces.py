@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from carapace.plugins.errors import GuestError
+from carapace.plugins.worker import interfaces
 from carapace.plugins.worker.engine import compile_component, new_engine
 from carapace.plugins.worker.interfaces import exports_of, imports_of, kept_types
 from support.guests import HAZARDS, wasm
@@ -82,6 +86,16 @@ def test_a_bare_function_and_a_resource_of_ours_are_refused():
     )
     assert "only interfaces" in refusal(bare)
     assert "resources" in refusal(resource, ("kv",))
+
+
+def test_the_table_of_lent_types_is_that_of_the_contract():
+    contract = (Path(__file__).parents[4] / "wit" / "plugin.wit").read_text("utf-8")
+    lent: dict[str, tuple[str, ...]] = {}
+    for block in re.split(r"^interface ", contract, flags=re.MULTILINE)[1:]:
+        used = dict.fromkeys(re.findall(r"^  use ([a-z-]+)\.", block, re.MULTILINE))
+        if others := tuple(one for one in used if one != "types"):
+            lent[block.split(" ", 1)[0]] = others
+    assert lent == interfaces._TYPES_FROM
 
 
 def test_exports_are_found_by_their_short_name_and_others_left_alone():

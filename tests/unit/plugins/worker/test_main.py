@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import platform
+import socket
 import struct
 import sys
 import time
@@ -12,7 +14,20 @@ import pytest
 
 from carapace.confine import filter_program
 from carapace.plugins.errors import TrapKind
-from carapace.plugins.frames import Answer, Call, Fault, HostCall, Load, Stop, WorkerLimits
+from carapace.plugins.frames import (
+    Answer,
+    Call,
+    Fault,
+    FrameReader,
+    HostCall,
+    Load,
+    Stop,
+    ToWorker,
+    WorkerLimits,
+    decode_from_worker,
+    frame,
+)
+from carapace.plugins.worker.__main__ import main
 from carapace.plugins.worker.sealing import WORKER_CALLS
 from support.guests import CONFIG, compiled, hazard, tool_wat
 from support.wasm_worker import WasmWorker, wasm_worker
@@ -317,6 +332,44 @@ def test_both_threads_of_a_worker_are_sealed_and_hold_only_their_socket():
         beyond = [what for number, what in held.items() if int(number) > 2]
         assert len(beyond) == 2, held  # its code is mapped from the file
         assert {what.split(":")[0] for what in beyond} == {"socket", str(hazard("echo"))}
+
+
+def in_process(monkeypatch, *messages: ToWorker, code: Path | None = None) -> tuple[int, list]:
+    """Run `main` here, unconfined, after the gateway said all this; its status and frames."""
+    module = sys.modules["carapace.plugins.worker.__main__"]
+    monkeypatch.setattr(module, "confine", lambda *_, **__: None)
+    monkeypatch.setattr(module, "seal", lambda _: True)
+    ours, theirs = socket.socketpair()
+    descriptor = os.open(code or hazard("echo"), os.O_RDONLY)
+    for message in messages:
+        ours.sendall(frame(message))
+    ours.shutdown(socket.SHUT_WR)
+    status = main(["1", str(theirs.fileno()), str(descriptor)])
+    theirs.close()
+    data = b"".join(iter(lambda: ours.recv(65536), b""))
+    ours.close()
+    return status, [decode_from_worker(body) for body in FrameReader().feed(data)]
+
+
+def test_a_worker_tells_when_it_is_ready_and_ends_with_its_gateway(monkeypatch):
+    status, (loaded,) = in_process(monkeypatch, Load(1, (), ("tool",)), Stop())
+    assert status == 0
+    assert loaded.ok["is_sealed"] is True
+
+
+def test_a_refused_load_is_told_and_ends_it(monkeypatch, tmp_path):
+    status, (refused,) = in_process(monkeypatch, Load(1, (), ("channel",)))
+    assert (status, refused.err.code) == (0, "EXPORT_MISSING")
+    wrong = tmp_path / "wrong"
+    wrong.write_bytes(b"x")
+    status, (refused,) = in_process(monkeypatch, Load(1, (), ()), code=wrong)
+    assert (status, refused.err.code) == (0, "INVALID_COMPONENT")
+
+
+def test_a_gateway_that_says_nothing_or_the_wrong_thing_is_left(monkeypatch, capsys):
+    assert in_process(monkeypatch) == (0, [])
+    assert in_process(monkeypatch, Stop()) == (2, [])
+    assert "not a load" in capsys.readouterr().err
 
 
 def resident_bytes(worker: WasmWorker) -> int:

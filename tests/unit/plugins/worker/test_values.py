@@ -6,12 +6,14 @@ import math
 from typing import Any
 
 import pytest
+from wasmtime import component as wc
 
 from carapace.plugins.errors import GuestError, GuestTrap
 from carapace.plugins.frames import Answer, WorkerLimits
 from carapace.plugins.worker.engine import InvalidComponent, compile_component, new_engine
+from carapace.plugins.worker.interfaces import exports_of
 from carapace.plugins.worker.values import Budget, Signature, lift_of, lower_of
-from support.guests import compiled, mirror_wat, wasm
+from support.guests import HAZARDS, compiled, mirror_wat, wasm
 from support.local_guest import LocalGuest
 
 NUMBERS = list(range(17))
@@ -186,6 +188,52 @@ def test_a_handle_of_a_resource_cannot_cross():
         Signature(function)
     with pytest.raises(InvalidComponent, match="OwnType"):
         lower_of(function.params[0][1])
+
+
+def signature(wat: str, interface: str, name: str) -> Signature:
+    """Of an exported function."""
+    engine = new_engine()
+    return exports_of(engine, compile_component(engine, wasm(wat)), ())[interface].functions[name]
+
+
+def test_a_result_is_its_value_or_raises_its_error():
+    invoke = signature(HAZARDS["echo"], "tool", "invoke")
+    assert invoke.has_result
+    assert invoke.lift_result(wc.Variant("ok", "fine"), Budget(100)) == "fine"
+    assert invoke.lower_result("fine") == wc.Variant("ok", "fine")
+    lowered = invoke.lower_error(GuestError("BUSY", "later", retryable=True, retry_after_ms=7))
+    assert lowered.tag == "err"
+    with pytest.raises(GuestError) as caught:
+        invoke.lift_result(lowered, Budget(1000))
+    error = caught.value
+    assert (error.code, error.message, error.retryable) == ("BUSY", "later", True)
+    assert error.retry_after_ms == 7
+
+
+def test_an_error_without_the_contracts_fields_is_told_as_text():
+    texts = """(component (core module $m (memory (export "m") 1)
+        (func (export "f") (result i32) (i32.const 0)))
+      (core instance $i (instantiate $m))
+      (func $f (result (result (error string)))
+        (canon lift (core func $i "f") (memory (core memory $i "m"))))
+      (instance $x (export "f" (func $f)))
+      (export "carapace:plugin/x@1.0.0" (instance $x)))"""
+    told = signature(texts, "x", "f")
+    with pytest.raises(GuestError, match="sorry") as caught:
+        told.lift_result(wc.Variant("err", "sorry"), Budget(100))
+    assert caught.value.code == "ERROR"
+    assert told.lift_result(wc.Variant("ok"), Budget(100)) is None
+    with pytest.raises(TypeError):
+        told.lower_error(GuestError("BUSY", "later"))
+
+
+def test_a_function_that_cannot_fail_has_no_place_for_an_error():
+    give = signature(mirror_wat("u8"), "echo", "give")
+    assert not give.has_result
+    with pytest.raises(ValueError, match="no way to fail"):
+        give.lower_error(GuestError("BUSY", "later"))
+    with pytest.raises(ValueError, match="1 arguments, not 2"):
+        give.lower_arguments([1, 2])
 
 
 def _kind(expression: str) -> Any:
