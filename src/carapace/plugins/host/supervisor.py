@@ -3,8 +3,8 @@
 Rules of this file:
 
 - Whoever holds the turn has the worker for itself; calls get it in the order in which they came.
-- Nothing is sent twice. A call that was sent to a worker that is lost has failed; those behind
-  it were not sent yet and go to the next worker.
+- Nothing is done twice. A call that a lost worker has read has failed; one that it surely has
+  not read, and those behind it, go to the next worker.
 - A caller that gives up before its turn was never there. One that gives up later leaves the
   guest to finish, at most until the deadline: half a call cannot be taken back.
 - A worker leaves `_worker` exactly once, through `_drop`; who gets it from there ends it.
@@ -13,7 +13,7 @@ Rules of this file:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -26,7 +26,7 @@ from carapace.plugins.host.crashes import CrashHistory, CrashRules, Restart
 from carapace.plugins.host.questions import Questions
 from carapace.plugins.host.sealed import Artifact
 from carapace.plugins.host.texts import busy, quarantined, refused, resting, stopped
-from carapace.plugins.host.worker import COMMAND, Worker
+from carapace.plugins.host.worker import COMMAND, NotTaken, Worker
 from carapace.plugins.ports import HostState, Instance, LoadedPlugin, RunPhase
 from carapace.tasks import Tasks
 from carapace.telemetry.audit import Audit, AuditKind
@@ -251,19 +251,25 @@ class Supervisor:
     ) -> _Outcome:
         """One call, with the turn in hand."""
         try:
-            worker = await self._ready(timeout_s)
-            with self._house.metrics.plugin_call_seconds.labels(self.plugin.id).time():
-                try:
-                    value = await worker.call(
-                        interface, function, arguments, timeout_s=timeout_s, instance=instance
-                    )
-                finally:
-                    self._used_s = self._house.clock.monotonic()
-                    if not worker.is_alive:
-                        self._lost(worker, await worker.ended())
+            while True:
+                worker = await self._ready(timeout_s)
+                call = worker.call(
+                    interface, function, arguments, timeout_s=timeout_s, instance=instance
+                )
+                with suppress(NotTaken):  # it was dead already, and the next one gets the call
+                    return _Outcome(await self._asked(worker, call))
         except (GuestError, GuestTrap, PluginUnavailable) as error:
             return _Outcome(error=error)
-        return _Outcome(value)
+
+    async def _asked(self, worker: Worker, call: Awaitable[Any]) -> Any:
+        """What the worker answers; one that is lost over it is noticed before anybody is told."""
+        with self._house.metrics.plugin_call_seconds.labels(self.plugin.id).time():
+            try:
+                return await call
+            finally:
+                self._used_s = self._house.clock.monotonic()
+                if not worker.is_alive:
+                    self._lost(worker, await worker.ended())
 
     async def _ready(self, patience_s: float) -> Worker:
         """The worker, started if there is none; the turn must be held."""

@@ -39,7 +39,7 @@ from carapace.plugins.host.questions import Questions
 from carapace.plugins.ports import Instance, LoadedPlugin
 from carapace.tasks import Tasks
 
-__all__ = ["COMMAND", "GRACE_S", "Worker", "worker_environment"]
+__all__ = ["COMMAND", "GRACE_S", "NotTaken", "Worker", "worker_environment"]
 
 COMMAND: Final = (sys.executable, "-I", "-m", "carapace.plugins.worker")
 GRACE_S: Final = 0.05
@@ -53,6 +53,10 @@ _STDERR_BYTES: Final = 4_096
 def worker_environment(environ: Mapping[str, str]) -> dict[str, str]:
     """What a worker sees of our environment: nothing that could hold a secret or a path of ours."""
     return {name: environ[name] for name in _KEPT_VARIABLES if name in environ}
+
+
+class NotTaken(Exception):  # noqa: N818 - it is an event
+    """The process ended before it had read the call: another one may be given it."""
 
 
 class Worker:
@@ -76,6 +80,7 @@ class Worker:
         self._last_id = 0
         self._complaint = b""
         self._why = ""
+        self._was_heard = False
         self._listening = tasks.start(self._listen(), name="stderr")
 
     @classmethod
@@ -136,6 +141,7 @@ class Worker:
         Raises:
             GuestError: The err arm.
             GuestTrap: It was stopped.
+            NotTaken: It never saw the call, and is gone.
             PluginUnavailable: The arguments cannot be handed over; nothing was sent.
         """
         call_id = self._next_id()
@@ -184,13 +190,17 @@ class Worker:
             tuple(sorted(plugin.roles | {"manifest"})),
             WorkerLimits(memory_bytes=limits.memory_bytes, output_bytes=limits.max_output_bytes),
         )
-        _value(await self._exchange(frame(message), message.id, timeout_s, asks=False))
+        try:
+            _value(await self._exchange(frame(message), message.id, timeout_s, asks=False))
+        except NotTaken as error:
+            raise GuestTrap("lost", str(error)) from None
 
     async def _exchange(
         self, data: bytes, message_id: int, timeout_s: float, *, asks: bool
     ) -> Result:
         """Send one message and wait for its result; what goes wrong costs the process its life."""
         deadline_s = asyncio.get_running_loop().time() + timeout_s
+        self._was_heard, is_taken = False, True
         try:
             async with asyncio.timeout_at(deadline_s + GRACE_S):
                 await asyncio.get_running_loop().sock_sendall(self._sock, data)
@@ -201,12 +211,18 @@ class Worker:
             raise GuestTrap("deadline", text) from None
         except FrameError as error:
             self.kill(f"its process spoke nonsense: {error}")
+        except ConnectionError:
+            # unix(7): a peer that closes with bytes unread resets the connection. Before its
+            # first word those can only be bytes of our message.
+            is_taken = self._was_heard
+            self.kill("")
         except (OSError, EOFError):
             self.kill("")  # it may have closed the socket without ending
         except BaseException:
             self.kill("a call was broken off")  # half an answer may be left in the socket
             raise
-        raise GuestTrap("lost", await self.ended())
+        why = await self.ended()
+        raise GuestTrap("lost", why) if is_taken else NotTaken(why)
 
     async def _result(self, message_id: int, deadline_s: float, *, asks: bool) -> Result:
         while True:
@@ -238,6 +254,7 @@ class Worker:
             data = await asyncio.get_running_loop().sock_recv(self._sock, _READ_BYTES)
             if not data:
                 raise EOFError
+            self._was_heard = True
             self._bodies.extend(self._frames.feed(data))
         body = self._bodies.popleft()
         if len(body) < _BIG_BYTES:

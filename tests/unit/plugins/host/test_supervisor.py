@@ -238,6 +238,19 @@ async def test_a_worker_that_just_died_is_not_called(folder: Path):
         assert under.supervisor.state().restarts == 1
 
 
+async def test_a_call_that_a_dead_worker_never_read_is_made_on_the_next(folder: Path):
+    async with running(HouseUnderTest(folder)) as under, asyncio.TaskGroup() as group:
+        pid = under.supervisor.state().pid
+        assert pid is not None
+        os.kill(pid, signal.SIGSTOP)
+        asked = group.create_task(under.call("count"))
+        await until(under.supervisor._turn.locked)
+        await asyncio.sleep(0)
+        os.kill(pid, signal.SIGKILL)
+        assert await asked == 1
+        assert under.supervisor.state().restarts == 1
+
+
 async def test_a_second_loss_costs_a_pause_that_an_impatient_caller_does_not_wait_for(
     folder: Path,
 ):

@@ -16,7 +16,7 @@ import pytest
 from carapace.clock import SystemClock
 from carapace.plugins.errors import GuestError, GuestTrap, PluginUnavailable
 from carapace.plugins.host.questions import Questions
-from carapace.plugins.host.worker import GRACE_S, Worker, worker_environment
+from carapace.plugins.host.worker import GRACE_S, NotTaken, Worker, worker_environment
 from carapace.plugins.ports import LoadedPlugin
 from carapace.tasks import Tasks
 from carapace.telemetry.metrics import Metrics
@@ -164,6 +164,34 @@ async def test_a_killed_process_is_noticed_between_calls():
         os.kill(worker.pid, signal.SIGKILL)
         assert await worker.ended() == "its process ended with SIGKILL"
         assert not worker.is_alive
+
+
+async def test_a_call_that_a_dead_process_never_read_is_known_not_to_have_been_taken():
+    async with running() as worker:
+        os.kill(worker.pid, signal.SIGSTOP)
+        async with asyncio.TaskGroup() as group:
+            asking = group.create_task(refused_by(worker, "count"))
+            await asyncio.sleep(0)
+            os.kill(worker.pid, signal.SIGKILL)
+        assert asking.result() == "its process ended with SIGKILL"
+
+
+async def refused_by(worker: Worker, function: str) -> str:
+    with pytest.raises(NotTaken) as caught:
+        await call(worker, function)
+    return str(caught.value)
+
+
+async def test_a_loader_that_was_never_heard_is_lost(monkeypatch: pytest.MonkeyPatch):
+    async def reset(self: Worker) -> None:
+        raise ConnectionResetError
+
+    monkeypatch.setattr(Worker, "_receive", reset)
+    tasks = Tasks("test", fail)
+    with pytest.raises(GuestTrap) as caught:
+        await begin(tasks)
+    assert caught.value.kind == "lost"
+    await tasks.close()
 
 
 async def test_a_broken_off_call_leaves_no_half_answer_behind():
