@@ -4,6 +4,8 @@ import re
 from pathlib import Path
 
 import pytest
+from wasmtime import Engine
+from wasmtime.component import Component
 
 from carapace.plugins.errors import GuestError
 from carapace.plugins.worker import interfaces
@@ -11,26 +13,32 @@ from carapace.plugins.worker.engine import compile_component, new_engine
 from carapace.plugins.worker.interfaces import exports_of, imports_of, kept_types
 from support.guests import HAZARDS, wasm
 
-ENGINE = new_engine()
+Loaded = tuple[Engine, Component]
 
 
-def importing(*interfaces: str):
+def made(wat: str) -> Loaded:
+    """A component, with the engine it was made for."""
+    engine = new_engine()
+    return engine, compile_component(engine, wasm(wat))
+
+
+def importing(*interfaces: str) -> Loaded:
     """A component that imports one function from each of these."""
     lines = "".join(
         f'(import "{name}" (instance (export "f" (func (param "x" u32)))))' for name in interfaces
     )
-    return compile_component(ENGINE, wasm(f"(component {lines})"))
+    return made(f"(component {lines})")
 
 
-def refusal(component, grants=(), exports=()) -> str:
+def refusal(loaded: Loaded, grants=(), exports=()) -> str:
     with pytest.raises(GuestError) as caught:
-        imports_of(ENGINE, component, grants, exports)
+        imports_of(*loaded, grants, exports)
     assert caught.value.code == "IMPORT_REFUSED"
     return caught.value.message
 
 
 def test_what_is_granted_is_listed_with_its_functions():
-    found = imports_of(ENGINE, importing("carapace:plugin/kv@1.0.0"), ("kv",), ())
+    found = imports_of(*importing("carapace:plugin/kv@1.0.0"), ("kv",), ())
     assert [(one.interface, one.is_granted, one.is_wasi) for one in found] == [("kv", True, False)]
     assert list(found[0].functions) == ["f"]
 
@@ -57,13 +65,13 @@ def test_a_newer_or_another_contract_is_refused(version):
 
 
 def test_a_patch_of_the_contract_changes_nothing():
-    found = imports_of(ENGINE, importing("carapace:plugin/kv@1.0.7"), ("kv",), ())
+    found = imports_of(*importing("carapace:plugin/kv@1.0.7"), ("kv",), ())
     assert found[0].interface == "kv"
 
 
 def test_interfaces_that_only_lend_types_may_be_there_but_not_be_called():
     component = importing("carapace:plugin/poll@1.0.0", "carapace:plugin/http@1.0.0")
-    found = {one.interface: one for one in imports_of(ENGINE, component, ("poll",), ())}
+    found = {one.interface: one for one in imports_of(*component, ("poll",), ())}
     assert found["poll"].is_granted
     assert not found["http"].is_granted
     refusal(component, ("log",))
@@ -76,13 +84,10 @@ def test_types_are_lent_over_two_steps():
 
 
 def test_a_bare_function_and_a_resource_of_ours_are_refused():
-    bare = compile_component(ENGINE, wasm('(component (import "f" (func)))'))
-    resource = compile_component(
-        ENGINE,
-        wasm(
-            '(component (import "carapace:plugin/kv@1.0.0"'
-            ' (instance (export "handle" (type (sub resource))))))'
-        ),
+    bare = made('(component (import "f" (func)))')
+    resource = made(
+        '(component (import "carapace:plugin/kv@1.0.0"'
+        ' (instance (export "handle" (type (sub resource))))))'
     )
     assert "only interfaces" in refusal(bare)
     assert "resources" in refusal(resource, ("kv",))
@@ -99,8 +104,8 @@ def test_the_table_of_lent_types_is_that_of_the_contract():
 
 
 def test_exports_are_found_by_their_short_name_and_others_left_alone():
-    component = compile_component(ENGINE, wasm(HAZARDS["echo"]))
-    found = exports_of(ENGINE, component, ("tool",))
+    component = made(HAZARDS["echo"])
+    found = exports_of(*component, ("tool",))
     assert found["tool"].name == "carapace:plugin/tool@1.0.0"
     assert list(found["tool"].functions) == ["invoke"]
 
@@ -114,7 +119,7 @@ def test_exports_are_found_by_their_short_name_and_others_left_alone():
     ],
 )
 def test_an_export_that_is_missing_is_named(wat):
-    component = compile_component(ENGINE, wasm(wat))
+    component = made(wat)
     with pytest.raises(GuestError, match="says it is a tool") as caught:
-        exports_of(ENGINE, component, ("tool",))
+        exports_of(*component, ("tool",))
     assert caught.value.code == "EXPORT_MISSING"
