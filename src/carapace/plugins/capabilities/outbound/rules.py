@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Final
 
 from carapace.net.allow import AllowRule
 from carapace.net.policy import EgressCaller, EgressPolicy, HostPort
@@ -11,6 +12,9 @@ from carapace.net.url import InvalidUrl, as_http_url, parse_url
 from carapace.plugins.capabilities.codes import Code, guest_error
 
 __all__ = ["OutboundRules"]
+
+_MAX_CONNECTIONS: Final = 64
+"""Every held request keeps one busy; others must still get through."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +60,7 @@ class OutboundRules:
                 max_redirects=max_redirects,
                 silence_timeout_s=300.0 if total_s is None else total_s,
                 total_timeout_s=total_s,
+                max_connections=_MAX_CONNECTIONS,
             ),
         )
 

@@ -15,11 +15,13 @@ from carapace.plugins.capabilities.outbound import requester as module
 from carapace.plugins.capabilities.outbound.requester import Requester
 from carapace.plugins.capabilities.outbound.rules import OutboundRules
 from carapace.plugins.capabilities.outbound.wire import Base64, Empty, Media, Text
+from carapace.plugins.capabilities.poll import MAX_POLLS
 from carapace.plugins.errors import GuestError
 from carapace.plugins.package.permissions import parse_http
 from support.capabilities import code_of, outbound_rig, request, secret_use
 from support.egress import serving
 from support.media import PNG
+from support.polling import until
 
 SECRET = "hunter2-hunter2"
 
@@ -279,3 +281,20 @@ async def test_a_port_that_nobody_listens_at_is_unreachable(tmp_path: Path):
             await sender.send(request(f"http://127.0.0.1:{closed}/x"))
         await sender.aclose()
     assert (caught.value.code, caught.value.retryable) == ("unreachable", True)
+
+
+async def test_requests_that_are_held_do_not_keep_others_out(tmp_path: Path):
+    release, waiting = asyncio.Event(), []
+
+    async def hold(asked: web.Request) -> web.Response:
+        if asked.path == "/hold":
+            waiting.append(asked)
+            await release.wait()
+        return web.Response(text="done")
+
+    async with outbound_rig(tmp_path, anything(hold)) as rig, asyncio.TaskGroup() as group:
+        for _ in range(MAX_POLLS):
+            group.create_task(rig.send("/hold", timeout_ms=60_000))
+        await until(lambda: len(waiting) == MAX_POLLS)
+        assert (await rig.send("/x")).body == Text("done")
+        release.set()
