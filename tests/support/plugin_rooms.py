@@ -143,7 +143,11 @@ async def plugin_rooms(folder: Path, **plain: Any) -> AsyncGenerator[PluginRooms
         secrets: list[str] = []
         accounts = Accounts(intake, clock=kernel.clock, on_change=lambda: changes.append(None))
         tools = ToolRunner(
-            builtin_tools(), Approvals(DenyAll()), audit=trail.audit, metrics=kernel.metrics
+            builtin_tools(),
+            Approvals(DenyAll()),
+            audit=trail.audit,
+            metrics=kernel.metrics,
+            hooks=bus,
         )
         rig: PluginRoomsRig
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from carapace.app.plugin_bridge import PluginBridge, PluginRooms
 from carapace.errors import GatewayError, Refused
 from carapace.plugins.guest import Guest
 from carapace.plugins.package.installed import InstalledPlugin
 from carapace.plugins.package.manifest import Manifest
-from carapace.plugins.ports import HostState
+from carapace.plugins.ports import HostState, RunPhase
 from carapace.telemetry.log import get_logger
 
 __all__ = ["PluginRunner"]
@@ -63,8 +64,11 @@ class PluginRunner:
         await self._rooms.host.stop(plugin_id)
 
     def state(self, plugin_id: str) -> HostState:
-        """How it is; `STOPPED` if it does not run."""
-        return self._rooms.host.state(plugin_id)
+        """How it is; `STOPPED` if it does not run. It runs once it is in its place."""
+        state = self._rooms.host.state(plugin_id)
+        if plugin_id not in self._running and state.phase is RunPhase.RUNNING:
+            return replace(state, phase=RunPhase.STARTING)
+        return state
 
     def apply(self) -> None:
         """Changed settings reach the plugins that run."""

@@ -107,7 +107,7 @@ class PluginWebhooks:
         self._kernel = kernel
         self._read_media = read_media
         self._is_own_secret = is_own_secret
-        kernel.claim(PLUGIN_PATH, _OWNER)
+        kernel.claim(PLUGIN_PATH, _OWNER, _METHODS)
 
     def open(
         self, guest: Guest, *, call_timeout_s: float, aliases: tuple[str, ...] = ()

@@ -40,12 +40,13 @@ class Paths:
     are an error: the first or the last one would win with the wrong rules (advisory D14).
     """
 
-    __slots__ = ("_claims", "_exact", "_prefixes")
+    __slots__ = ("_claims", "_exact", "_methods", "_prefixes")
 
     def __init__(self) -> None:
         self._exact: dict[str, WebhookRoute] = {}
         self._prefixes: dict[str, WebhookRoute] = {}
         self._claims: dict[str, str] = {}
+        self._methods: dict[str, frozenset[str]] = {}
 
     def __len__(self) -> int:
         return len(self._exact) + len(self._prefixes)
@@ -66,8 +67,10 @@ class Paths:
             )
         table[route.path] = route
 
-    def claim(self, prefix: str, owner: str) -> None:
+    def claim(self, prefix: str, owner: str, methods: frozenset[str] = frozenset({"POST"})) -> None:
         """Say that `prefix` and all below it are `owner`'s: what is not there is answered 404.
+
+        Other methods than these, and than those of the owner's routes, are answered 405.
 
         Raises:
             Refused: If somebody else has claimed it, or as `add`.
@@ -76,6 +79,7 @@ class Paths:
         holder = self._claims.setdefault(prefix, owner)
         if holder != owner:
             raise Refused(f"the webhook path {prefix} is taken by {holder}")
+        self._methods[owner] = methods
 
     def remove(self, owner: str, path: str | None = None) -> int:
         """Take out one route of `owner`, or all and its claims; how many routes that were."""
@@ -121,7 +125,7 @@ class Paths:
     def _methods_of(self, owner: str) -> frozenset[str]:
         tables = (self._exact, self._prefixes)
         every = [one.methods for table in tables for one in table.values() if one.owner == owner]
-        return frozenset[str]().union(*every) or frozenset({"POST"})
+        return frozenset[str]().union(*every) or self._methods[owner]
 
     def _table(self, path: str) -> dict[str, WebhookRoute]:
         return self._prefixes if path.endswith("/*") else self._exact

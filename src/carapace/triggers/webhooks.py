@@ -145,13 +145,15 @@ class WebhookKernel:
         self._absent.pop(route.path, None)
         self._budgets.setdefault(route.owner, OwnerBudget(self._limits.budget))
 
-    def claim(self, prefix: str, owner: str) -> None:
+    def claim(self, prefix: str, owner: str, methods: frozenset[str] = frozenset({"POST"})) -> None:
         """Answer 404 ourselves for what is not there at or below `prefix`.
+
+        Where the owner has no routes, 405 answers other methods than these.
 
         Raises:
             Refused: If it is another owner's.
         """
-        self._paths.claim(prefix, owner)
+        self._paths.claim(prefix, owner, methods)
 
     def unmount(self, owner: str, path: str | None = None) -> int:
         """Serve one route of `owner` no longer, or none of them; how many those were.

@@ -46,6 +46,17 @@ async def test_it_runs_and_ends(rig, runner):
     assert await served(rig) == 404
 
 
+async def test_it_runs_only_once_it_is_in_its_place(rig, runner):
+    phases: list[RunPhase] = []
+    rig.host.script(
+        "hooks.points",
+        lambda: phases.append(runner.state("parrot").phase) or ["message_sending"],
+    )
+    await runner.add(tool())
+    assert phases == [RunPhase.STARTING]
+    assert runner.state("parrot").phase is RunPhase.RUNNING
+
+
 async def test_a_new_version_takes_the_place_of_the_old_one(rig, runner):
     await runner.add(tool())
     rig.script("1.1.0")

@@ -117,6 +117,8 @@ async def test_an_unusual_one_does_not(rig):
 async def test_what_is_not_there_is_not_found(rig):
     for path in ("/plugins", "/plugins/parrot", "/plugins/parrot/in"):
         assert (await rig.send(path)).status == 404
+        assert (await rig.send(path, method="GET")).status == 404
+        assert (await rig.send(path, method="TRACE")).status == 405
     shut, _ = rig.open()
     assert (await rig.send("/plugins/other/in")).status == 404
     assert (await rig.send()).status == 200
