@@ -40,6 +40,8 @@ ERROR = (
     ' (field "retry-after-ms" (option u32)))'
 )
 
+INFO = '(record (field "id" string) (field "version" string))'
+
 CORE = """
   (core module $libc
     (memory (export "memory") 2)
@@ -62,10 +64,10 @@ CORE = """
 def tool_wat(
     body: str, *, imports: str = "", lowered: str = "", core: str = "", locals_: str = ""
 ) -> str:
-    """A component whose `tool.invoke` runs `body`, which leaves the address of its result.
+    """A component, `guest` 1.0.0, whose `tool.invoke` runs `body`.
 
     Args:
-        body: Core instructions. There are `$name $name_len $text $text_len`, and `(call $ok at
+        body: Core instructions that leave the address of the result. There are `$name $name_len $text $text_len`, and `(call $ok at
             len)` for the address of a good result, `(call $err)` for that of a bad one.
         imports: Component level imports.
         lowered: Pairs for the core module's imports from `host`: `(export "f" (func $f))`, after
@@ -82,7 +84,11 @@ def tool_wat(
     {core}
     (import "libc" "memory" (memory 1))
     (global $calls (mut i32) (i32.const 0))
-    (data (i32.const 16) "NOsaid no")
+    (data (i32.const 16) "NOsaid noguest1.0.0")
+    (func (export "describe") (result i32)
+      (i32.store (i32.const 96) (i32.const 25)) (i32.store (i32.const 100) (i32.const 5))
+      (i32.store (i32.const 104) (i32.const 30)) (i32.store (i32.const 108) (i32.const 5))
+      (i32.const 96))
     (func $ok (param $at i32) (param $len i32) (result i32)
       (i32.store8 (i32.const 64) (i32.const 0))
       (i32.store (i32.const 68) (local.get $at))
@@ -115,7 +121,19 @@ def tool_wat(
       (result (result string (error $out))))))
   (instance $tool (instantiate $shim (with "function" (func $invoke))
     (with "type-error" (type $error))))
-  (export "carapace:plugin/tool@1.0.0" (instance $tool)))
+  (export "carapace:plugin/tool@1.0.0" (instance $tool))
+  (type $info {INFO})
+  (func $describe (result $info) (canon lift (core func $main "describe")
+    (memory $memory)))
+  (component $manifest-shim
+    (type $raw {INFO})
+    (import "type-info" (type $in (eq $raw)))
+    (import "function" (func $f (result $in)))
+    (export $out "info" (type $in))
+    (export "describe" (func $f) (func (result $out))))
+  (instance $manifest (instantiate $manifest-shim (with "function" (func $describe))
+    (with "type-info" (type $info))))
+  (export "carapace:plugin/manifest@1.0.0" (instance $manifest)))
 """
 
 

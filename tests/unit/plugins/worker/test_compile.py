@@ -49,7 +49,9 @@ def parted(out: bytes) -> tuple[FromCompiler, bytes]:
 def test_the_child_gives_code_that_a_worker_runs(tmp_path: Path):
     answer, code = parted(run(CONFIG, CompileJob(("config",), ("tool",))).stdout)
     assert answer == Compiled(
-        len(code), ("carapace:plugin/config@1.0.0",), ("carapace:plugin/tool@1.0.0",)
+        len(code),
+        ("carapace:plugin/config@1.0.0",),
+        ("carapace:plugin/tool@1.0.0", "carapace:plugin/manifest@1.0.0"),
     )
     path = tmp_path / "tool.cwasm"
     path.write_bytes(code)

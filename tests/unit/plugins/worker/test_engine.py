@@ -32,7 +32,10 @@ def loaded(path) -> Component:
 
 def test_code_is_loaded_from_an_open_file():
     engine = new_engine()
-    assert list(loaded(hazard("echo")).type.exports(engine)) == ["carapace:plugin/tool@1.0.0"]
+    assert list(loaded(hazard("echo")).type.exports(engine)) == [
+        "carapace:plugin/tool@1.0.0",
+        "carapace:plugin/manifest@1.0.0",
+    ]
 
 
 def test_elsewhere_the_same_file_is_read(monkeypatch):

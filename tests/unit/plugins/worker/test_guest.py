@@ -32,7 +32,7 @@ def tool(name: str, **options) -> LocalGuest:
 def test_it_tells_what_it_wants_and_offers():
     guest = tool("hang", grants=("config",)).guest.describe(is_sealed=True)
     assert guest.imports == ("carapace:plugin/config@1.0.0",)
-    assert guest.exports == ("carapace:plugin/tool@1.0.0",)
+    assert guest.exports == ("carapace:plugin/tool@1.0.0", "carapace:plugin/manifest@1.0.0")
     assert guest.is_sealed
 
 

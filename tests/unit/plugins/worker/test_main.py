@@ -64,7 +64,10 @@ def test_a_call_goes_in_and_its_answer_comes_out():
     with wasm_worker(hazard("echo")) as worker:
         assert worker.loaded is not None
         assert worker.loaded.ok["is_sealed"] == HAS_SEAL
-        assert worker.loaded.ok["exports"] == ["carapace:plugin/tool@1.0.0"]
+        assert worker.loaded.ok["exports"] == [
+            "carapace:plugin/tool@1.0.0",
+            "carapace:plugin/manifest@1.0.0",
+        ]
         assert worker.invoke("any", 'grüße, "\u0001" 🦀').ok == 'grüße, "\u0001" 🦀'
         assert worker.invoke("any", "x" * 1_000_000).ok == "x" * 1_000_000
 
