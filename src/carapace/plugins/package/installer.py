@@ -309,6 +309,8 @@ class Installer:
                 f"{found.id} {found.version} does not start: {error.message}",
             ) from error
         self._running[found.id] = found.digest
+        if not found.is_signed:
+            _log.warning("an unsigned plugin runs", plugin=found.id, version=found.version)
 
     async def _end(self, plugin_id: str) -> None:
         if self._running.pop(plugin_id, None) is not None:

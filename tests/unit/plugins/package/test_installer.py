@@ -320,7 +320,11 @@ async def test_with_a_broken_list_nothing_runs(house: PackageHouse):
     assert "cannot be trusted" in (found.trouble or "")
 
 
-async def test_unsigned_plugins_are_marked(house: PackageHouse):
+async def test_unsigned_plugins_are_marked(house: PackageHouse, monkeypatch):
+    warned: list[str] = []
+    monkeypatch.setattr(
+        type(unit._log), "warning", lambda _self, event, **_fields: warned.append(event)
+    )
     path = house.packed(contents(key=None))
     assert (await refused(house.installer.install(path, by="x"))).refusal is Refusal.UNSIGNED
     house.settings = PluginsSettings(allow_unsigned=True)
@@ -328,6 +332,9 @@ async def test_unsigned_plugins_are_marked(house: PackageHouse):
     assert found.publisher is None
     assert found.pending is not None
     assert found.pending.added[0] == "run although nobody signed it"
+    assert warned == []
+    await house.installer.consent("hello", found.pending.digest, by="anna")
+    assert warned == ["an unsigned plugin runs"]
 
 
 async def test_another_publisher_does_not_inherit_consent(house: PackageHouse):
