@@ -26,7 +26,8 @@ class WorkerHost:
         self._house = house
         self._running: dict[str, Supervisor] = {}
         self._changing: dict[str, asyncio.Lock] = {}
-        self._starting: set[Supervisor] = set()
+        self._starting: dict[str, Supervisor] = {}
+        self._ending: set[Supervisor] = set()
         self._generations = itertools.count(1)
         self._is_closed = False
 
@@ -40,14 +41,15 @@ class WorkerHost:
             self._need_open()
             old = self._running.get(plugin.id)
             new = Supervisor(plugin, self._house, self._generations)
-            self._starting.add(new)
+            self._starting[plugin.id] = new
+            self._house.on_change(plugin.id)
             try:
                 await new.open()
             finally:
-                self._starting.discard(new)
+                del self._starting[plugin.id]
             self._running[plugin.id] = new
             if old is not None:
-                await old.close(plugin.limits.call_timeout_s)
+                await self._end(old, plugin.limits.call_timeout_s)
             self._house.on_change(plugin.id)
 
     async def call(
@@ -82,26 +84,32 @@ class WorkerHost:
             supervisor = self._running.get(plugin_id)
             if supervisor is None:
                 return
-            await supervisor.close(drain_s)
-            del self._running[plugin_id]
+            try:
+                await self._end(supervisor, drain_s)
+            finally:
+                self._running.pop(plugin_id, None)
         self._house.on_change(plugin_id)
 
     def state(self, plugin_id: str) -> HostState:
         """How it is; `STOPPED` if it is not known."""
-        supervisor = self._running.get(plugin_id)
+        supervisor = self._running.get(plugin_id) or self._starting.get(plugin_id)
         return _STOPPED if supervisor is None else supervisor.state()
 
     async def aclose(self) -> None:
         """End all of them at once; nothing is left behind."""
         self._is_closed = True
-        while ending := [*self._running.values(), *self._starting]:
-            async with asyncio.TaskGroup() as group:
-                for supervisor in ending:
-                    group.create_task(supervisor.close(0.0))
-            for supervisor in ending:
-                self._starting.discard(supervisor)
-                if self._running.get(supervisor.plugin.id) is supervisor:
-                    del self._running[supervisor.plugin.id]
+        async with asyncio.TaskGroup() as group:
+            for supervisor in {*self._running.values(), *self._starting.values(), *self._ending}:
+                group.create_task(supervisor.close(0.0))
+        self._running.clear()
+
+    async def _end(self, supervisor: Supervisor, drain_s: float) -> None:
+        self._ending.add(supervisor)
+        try:
+            await supervisor.close(drain_s)
+        finally:
+            await supervisor.close(0.0)  # a caller in a hurry must leave no process behind
+            self._ending.discard(supervisor)
 
     def _lock(self, plugin_id: str) -> asyncio.Lock:
         return self._changing.setdefault(plugin_id, asyncio.Lock())

@@ -142,9 +142,9 @@ class Supervisor:
         except BaseException:
             await self.close(0.0)
             raise
+        if self._phase in _ENDING:
+            raise stopped(self.plugin)
         if outcome.error is not None:
-            if self._phase is RunPhase.STOPPED:
-                raise stopped(self.plugin)
             await self.close(0.0)
             reason = outcome.error.message
             self._house.audit.record(AuditKind.PLUGIN_REFUSED, plugin=self.plugin.id, reason=reason)

@@ -181,6 +181,50 @@ async def test_the_end_leaves_no_process_no_descriptor_and_no_task(tmp_path: Pat
     assert after == before
 
 
+async def test_a_plugin_that_is_being_loaded_says_so(tmp_path: Path):
+    house = HouseUnderTest(tmp_path)
+    house.artifacts.gate.clear()
+    async with hosting(house) as host, asyncio.TaskGroup() as group:
+        group.create_task(host.start(a_plugin()))
+        await until(lambda: house.artifacts.anew)
+        assert host.state("hello").phase is RunPhase.STARTING
+        assert house.changed == ["hello"]
+        with pytest.raises(PluginUnavailable, match="not running"):
+            await host.call("hello", "tool", "echo")
+        house.artifacts.gate.set()
+
+
+async def test_a_stop_that_is_broken_off_stops_all_the_same(tmp_path: Path):
+    before = children()
+    async with hosting(HouseUnderTest(tmp_path)) as host:
+        await host.start(a_plugin())
+        stuck = asyncio.get_running_loop().create_task(host.call("hello", "tool", "spin"))
+        await until(host._running["hello"]._turn.locked)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.1):
+                await host.stop("hello", drain_s=DEADLINE_S)
+        assert host.state("hello").phase is RunPhase.STOPPED
+        assert children() == before
+        with pytest.raises(GuestTrap):
+            await stuck
+
+
+async def test_an_end_during_an_upgrade_leaves_neither_version(tmp_path: Path):
+    before = children()
+    host = WorkerHost(HouseUnderTest(tmp_path).house)
+    await host.start(a_plugin())
+    stuck = asyncio.get_running_loop().create_task(host.call("hello", "tool", "spin"))
+    await until(host._running["hello"]._turn.locked)
+    upgrade = asyncio.get_running_loop().create_task(host.start(a_plugin(version="1.1.0")))
+    await until(lambda: host._ending, deadline_s=DEADLINE_S)
+    await host.aclose()
+    assert children() == before
+    await upgrade
+    with pytest.raises(GuestTrap):
+        await stuck
+    assert host.state("hello").phase is RunPhase.STOPPED
+
+
 async def test_a_start_under_way_ends_with_the_host_and_none_begins_afterwards(tmp_path: Path):
     before = children()
     host = WorkerHost(HouseUnderTest(tmp_path, "hang").house)

@@ -453,7 +453,7 @@ async def test_an_end_that_comes_during_the_opening_is_told(folder: Path):
     house = HouseUnderTest(folder, "hang")
     supervisor = Supervisor(a_plugin(), house.house, itertools.count(1))
     opening = asyncio.get_running_loop().create_task(supervisor.open())
-    await asyncio.sleep(0.1)
+    await until(lambda: house.artifacts.anew)
     await supervisor.close(0.0)
     with pytest.raises(PluginUnavailable, match="being stopped"):
         await opening
