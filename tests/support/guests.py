@@ -67,8 +67,9 @@ def tool_wat(
     """A component, `guest` 1.0.0, whose `tool.invoke` runs `body`.
 
     Args:
-        body: Core instructions that leave the address of the result. There are `$name $name_len $text $text_len`, and `(call $ok at
-            len)` for the address of a good result, `(call $err)` for that of a bad one.
+        body: Core instructions that leave the address of the result. There are `$name $name_len
+            $text $text_len`, and `(call $ok at len)` for the address of a good result, `(call
+            $err)` for that of a bad one.
         imports: Component level imports.
         lowered: Pairs for the core module's imports from `host`: `(export "f" (func $f))`, after
             the `canon lower` that define them.
