@@ -164,6 +164,7 @@ def test_what_is_put_back_from_an_older_state_is_noticed(tmp_path: Path):
     store.close()
 
 
+@pytest.mark.slow
 def test_a_changed_log_lets_nothing_load(tmp_path: Path):
     store = install(tmp_path, contents())
     path = tmp_path / "log.jsonl"
