@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Final
 
 from carapace.app.plugin_bridge import PluginBridge, PluginRooms
 from carapace.errors import GatewayError, Refused
@@ -13,7 +15,9 @@ from carapace.plugins.package.manifest import Manifest
 from carapace.plugins.ports import HostState, RunPhase
 from carapace.telemetry.log import get_logger
 
-__all__ = ["PluginRunner"]
+__all__ = ["CLOSE_DEADLINE_S", "PluginRunner"]
+
+CLOSE_DEADLINE_S: Final = 2.0
 
 _log = get_logger(__name__)
 
@@ -92,11 +96,18 @@ class PluginRunner:
         for plugin_id, bridge in self._running.items():
             yield from (f"{plugin_id}: {trouble}" for trouble in bridge.troubles())
 
-    async def aclose(self) -> None:
-        """Take all out, then end their processes."""
-        for plugin_id in tuple(self._running):
-            await self._running.pop(plugin_id).close()
-        await self._rooms.host.aclose()
+    async def aclose(self, deadline_s: float = CLOSE_DEADLINE_S) -> None:
+        """Take all out at once, and end their processes at the latest after `deadline_s`."""
+        bridges = list(self._running.values())
+        self._running.clear()
+        try:
+            async with asyncio.timeout(deadline_s), asyncio.TaskGroup() as group:
+                for bridge in bridges:
+                    group.create_task(bridge.close())
+        except TimeoutError:
+            _log.warning("plugins did not stop in time; their processes are ended")
+        finally:
+            await self._rooms.host.aclose()
 
     def _bridge(self, plugin_id: str, role: str) -> PluginBridge:
         bridge = self._running.get(plugin_id)

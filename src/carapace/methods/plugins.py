@@ -6,8 +6,9 @@ No agent and nobody on a chat service can get here: there is no tool and no comm
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from carapace.methods.context import Context
-from carapace.plugins.package.report import PendingVersion, PluginReport
 from carapace.protocol.plugins import (
     PendingPlugin,
     PluginChanged,
@@ -21,6 +22,9 @@ from carapace.protocol.plugins import (
 )
 from carapace.protocol.registry import Methods
 from carapace.protocol.scopes import Scope
+
+if TYPE_CHECKING:  # a gateway without plugins does not load it
+    from carapace.plugins.package.report import PendingVersion, PluginReport
 
 __all__ = ["METHODS"]
 

@@ -24,7 +24,7 @@ _FIRST_PAUSE_S: Final = 1.0
 _LONGEST_PAUSE_S: Final = 300.0
 _WELL_AFTER_TICKS: Final = 60
 _START_TIMEOUT_S: Final = 30.0
-_STOP_TIMEOUT_S: Final = 5.0
+_STOP_TIMEOUT_S: Final = 1.5  # the house ends within ten seconds, whatever a guest does
 _log = get_logger(__name__)
 
 

@@ -1,5 +1,8 @@
 """A plugin of every role: its chat service is its own webhook, what was sent lies in its store."""
 
+# pyright: basic, reportMissingImports=false, reportUntypedClassDecorator=false
+# Reason: the library of plugins is found where the guest is built.
+
 import json
 from typing import Annotated
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from carapace.app.plugin_runner import PluginRunner
@@ -126,6 +128,15 @@ async def test_a_role_that_it_has_not_is_refused(runner):
     await runner.add(tool())
     with pytest.raises(Refused, match="no channel"):
         runner.guest("parrot", "channel")
+
+
+async def test_a_guest_that_hangs_does_not_hold_up_the_end(rig):
+    runner = PluginRunner(rig.rooms)
+    await runner.add(installed(roles=("service",), permissions=""))
+    await rig.host.called("service", "start")
+    rig.host.script("service.stop", asyncio.Event().wait)
+    await runner.aclose(0.01)
+    assert rig.host.started == {}
 
 
 async def test_when_all_ends_all_ends(rig, runner):

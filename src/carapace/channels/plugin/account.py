@@ -25,7 +25,7 @@ from carapace.telemetry.log import get_logger
 
 __all__ = ["PluginAccount"]
 
-_STOP_TIMEOUT_S: Final = 5.0
+_STOP_TIMEOUT_S: Final = 1.5  # the house ends within ten seconds, whatever a guest does
 _CLOSED: Final = "it is closed"
 _log = get_logger(__name__)
 _FUNCTIONS: Final = {
