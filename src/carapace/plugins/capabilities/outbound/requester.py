@@ -150,7 +150,7 @@ class Requester:
             return Empty()
         if want == "media":
             return await self._stored(response, scrubber)
-        data = scrubber.data(await _read(response))
+        data = await _read(response, scrubber)
         if want == "base64":
             return Base64(base64.b64encode(data).decode())
         try:
@@ -190,13 +190,16 @@ class Requester:
         return self._media
 
 
-async def _read(response: httpx2.Response) -> bytes:
-    data = bytearray()
+async def _read(response: httpx2.Response, scrubber: SecretScrubber) -> bytes:
+    """The body without secrets; searched piece by piece, so that the loop has its turns."""
+    size, clean = 0, bytearray()
+    stream = StreamScrubber(scrubber)
     async for piece in response.aiter_raw():
-        data += piece
-        if len(data) > MAX_ANSWER_BYTES:
+        size += len(piece)
+        if size > MAX_ANSWER_BYTES:
             raise BodyTooLarge("longer than a plugin can take")
-    return bytes(data)
+        clean += stream.feed(piece)
+    return bytes(clean + stream.finish())
 
 
 async def _scrubbed(response: httpx2.Response, scrubber: SecretScrubber) -> AsyncGenerator[bytes]:

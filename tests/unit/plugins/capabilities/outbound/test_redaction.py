@@ -83,3 +83,8 @@ def test_a_stream_without_secrets_is_not_held_back():
     stream = StreamScrubber(SecretScrubber([]))
     assert stream.feed(b"abc") == b"abc"
     assert stream.finish() == b""
+
+
+def test_a_stream_with_a_prefix_of_a_secret_at_its_end_gives_it_in_the_end():
+    stream = StreamScrubber(SCRUB)
+    assert stream.feed(SECRET[:5].encode()) + stream.finish() == SECRET[:5].encode()
