@@ -178,9 +178,11 @@ class Worker:
     async def end(self) -> None:
         """Kill it and let go of all that it held."""
         self.kill("it was stopped")
-        await self._process.wait()
-        await asyncio.wait([self._listening])  # its pipe ends with the process
-        self._sock.close()
+        try:
+            await self._process.wait()
+            await asyncio.wait([self._listening])  # its pipe ends with the process
+        finally:
+            self._sock.close()
 
     async def _load(self, plugin: LoadedPlugin, timeout_s: float) -> None:
         limits = plugin.limits

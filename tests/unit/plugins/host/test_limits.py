@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -61,3 +63,13 @@ def test_what_one_budget_lost_the_others_still_have():
 
 def test_the_silent_interfaces_are_part_of_the_contract():
     assert set(CONTRACT) >= SILENT
+
+
+def test_the_documentation_names_the_budgets_as_they_are():
+    page = (Path(__file__).parents[4] / "docs" / "explain" / "plugin-host.md").read_text("utf-8")
+    rates = Rates()
+    for name in ("http", "inbound", "kv", "log"):
+        rate: Rate = getattr(rates, name)
+        assert f"| `{name}` | {rate.per_s:g} | {rate.burst} | " in page
+    for interface in CONTRACT:
+        assert page.count(f"`{interface}`") >= 1, interface

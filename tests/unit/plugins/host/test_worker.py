@@ -298,6 +298,20 @@ async def test_a_command_that_is_not_there_is_told_as_such():
     await tasks.close()
 
 
+async def test_an_end_that_is_broken_off_lets_go_of_the_socket():
+    tasks = Tasks("test", fail)
+    worker = await begin(tasks)
+    ending = asyncio.get_running_loop().create_task(worker.end())
+    await asyncio.sleep(0)
+    ending.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await ending
+    assert worker._sock.fileno() == -1
+    assert await worker.ended() == "it was stopped"
+    await tasks.drain(20.0)
+    await tasks.close()
+
+
 async def test_nothing_stays_open_after_the_end():
     before = sorted(Path("/proc/self/fd").iterdir())
     async with running() as worker:
