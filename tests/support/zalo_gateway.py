@@ -49,7 +49,7 @@ def config_for(model_port: int, zalo: Any, **more: Any) -> dict[str, Any]:
     config = settings(model_port)
     config["plugins"] = {
         "allowUnsigned": True,
-        "entries": {"zalo": {"http": [f"POST {zalo.url}/**", f"GET {zalo.url}/**"]}},
+        "entries": {"zalo": {"http": [f"POST {zalo.url}/**"]}},
     }
     config["channels"] = {"zalo": {"botToken": zalo.token, "apiUrl": zalo.url, **more}}
     return config

@@ -250,6 +250,13 @@ def _own_machine(url: str) -> str | None:
 
 def _webhook_path(name: str, path: str | None, url: str | None) -> str:
     chosen = path if path is not None else urlsplit(url or "").path or "/"
+    if url is not None and path is None and chosen.endswith("/"):
+        # The gateway serves no address that ends so; Zalo would post into the void.
+        raise _wrong(
+            name,
+            "has a `webhookUrl` that ends in a slash. Write it without, as in "
+            "https://chat.example.com/plugins/zalo/webhook.",
+        )
     if not _PATH.fullmatch(chosen) or ".." in chosen:
         raise _wrong(
             name, "has a webhook path with other characters than letters, digits and -._~/."

@@ -42,7 +42,7 @@ def questions() -> list[Question]:
             key="webhookUrl",
             label="Public https address for messages",
             help="Leave it empty to let the gateway ask Zalo for messages; that needs no public "
-            "address. Otherwise: the address under which Zalo reaches /plugins/zalo/ here.",
+            "address. Otherwise: the address under which Zalo reaches /plugins/zalo/webhook here.",
             kind="text",
             required=False,
         ),

@@ -89,9 +89,9 @@ def test_an_api_address_has_no_query():
 @pytest.mark.parametrize(
     ("settings", "path"),
     [
-        ({"webhookUrl": "https://a.example"}, "/"),
         ({"webhookUrl": "https://a.example/plugins/zalo"}, "/"),
-        ({"webhookUrl": "https://a.example/zalo-webhook/"}, "/zalo-webhook"),
+        ({"webhookUrl": "https://a.example/zalo-webhook"}, "/zalo-webhook"),
+        ({"webhookUrl": "https://a.example/", "webhookPath": "/x/"}, "/x"),
         ({**HOOK, "webhookPath": "/other"}, "/other"),
         ({**HOOK, "webhookPath": "/plugins/zalo/other"}, "/other"),
     ],
@@ -109,6 +109,11 @@ def test_a_path_is_plain(path):
 @pytest.mark.parametrize("value", [7, "", " ", []])
 def test_a_setting_that_is_no_text_is_named(key, value):
     assert key in refusal({key: value})
+
+
+@pytest.mark.parametrize("path", ["", "/", "/plugins/zalo/"])
+def test_an_address_that_ends_in_a_slash_would_never_be_served(path):
+    assert "ends in a slash" in refusal({"webhookUrl": f"https://a.example{path}"})
 
 
 def test_what_nobody_reads_is_named():
