@@ -6,11 +6,14 @@ import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from cyclopts import Parameter
 
+from carapace.cli.connect import connect
+from carapace.cli.options import DEFAULT_REMOTE, Remote
 from carapace.cli.output import as_json, show
 from carapace.cli.trouble import Trouble
 from carapace.errors import GatewayError, Refused
@@ -36,6 +39,8 @@ Json = Annotated[bool, Parameter(name="--json", negative="")]
 
 _HERE: Final = Path()
 _KEY: Final = Path("publisher.key")
+_INSTALL_S: Final = 600.0
+"""The gateway compiles the component first."""
 
 
 def add_author_commands(app: App) -> None:
@@ -103,16 +108,26 @@ def check_plugin(folder: Path = _HERE, /, *, json: Json = False) -> int:
     return 1 if any(each.trouble for each in results) else 0
 
 
-def run(folder: Path = _HERE, /) -> None:
+def run(
+    folder: Path = _HERE,
+    /,
+    *,
+    install: Annotated[bool, Parameter(negative="")] = False,
+    remote: Remote = DEFAULT_REMOTE,
+) -> None:
     """Build and test anew whenever a source changes, until Ctrl-C.
 
     Parameters
     ----------
     folder
         Of the plugin.
+    install
+        Also put each version that passes into the gateway on this machine, with all that it asks
+        for. The gateway must take unsigned plugins: plugins.allowUnsigned.
     """
     with suppress(KeyboardInterrupt):
-        asyncio.run(_run(folder, file_hints(folder.resolve())))
+        hints = file_hints(folder.resolve())
+        asyncio.run(_run(folder, hints, remote if install else None))
 
 
 def keygen(path: Path = _KEY, /) -> None:
@@ -138,13 +153,7 @@ def sign(folder: Path = _HERE, /, *, key: Path = _KEY) -> None:
         File that `cara plugin keygen` made.
     """
     loaded = signing.load_key(key)
-    project = open_project(folder)
-    if not is_current(project):
-        raise Trouble(
-            "Nothing was signed.",
-            why="the component is not built from the sources as they are",
-            next_step="Build it: cara plugin build",
-        )
+    project = _current(folder, "signed")
     path = signing.sign_project(project, loaded)
     show(f"Signed as {signing.publisher_of_key(loaded)}: {path}")
 
@@ -159,8 +168,20 @@ def pack(folder: Path = _HERE, /, *, into: Path | None = None) -> None:
     into
         Folder for the package; the plugin's own if not given.
     """
-    path = signing.pack_project(open_project(folder), into)
+    path = signing.pack_project(_current(folder, "packed"), into)
     show(f"Packed {path}.\nInstall it: cara plugin install {path}")
+
+
+def _current(folder: Path, done: str) -> Project:
+    """The project, if its component was built from the sources as they are."""
+    project = open_project(folder)
+    if not is_current(project):
+        raise Trouble(
+            f"Nothing was {done}.",
+            why="the component is not built from the sources as they are",
+            next_step="Build it: cara plugin build",
+        )
+    return project
 
 
 async def _results(project: Project) -> list[Result]:
@@ -169,25 +190,39 @@ async def _results(project: Project) -> list[Result]:
         return [each async for each in check(project, host, cases)]
 
 
-async def _run(folder: Path, hints: AsyncIterator[object]) -> None:
+async def _run(folder: Path, hints: AsyncIterator[object], remote: Remote | None = None) -> None:
     """The loop of `run`."""
     async with local_host(cache_folder(os.environ)) as host:
         async for project in versions(folder, hints):
             if isinstance(project, Refused):
                 show(project.message)
             else:
-                await _once(project, host)
+                await _once(project, host, remote)
 
 
-async def _once(project: Project, host: PluginHost) -> None:
-    """Build and test; what goes wrong is told, and the watch goes on."""
+async def _once(project: Project, host: PluginHost, remote: Remote | None) -> None:
+    """Build, test, install; what goes wrong is told, and the watch goes on."""
     show(f"{project.manifest.id} {project.manifest.version}")
     try:
         if not is_current(project):
             await asyncio.to_thread(build, project)
-        _tell([each async for each in check(project, host, load_cases(project.folder))])
+        results = [each async for each in check(project, host, load_cases(project.folder))]
+        _tell(results)
+        if remote is not None and not any(each.trouble for each in results):
+            await asyncio.to_thread(_install, project, remote)
     except GatewayError as error:
         show(error.message)
+    except Trouble as trouble:
+        show(f"{trouble.what} {trouble.why or ''} {trouble.next_step or ''}".rstrip())
+
+
+def _install(project: Project, remote: Remote) -> None:
+    """Pack it and hand it to the gateway, which takes it without a restart."""
+    package = signing.pack_project(project, project.build_dir)
+    given = {"source": str(package), "accept": True}
+    with connect(replace(remote, timeout_s=max(remote.timeout_s, _INSTALL_S))) as gateway:
+        row: dict[str, Any] = gateway.call("plugins.install", given)["plugin"]
+    show(f"{row['id']} {row['version']} is {row['state']} in the gateway.")
 
 
 def _tell(results: list[Result]) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any, Self
 
 import pytest
 
 from carapace.cli import plugin_author
+from carapace.cli.options import DEFAULT_REMOTE
 from carapace.cli.plugin_author import add_author_commands
 from carapace.cli.shell import new_app
 from carapace.cli.trouble import Trouble
@@ -69,6 +71,8 @@ def test_stale_components_are_built_for_a_test_and_never_signed(folder: Path, tm
     cara("keygen", tmp_path / "my.key")
     with pytest.raises(Trouble, match="Nothing was signed"):
         cara("sign", folder, "--key", tmp_path / "my.key")
+    with pytest.raises(Trouble, match="Nothing was packed"):
+        cara("pack", folder)
     assert cara("test", folder) == 0
     cara("sign", folder, "--key", tmp_path / "my.key")
 
@@ -97,8 +101,72 @@ async def test_a_watch_tells_what_is_wrong_and_goes_on(
     assert "version" in said
 
 
+class Gateway:
+    """What the watch asks of a gateway; `answer` is its answer, or what goes wrong."""
+
+    def __init__(self, answer: dict[str, Any] | Trouble) -> None:
+        self.answer = answer
+        self.asked: list[tuple[str, dict[str, Any]]] = []
+
+    def __call__(self, _remote: object) -> Self:
+        return self
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        return None
+
+    def call(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
+        self.asked.append((method, params))
+        if isinstance(self.answer, Trouble):
+            raise self.answer
+        return {"plugin": self.answer}
+
+
+async def no_hints() -> AsyncIterator[object]:
+    for hint in ():
+        yield hint
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (
+            {"id": "hello", "version": "0.1.0", "state": "running"},
+            "0.1.0 is running in the gateway",
+        ),
+        (Trouble("Not taken.", why="it is unsigned"), "Not taken. it is unsigned"),
+    ],
+)
+async def test_what_passes_goes_into_the_gateway(
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    answer: Any,
+    told: str,
+):
+    gateway = Gateway(answer)
+    monkeypatch.setattr(plugin_author, "connect", gateway)
+    await plugin_author._run(folder, no_hints(), DEFAULT_REMOTE)
+    assert told in capsys.readouterr().out
+    [(method, params)] = gateway.asked
+    assert (method, params["accept"]) == ("plugins.install", True)
+    assert Path(params["source"]).is_file()
+
+
+async def test_what_fails_stays_out_of_the_gateway(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    gateway = Gateway({})
+    monkeypatch.setattr(plugin_author, "connect", gateway)
+    (folder / "cases.toml").write_text(
+        '[[case]]\nname = "n"\ncall = "hooks.points"\ngives = ["x"]\n'
+    )
+    await plugin_author._run(folder, no_hints(), DEFAULT_REMOTE)
+    assert gateway.asked == []
+
+
 def test_run_ends_quietly_with_ctrl_c(folder: Path, monkeypatch: pytest.MonkeyPatch):
-    async def interrupted(_folder: Path, _hints: object) -> None:
+    async def interrupted(*_given: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(plugin_author, "_run", interrupted)

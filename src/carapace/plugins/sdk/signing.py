@@ -17,7 +17,12 @@ from carapace.plugins.package.archive import archive_name, pack
 from carapace.plugins.package.contents import SIGNATURE_NAME, Contents
 from carapace.plugins.package.manifest import parse_manifest
 from carapace.plugins.package.publishers import publisher_of
-from carapace.plugins.package.signature import sign
+from carapace.plugins.package.signature import (
+    InvalidSignature,
+    check_signature,
+    parse_signature,
+    sign,
+)
 from carapace.plugins.sdk.project import MANIFEST, Project, open_project
 
 __all__ = ["generate_key", "load_key", "pack_project", "publisher_of_key", "sign_project"]
@@ -109,7 +114,7 @@ def pack_project(project: Project, target: Path | None = None) -> Path:
         target: Folder for the package; the project's own if None.
 
     Raises:
-        Refused: If there is no component.
+        Refused: If there is no component, or it or the manifest has changed since it was signed.
     """
     signature = project.build_dir / SIGNATURE_NAME
     contents = Contents(
@@ -117,9 +122,27 @@ def pack_project(project: Project, target: Path | None = None) -> Path:
         wasm=_component(project),
         signature=signature.read_bytes() if signature.is_file() else None,
     )
+    _check_signature(project, contents)
     path = (target or project.folder) / archive_name(parse_manifest(contents.manifest))
     path.write_bytes(pack(contents))
     return path
+
+
+def _check_signature(project: Project, contents: Contents) -> None:
+    """A signature that no longer holds would be found out only where it is installed."""
+    if contents.signature is None and project.manifest.publisher is None:
+        return
+    try:
+        check_signature(
+            parse_signature(contents.signature or b""),
+            manifest=contents.manifest,
+            wasm_sha256=hashlib.sha256(contents.wasm).hexdigest(),
+            wit=project.manifest.wit,
+        )
+    except InvalidSignature as error:
+        raise Refused(
+            f"{project.manifest.id} is not signed as it is now. Sign it: cara plugin sign"
+        ) from error
 
 
 def _component(project: Project) -> bytes:

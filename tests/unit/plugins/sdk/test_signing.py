@@ -97,3 +97,14 @@ def test_another_publishers_plugin_is_not_signed_by_mistake(project: Project, tm
     signing.sign_project(project, signing.load_key(tmp_path / "one.key"))
     with pytest.raises(Refused, match="names another publisher"):
         signing.sign_project(open_project(project.folder), signing.load_key(tmp_path / "other.key"))
+
+
+def test_what_changed_after_it_was_signed_is_not_packed(project: Project, tmp_path: Path):
+    signing.generate_key(tmp_path / "my.key")
+    signing.sign_project(project, signing.load_key(tmp_path / "my.key"))
+    project.wasm.write_bytes(b"\0asm and more")
+    with pytest.raises(Refused, match="is not signed as it is now"):
+        signing.pack_project(open_project(project.folder))
+    (project.build_dir / "plugin.sig").unlink()
+    with pytest.raises(Refused, match="is not signed as it is now"):
+        signing.pack_project(open_project(project.folder))
