@@ -141,7 +141,11 @@ class Guest:
             return self._service
         store = new_store(self._engine, self._limits)
         deadline.begin(running.deadline_s, store)
-        made = self._linker.instantiate(store, self._component)
+        try:
+            made = self._linker.instantiate(store, self._component)
+        except WasmtimeError:
+            store.close()
+            raise
         instance = _Instance(store, made, running.pollables)
         if call.instance == "service":
             self._service = instance

@@ -6,7 +6,7 @@ there. One guest thread a process makes the rest of its shared state harmless.
 * Values of variants, options and results are wrapped in `Variant` only if two of their cases look
   alike; then a host cannot tell, or write, all of them (`result<option<u32>, error>` loses its
   error). They are always wrapped here.
-* A string of any size becomes a Python object before anybody may look at it.
+* A string or list of any size becomes Python objects before anybody may look at it.
 * A list of bytes is converted byte by byte, at a microsecond each.
 """
 
@@ -16,11 +16,15 @@ import ctypes
 import importlib
 from typing import Any, Final
 
-__all__ = ["OversizeError", "forget_exception", "install", "set_max_string_bytes"]
+__all__ = ["ITEM_BYTES", "OversizeError", "forget_exception", "install", "set_max_string_bytes"]
 
 _TYPES: Final[Any] = importlib.import_module("wasmtime.component._types")
 _ENTER: Final[Any] = importlib.import_module("wasmtime.component._enter")
 _FFI: Final[Any] = importlib.import_module("wasmtime._ffi")
+
+
+ITEM_BYTES: Final = 16
+"""What any value costs besides its text; a list of nothing is not free."""
 
 
 class OversizeError(ValueError):
@@ -91,9 +95,12 @@ def _lifted_with(stock: Any) -> Any:
     def convert(self: Any, value: Any) -> Any:
         raw = value.of.list
         size = raw.size
-        if not size or not self._is_bytes():
+        is_bytes = size and self._is_bytes()
+        if not is_bytes and size * ITEM_BYTES <= _Caps.max_bytes:
             return stock(self, value)
         try:
+            if not is_bytes:
+                raise OversizeError(f"a list of {size} values")
             if size > _Caps.max_bytes:
                 raise OversizeError(f"a list of {size} bytes")
             cells = ctypes.string_at(ctypes.addressof(raw.data.contents), size * cell_bytes)

@@ -15,11 +15,10 @@ from wasmtime import component as wc
 
 from carapace.plugins.errors import GuestError, GuestTrap
 from carapace.plugins.worker.engine import InvalidComponent
+from carapace.plugins.worker.quirks import ITEM_BYTES
 
 __all__ = ["Budget", "Lift", "Lower", "Signature", "lift_of", "lower_of"]
 
-_ITEM_BYTES: Final = 16
-"""What any value costs besides its text; a list of nothing is not free."""
 _INTEGERS: Final[dict[type, tuple[int, int]]] = {
     wc.U8: (0, 2**8 - 1),
     wc.U16: (0, 2**16 - 1),
@@ -196,25 +195,25 @@ def _nothing(_value: Any, _budget: Budget) -> None:
 
 
 def _counted(value: Any, budget: Budget) -> Any:
-    budget.take(_ITEM_BYTES)
+    budget.take(ITEM_BYTES)
     return value
 
 
 def _lift_float(value: float, budget: Budget) -> float:
-    budget.take(_ITEM_BYTES)
+    budget.take(ITEM_BYTES)
     if not math.isfinite(value):
         raise GuestTrap("crash", "it handed over a number that is not finite")
     return value
 
 
 def _lift_text(value: str, budget: Budget) -> str:
-    budget.take(_ITEM_BYTES + len(value))
+    budget.take(ITEM_BYTES + len(value))
     return value
 
 
 def _lift_list(element: Lift) -> Lift:
     def lift(value: Any, budget: Budget) -> list[Any]:
-        budget.take(_ITEM_BYTES * (1 + len(value)))
+        budget.take(ITEM_BYTES * (1 + len(value)))
         return [element(one, budget) for one in value]
 
     return lift

@@ -1,11 +1,9 @@
 from __future__ import annotations
 
-import gc
-
 import pytest
 
 from carapace.plugins.errors import GuestError, GuestTrap
-from carapace.plugins.frames import Answer, Fault
+from carapace.plugins.frames import Answer, Fault, WorkerLimits
 from support.guests import ERROR, LOG, compiled, hazard, tool_wat
 from support.local_guest import LocalGuest
 
@@ -41,7 +39,6 @@ def test_a_trapped_instance_is_gone_and_its_store_with_it():
     for instance in ("fresh", "service"):
         with pytest.raises(GuestTrap, match="unreachable"):
             guest.call("tool", "invoke", "x", "", instance=instance)
-    gc.collect()
     assert guest.guest._service is None
 
 
@@ -49,6 +46,15 @@ def test_the_service_lives_until_it_traps():
     guest = tool("count")
     assert [guest.call("tool", "invoke", "", "", instance="service") for _ in "ab"] == ["1", "2"]
     assert guest.guest._service is not None
+
+
+def test_a_guest_that_cannot_begin_leaves_nothing_behind():
+    guest = tool("echo", limits=WorkerLimits(memory_bytes=65536))
+    for instance in ("fresh", "service"):
+        with pytest.raises(GuestTrap) as caught:
+            guest.call("tool", "invoke", "x", "", instance=instance)
+        assert caught.value.kind == "memory"
+    assert guest.guest._service is None
 
 
 def test_an_error_is_raised_with_its_fields():

@@ -69,6 +69,15 @@ def test_a_patch_of_the_contract_changes_nothing():
     assert found[0].interface == "kv"
 
 
+def test_a_plugin_of_an_older_minor_version_runs_on_a_newer_gateway(monkeypatch):
+    monkeypatch.setattr(interfaces, "WIT_VERSION", (1, 1))
+    older = importing("carapace:plugin/kv@1.0.0")
+    assert imports_of(*older, ("kv",), ())[0].name == "carapace:plugin/kv@1.0.0"
+    assert exports_of(*made(HAZARDS["echo"]), ("tool",))["tool"].name.endswith("@1.0.0")
+    newer = importing("carapace:plugin/kv@1.1.3")
+    assert imports_of(*newer, ("kv",), ())[0].is_granted
+
+
 def test_interfaces_that_only_lend_types_may_be_there_but_not_be_called():
     component = importing("carapace:plugin/poll@1.0.0", "carapace:plugin/http@1.0.0")
     found = {one.interface: one for one in imports_of(*component, ("poll",), ())}
