@@ -6,7 +6,7 @@ _list:
     @just --list --unsorted
 
 # Everything CI runs: style, types, floors, layout, docs, tests.
-check: lint types floors layout generated docs test
+check: lint types floors layout generated docs tests
 
 # Format the tree.
 format:
@@ -40,7 +40,12 @@ generate:
 docs:
     sphinx-build -n -W --keep-going -q -b html docs docs/_build/html
 
-# All tests, with branch coverage.
+# All tests, with branch coverage: two at a time, then those that measure, alone.
+tests:
+    python -m pytest -n 2 --dist worksteal -m "not alone" --cov --cov-report=
+    python -m pytest -m alone --cov --cov-append --cov-report=term:skip-covered
+
+# Some tests, one at a time: `just test tests/unit/net`.
 test *args:
     python -m pytest --cov --cov-report=term:skip-covered {{ args }}
 

@@ -76,6 +76,7 @@ async def settle(people: list[Person], peer: CountingPeer) -> None:
             await asyncio.sleep(0.05)
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 async def test_a_thousand_kills_lose_nothing_and_double_nothing_unmarked(tmp_path: Path):

@@ -116,6 +116,7 @@ async def calmest(gateway: Started) -> tuple[dict[str, Any], dict[str, Any]]:
     return polite, hostile
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 @pytest.mark.timeout(240)
 @pytest.mark.skipif(sys.platform != "linux", reason="reads memory from /proc")

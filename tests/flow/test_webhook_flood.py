@@ -103,6 +103,7 @@ async def _measure(folder: Path) -> tuple[list[float], dict[str, int], int]:
             return took, await flood, most
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 async def test_forged_webhooks_do_not_delay_signed_ones(tmp_path: Path):
     for attempt in range(5):  # other programs on this machine may take a processor for a moment
