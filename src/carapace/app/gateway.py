@@ -157,7 +157,7 @@ class Gateway:
             (parts.chats.sender.run(), "sender"),
             (parts.files.store.run(), "media sweep"),
             (self._find_models(parts), "models"),
-            (parts.plugins.start(), "plugins"),
+            (self._start_plugins(parts), "plugins"),
             (self._watch_vault(parts), "vault watch"),
             (watch_crowds(lambda: len(parts.server.hub), self._clock), "spare memory"),
         ):
@@ -176,6 +176,17 @@ class Gateway:
         parts.hooks.apply(settings.hooks)
         for trouble in parts.hooks.troubles():
             _log.warning("a hook is not served", reason=trouble)
+
+    async def _start_plugins(self, parts: Parts) -> None:
+        """Run what is installed; then tell which channels nobody brings."""
+        await parts.plugins.start()
+        for name, branch in parts.config.settings.channels.plugins.items():
+            if branch.enabled is not False and parts.chats.parts.accounts.info(name) is None:
+                _log.warning(
+                    "a configured channel has no effect: no plugin that runs brings it; see "
+                    "cara plugin list",
+                    channel=name,
+                )
 
     async def _find_models(self, parts: Parts) -> None:
         """What takes a moment and nobody should wait for: look for Ollama, end old hooks."""

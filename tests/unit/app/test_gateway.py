@@ -149,3 +149,16 @@ async def test_a_client_of_another_gateway_runs_none(tmp_path: Path):
     gateway = Gateway(options(tmp_path, config), environment={"HOME": str(tmp_path)})
     with pytest.raises(GatewayError, match=r"wss://box\.example"):
         await gateway.start()
+
+
+async def test_a_channel_that_no_plugin_brings_is_told_and_stops_nothing(tmp_path: Path):
+    channels = {"telegram": {"botToken": "t"}, "signal": {"enabled": False}}
+    async with running(options(tmp_path, {"channels": channels}), tmp_path) as (gateway, ready):
+        assert ready.config_issue is None
+        parts = gateway._parts
+        assert parts is not None
+        ring = parts.observing.ring
+        await until(lambda: any(b"no plugin" in line for line in ring.since(0)[0]))
+        (line,) = [one for one in ring.since(0)[0] if b"no plugin" in one]
+        assert b'"telegram"' in line
+        assert not (tmp_path / "state" / "plugins").exists()
