@@ -134,8 +134,8 @@ class HostState:
     Attributes:
         phase: Where it is in its life.
         reason: Why, for people; empty where there is nothing to say.
-        generation: Grows with each new worker process. What the service instance had in
-            memory is gone when this has changed.
+        generation: What the service instance had in memory is gone when this has changed: its
+            worker was lost or ended, or the instance trapped.
         restarts: Processes that replaced a lost one.
         pid: Of the worker, while there is one.
         retry_at_ms: When a quarantined plugin is tried again.
@@ -178,7 +178,8 @@ class PluginHost(Protocol):
             *arguments: As they travel: plain JSON values.
             timeout_s: From when the guest begins, and again as the longest wait for that; the
                 plugin's own `call_timeout_s` if None.
-            instance: Which one.
+            instance: Which one. A call of `service` reaches the instance that is there when the
+                call is made (see `HostState.generation`), or none: another may not be started.
 
         Raises:
             GuestError: The err arm of the function's result.

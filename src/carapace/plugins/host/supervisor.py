@@ -25,7 +25,7 @@ from carapace.plugins.errors import GuestError, GuestTrap, PluginUnavailable
 from carapace.plugins.host.crashes import CrashHistory, CrashRules, Restart
 from carapace.plugins.host.questions import Questions
 from carapace.plugins.host.sealed import Artifact
-from carapace.plugins.host.texts import busy, quarantined, refused, resting, stopped
+from carapace.plugins.host.texts import begun_anew, busy, quarantined, refused, resting, stopped
 from carapace.plugins.host.worker import COMMAND, NotTaken, Worker
 from carapace.plugins.ports import HostState, Instance, LoadedPlugin, RunPhase
 from carapace.tasks import Tasks
@@ -109,7 +109,7 @@ class Supervisor:
         self._waiting = 0
         self._worker: Worker | None = None
         self._generations = generations
-        self._generation = 0
+        self._generation = next(generations)
         self._restarts = 0
         self._failures = 0
         self._phase = RunPhase.STARTING
@@ -205,8 +205,9 @@ class Supervisor:
         timeout_s: float,
         instance: Instance,
     ) -> Any:
+        generation = self._generation if instance == _SERVICE else None
         await self._take_turn(timeout_s)
-        serving = self._serve(interface, function, arguments, timeout_s, instance)
+        serving = self._serve(interface, function, arguments, timeout_s, generation)
         work = self._tasks.start(serving, name="call")
         work.add_done_callback(lambda _: self._turn.release())
         outcome = await self._finished(asyncio.shield(work))
@@ -247,18 +248,25 @@ class Supervisor:
         function: str,
         arguments: Sequence[Any],
         timeout_s: float,
-        instance: Instance,
+        generation: int | None,
     ) -> _Outcome:
-        """One call, with the turn in hand."""
+        """One call, with the turn in hand; to the instance of that generation, or a fresh one."""
+        instance: Instance = "fresh" if generation is None else "service"
         try:
             while True:
                 worker = await self._ready(timeout_s)
+                if generation not in {None, self._generation}:
+                    raise begun_anew(self.plugin)
                 call = worker.call(
                     interface, function, arguments, timeout_s=timeout_s, instance=instance
                 )
                 with suppress(NotTaken):  # it was dead already, and the next one gets the call
                     return _Outcome(await self._asked(worker, call))
-        except (GuestError, GuestTrap, PluginUnavailable) as error:
+        except GuestTrap as trap:
+            if generation == self._generation:  # else the whole worker is gone, and that is known
+                self._generation = next(self._generations)
+            return _Outcome(error=trap)
+        except (GuestError, PluginUnavailable) as error:
             return _Outcome(error=error)
 
     async def _asked(self, worker: Worker, call: Awaitable[Any]) -> Any:
@@ -313,7 +321,6 @@ class Supervisor:
             await worker.end()
             raise stopped(self.plugin)
         self._worker = worker
-        self._generation = next(self._generations)
         self._house.metrics.plugin_workers.inc()
         self._used_s = self._house.clock.monotonic()
         self._tasks.start(self._watch(worker), name="watch")
@@ -341,6 +348,7 @@ class Supervisor:
     def _drop(self) -> Worker | None:
         worker, self._worker = self._worker, None
         if worker is not None:
+            self._generation = next(self._generations)
             self._house.metrics.plugin_workers.dec()
         return worker
 

@@ -10,7 +10,7 @@ from carapace.plugins.errors import PluginUnavailable
 from carapace.plugins.host.crashes import CrashRules
 from carapace.plugins.ports import LoadedPlugin
 
-__all__ = ["busy", "quarantined", "refused", "resting", "stopped"]
+__all__ = ["begun_anew", "busy", "quarantined", "refused", "resting", "stopped"]
 
 _BUSY_RETRY_MS: Final = 1_000
 
@@ -20,6 +20,15 @@ def stopped(plugin: LoadedPlugin) -> PluginUnavailable:
     return PluginUnavailable(
         f"the plugin {plugin.id} is being stopped: try again when it is back, or see "
         "cara plugin list",
+        retryable=True,
+    )
+
+
+def begun_anew(plugin: LoadedPlugin) -> PluginUnavailable:
+    """The instance that was to be called is gone, and another has not been started yet."""
+    return PluginUnavailable(
+        f"the service of the plugin {plugin.id} ended before it could be called: try again when "
+        "it was started again",
         retryable=True,
     )
 

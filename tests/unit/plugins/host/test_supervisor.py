@@ -392,6 +392,50 @@ async def test_a_service_never_rests(folder: Path):
         assert await under.call("count", instance="service") == 2
 
 
+async def test_a_call_of_a_service_never_reaches_an_instance_that_was_made_later(folder: Path):
+    async with running(HouseUnderTest(folder), roles=frozenset({"service"})) as under:
+        results: list[str] = []
+
+        async def one(function: str, *arguments: Any) -> None:
+            try:
+                await under.call(function, *arguments, instance="service")
+                results.append("called")
+            except (GuestTrap, PluginUnavailable) as error:
+                results.append(type(error).__name__)
+
+        for breaks in (("crash",), ("trap", "memory")):
+            before = under.supervisor.state().generation
+            async with asyncio.TaskGroup() as group:
+                for words in (breaks, ("count",), ("count",)):
+                    group.create_task(one(*words))
+            assert under.supervisor.state().generation > before
+        assert results == ["GuestTrap", "PluginUnavailable", "PluginUnavailable"] * 2
+        assert await under.call("echo", "new", instance="service") == ["new"]
+
+
+async def test_a_trap_of_a_fresh_instance_is_nothing_to_the_service(folder: Path):
+    async with running(HouseUnderTest(folder), roles=frozenset({"service"})) as under:
+        before = under.supervisor.state().generation
+        with pytest.raises(GuestTrap):
+            await under.call("trap", "memory")
+        with pytest.raises(GuestError):
+            await under.call("fail", "no", instance="service")
+        assert under.supervisor.state().generation == before
+
+
+async def test_a_service_whose_worker_died_unread_is_not_called_on_the_next(folder: Path):
+    async with running(HouseUnderTest(folder), roles=frozenset({"service"})) as under:
+        pid = under.supervisor.state().pid
+        assert pid is not None
+        os.kill(pid, signal.SIGSTOP)
+        asked = asyncio.get_running_loop().create_task(under.call("count", instance="service"))
+        await until(under.supervisor._turn.locked)
+        await asyncio.sleep(0)
+        os.kill(pid, signal.SIGKILL)
+        with pytest.raises(PluginUnavailable, match="ended before it could be called"):
+            await asked
+
+
 async def test_closing_lets_accepted_calls_end_and_takes_no_new_ones(folder: Path):
     house = HouseUnderTest(folder)
     async with running(house) as under, asyncio.TaskGroup() as group:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from carapace.plugins.errors import GuestError, GuestTrap
 from carapace.plugins.host.crashes import CrashRules
-from carapace.plugins.host.texts import busy, quarantined, refused, resting, stopped
+from carapace.plugins.host.texts import begun_anew, busy, quarantined, refused, resting, stopped
 from support.plugin_house import a_plugin
 
 PLUGIN = a_plugin("zalo")
@@ -15,6 +15,7 @@ PLUGIN = a_plugin("zalo")
 def test_all_of_them_name_the_plugin():
     found = [
         stopped(PLUGIN),
+        begun_anew(PLUGIN),
         busy(PLUGIN, "x"),
         resting(PLUGIN, "x", 1.0),
         refused(PLUGIN, GuestError("EXPORT_MISSING", "it offers no tool")),
