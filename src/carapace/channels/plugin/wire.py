@@ -6,7 +6,7 @@ not count.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -27,7 +27,8 @@ from carapace.plugins.guest import said
 
 __all__ = ["channel_info", "outcome_of", "outgoing_record", "target_record"]
 
-_MAX_ALIASES = 16
+_MAX_ALIASES: Final = 16
+_MAX_ID_CHARS: Final = 1_024
 _Feature = Literal[
     "drops-repeats",
     "look-up",
@@ -140,7 +141,7 @@ def outcome_of(value: Any) -> SendOutcome:
     try:
         outcome = msgspec.convert(value, _Outcome)
         if outcome.tag == "delivered":
-            return Delivered(message_id=msgspec.convert(outcome.value, str | None))
+            return Delivered(message_id=_kept(msgspec.convert(outcome.value, str | None)))
         error = msgspec.convert(outcome.value, _Error)
     except msgspec.ValidationError as problem:
         return Unknown(reason=f"the plugin's answer makes no sense: {problem}")
@@ -151,3 +152,8 @@ def outcome_of(value: Any) -> SendOutcome:
     if outcome.tag == "retry-after":
         return RetryAfter(reason=reason, after_s=after_s)
     return Unknown(reason=reason, after_s=after_s)
+
+
+def _kept(message_id: str | None) -> str | None:
+    """An id that can be kept; without it the message cannot be edited, and it has arrived."""
+    return message_id if message_id and len(message_id) <= _MAX_ID_CHARS else None

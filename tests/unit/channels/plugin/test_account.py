@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from carapace.channels.types import Dead, Delivered, Outgoing, OutgoingKind, RetryAfter, Target
+from carapace.channels.types import (
+    Dead,
+    Delivered,
+    Outgoing,
+    OutgoingKind,
+    RetryAfter,
+    Target,
+    Unknown,
+)
 from carapace.errors import Failed
-from carapace.plugins.errors import GuestError, GuestTrap
+from carapace.plugins.errors import GuestError, GuestTrap, PluginUnavailable
 from carapace.plugins.ports import HostState, RunPhase
 from support.plugin_channel import scripted_channel
 from support.recording_channel import RecordingIntake
@@ -97,3 +105,41 @@ async def test_a_plugin_at_rest_is_the_accounts_trouble(rig, account):
     assert account.trouble() == "it crashed"
     rig.host.states["parrot"] = HostState(phase=RunPhase.RUNNING)
     assert isinstance(await account.send(outgoing()), Delivered)
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [
+        (GuestError("x", "no such room"), Dead(reason="no such room")),
+        (GuestError("no-room", ""), Dead(reason="no-room")),
+        (GuestError("x", "later", retryable=True), RetryAfter(reason="later")),
+        (
+            GuestError("x", "later", retryable=True, retry_after_ms=2_500),
+            RetryAfter(reason="later", after_s=2.5),
+        ),
+        (PluginUnavailable("it rests"), RetryAfter(reason="it rests")),
+        (
+            GuestTrap("deadline", "interrupt"),
+            Unknown(reason="the plugin parrot ended early: interrupt"),
+        ),
+    ],
+)
+async def test_what_a_guest_does_not_answer_has_its_outcome(rig, account, error, outcome):
+    rig.host.script("channel.send-text", fail(error))
+    assert await account.send(outgoing()) == outcome
+
+
+async def test_closed_it_tells_nobody_of_typing_and_stops_once(rig, account):
+    assert repr(account) == "<parrot account default>"
+    await account.aclose()
+    await account.aclose()
+    await account.set_typing(TARGET, is_on=True)
+    assert rig.host.made("channel", "typing") == []
+    assert len(rig.host.made("channel", "stop")) == 1
+
+
+async def test_what_arrived_is_found_by_its_key(rig, account):
+    sent = await account.send(outgoing())
+    assert await account.look_up(outgoing()) == sent
+    rig.host.script("channel.look-up", lambda sent: None)
+    assert await account.look_up(outgoing()) is None

@@ -106,3 +106,8 @@ async def test_what_a_guest_says_of_an_account_is_its_trouble(rig, state, detail
     rig.channel.report("default", state, detail)
     rig.channel.report("nobody", state, detail)
     assert account.trouble() == trouble
+
+
+async def test_it_shows_its_id_and_what_it_said(rig):
+    assert "parrot" in repr(rig.channel)
+    assert rig.channel.info.label == "Parrot"

@@ -93,6 +93,8 @@ def test_what_is_sent_has_the_names_of_the_contract():
     [
         ({"tag": "delivered", "value": "1"}, Delivered(message_id="1")),
         ({"tag": "delivered", "value": None}, Delivered()),
+        ({"tag": "delivered", "value": ""}, Delivered()),
+        ({"tag": "delivered", "value": "x" * 5_000}, Delivered()),
         ({"tag": "dead", "value": error()}, Dead(reason="m")),
         ({"tag": "dead", "value": error(message="")}, Dead(reason="c")),
         ({"tag": "retry-after", "value": error()}, RetryAfter(reason="m")),
