@@ -9,6 +9,7 @@ from carapace.errors import Refused
 from carapace.plugins.guest import Guest
 from carapace.plugins.package.installer import Installer
 from carapace.plugins.package.manifest import Manifest
+from carapace.plugins.package.permissions import Permissions
 from support.scripted_host import ScriptedHost, guest_of
 
 __all__ = ["RunningPlugins"]
@@ -22,10 +23,15 @@ class RunningPlugins:
     manifests: dict[str, Manifest] = field(default_factory=dict)
     installer: Installer | None = None
 
-    def run(self, plugin_id: str, *roles: str) -> ScriptedHost:
+    def run(self, plugin_id: str, *roles: str, credentials: tuple[str, ...] = ()) -> ScriptedHost:
         """Let a plugin with these roles run; script it on the host."""
         self.manifests[plugin_id] = Manifest(
-            id=plugin_id, version="1.0.0", name=plugin_id, roles=roles, wit="1.0"
+            id=plugin_id,
+            version="1.0.0",
+            name=plugin_id,
+            roles=roles,
+            permissions=Permissions(credentials=credentials),
+            wit="1.0",
         )
         guest_of(self.host, plugin_id)
         return self.host

@@ -55,9 +55,13 @@ async def setup_questions(ctx: Context, params: SetupWanted) -> SetupQuestions:
 @METHODS.method("plugins.setup.apply", scope=Scope.ADMIN)
 async def setup_apply(ctx: Context, params: SetupAnswers) -> SetupDone:
     """Hand the answers to the plugin and write what follows from them into its settings."""
-    answers = msgspec.json.encode(params.answers).decode()
+    handles = _handles(ctx, params)
+    answers = msgspec.json.encode({**params.answers, **handles}).decode()
     told = await _ask(ctx, params.id, "setup", "settings", params.account_id, answers)
     settings = _object(told, params.id)
+    for name, handle in handles.items():
+        if settings.get(name) == handle:
+            settings[name] = params.answers[name]
     if len(settings) > _MAX_SETTINGS or not _NEVER.isdisjoint(settings):
         raise Refused(
             f"The plugin {params.id} wants to write settings that are not its to write. Nothing "
@@ -138,6 +142,20 @@ async def _ask(ctx: Context, plugin_id: str, role: str, function: str, *argument
         ) from error
     except (GuestTrap, PluginUnavailable) as error:
         raise Failed(f"The plugin {plugin_id} could not answer: {error.message}") from error
+
+
+def _handles(ctx: Context, params: SetupAnswers) -> dict[str, str]:
+    """Handles in the place of answers that are secrets: their values stay here.
+
+    A handle comes back as the value only under its own name, or a plugin could have a secret
+    written where it may read it.
+    """
+    manifest = ctx.services.plugins.manifest(params.id, "setup")
+    return {
+        name: f"{params.account_id}/{name}"
+        for name in manifest.permissions.credentials
+        if params.answers.get(name)
+    }
 
 
 def _place(ctx: Context, plugin_id: str, account: str) -> Key:

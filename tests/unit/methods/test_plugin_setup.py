@@ -55,6 +55,25 @@ async def test_the_settings_of_a_channel_go_to_its_account(house):
     }
 
 
+async def test_the_plugin_sees_no_secret_and_it_is_written_all_the_same(house):
+    host = house.plugins.run("zalo", "channel", "setup", credentials=("botToken", "webhookSecret"))
+    host.script("setup.settings", lambda account, answers: answers)
+    answers = {"botToken": "12:typed", "webhookSecret": "", "name": "Shop"}
+    params = {"id": "zalo", "accountId": "work", "answers": answers}
+    await house.call("plugins.setup.apply", params)
+    (call,) = host.made("setup", "settings")
+    assert json.loads(call.arguments[1]) == answers | {"botToken": "work/botToken"}
+    assert written(house)["channels"]["zalo"]["accounts"]["work"] == answers
+
+
+async def test_a_plugin_cannot_have_a_secret_written_where_it_may_read_it(house):
+    host = house.plugins.run("zalo", "channel", "setup", credentials=("botToken",))
+    host.script("setup.settings", lambda account, _: json.dumps({"name": f"{account}/botToken"}))
+    params = {"id": "zalo", "answers": {"botToken": "12:typed"}}
+    await house.call("plugins.setup.apply", params)
+    assert written(house) == {"channels": {"zalo": {"name": "default/botToken"}}}
+
+
 async def test_those_of_another_plugin_go_to_its_entry(house):
     host = house.plugins.run("weather", "tool", "setup")
     host.script("setup.settings", lambda account, answers: answers)
