@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
+import shutil
+import signal
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from pathlib import Path
@@ -202,3 +205,51 @@ async def _comes_back(one: House) -> None:
             assert "parrot" not in status["payload"]["channels"]
     finally:
         await again.stop()
+
+
+def _project(folder: Path, version: str, *, says: str | None = None) -> Path:
+    """The C plugin as another version, which may say of itself that it is yet another."""
+    place = folder / f"project-{version}-{says}"
+    shutil.copytree(OURS / "hello-c", place, ignore=shutil.ignore_patterns("build"))
+    for name, told in (("plugin.toml", version), ("app.c", says or version)):
+        text = (place / name).read_text()
+        assert "0.1.0" in text
+        (place / name).write_text(text.replace("0.1.0", told))
+    return place
+
+
+async def test_versions_change_while_it_is_used_and_a_lost_process_comes_back(tmp_path):
+    first = packed(_project(tmp_path, "0.1.0"), tmp_path)
+    liar = packed(_project(tmp_path, "0.2.0", says="0.9.0"), tmp_path)
+    second = packed(_project(tmp_path, "0.3.0"), tmp_path)
+    ask = '[[tool:plugin_hello-c_greet {"name": "Ann"}]]'
+    async with house(tmp_path) as one:
+        await one.install(first)
+        assert "Hello, Ann! (1)" in await one.tell(ask, "one")
+
+        refused = await one.call("plugins.upgrade", {"id": "hello-c", "source": str(liar)})
+        assert "0.9.0" in refused["error"]["message"]
+        assert "Hello, Ann! (2)" in await one.tell(ask, "two")
+
+        upgraded = await one.call("plugins.upgrade", {"id": "hello-c", "source": str(second)})
+        assert upgraded["payload"]["plugin"]["version"] == "0.3.0"
+        assert "Hello, Ann! (3)" in await one.tell(ask, "three")
+
+        back = await one.call("plugins.rollback", {"id": "hello-c", "version": "0.1.0"})
+        assert back["payload"]["plugin"]["version"] == "0.1.0"
+        for pid in _workers(one.gateway):
+            os.kill(pid, signal.SIGKILL)
+        assert "Hello, Ann! (4)" in await one.tell(ask, "four")
+
+
+def _workers(gateway: Started) -> list[int]:
+    """The worker processes of a gateway, by what `/proc` says."""
+    children = Path(f"/proc/{gateway.process.pid}/task").glob("*/children")
+    pids = [int(pid) for one in children for pid in one.read_text().split()]
+    found = [
+        pid
+        for pid in pids
+        if b"carapace.plugins.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    ]
+    assert found, "there is no worker"
+    return found
