@@ -17,35 +17,7 @@ from carapace.plugins.ports import LoadedPlugin
 from support.guests import HAZARDS, wasm
 from support.plugin_house import HouseUnderTest, a_plugin
 
-__all__ = ["Actor", "FakeActor", "RealActor", "with_manifest"]
-
-MANIFEST = """
-  (core module $about
-    (import "libc" "memory" (memory 1))
-    (data (i32.const 200) "hello1.0.0")
-    (func (export "describe") (result i32)
-      (i32.store (i32.const 240) (i32.const 200)) (i32.store (i32.const 244) (i32.const 5))
-      (i32.store (i32.const 248) (i32.const 205)) (i32.store (i32.const 252) (i32.const 5))
-      (i32.const 240)))
-  (core instance $about (instantiate $about (with "libc" (instance $libc))))
-  (type $info (record (field "id" string) (field "version" string)))
-  (func $describe (result $info) (canon lift (core func $about "describe") (memory $memory)))
-  (component $about-shim
-    (type $raw (record (field "id" string) (field "version" string)))
-    (import "type-info" (type $in (eq $raw)))
-    (import "function" (func $f (result $in)))
-    (export $out "info" (type $in))
-    (export "describe" (func $f) (func (result $out))))
-  (instance $manifest (instantiate $about-shim (with "function" (func $describe))
-    (with "type-info" (type $info))))
-  (export "carapace:plugin/manifest@1.0.0" (instance $manifest))
-"""
-"""`hello`, version 1.0.0."""
-
-
-def with_manifest(wat: str) -> str:
-    """A component in text that also says what it is."""
-    return wat.rstrip().removesuffix(")") + MANIFEST + ")"
+__all__ = ["Actor", "FakeActor", "RealActor"]
 
 
 class Notes:
@@ -108,7 +80,7 @@ class RealActor:
         self.host = WorkerHost(replace(self.house.house, artifacts=artifacts, command=COMMAND))
 
     def plugin(self, action: str) -> LoadedPlugin:
-        data = wasm(with_manifest(HAZARDS[action]))
+        data = wasm(HAZARDS[action])
         path = self.folder / f"{action}.wasm"
         path.write_bytes(data)
         return replace(
