@@ -66,6 +66,12 @@ def edit(gateway: Started, **settings: Any) -> None:
     fresh.replace(path)
 
 
+def runs_anew(gateway: Started) -> bool:
+    """Whether the account runs with the settings that were changed."""
+    _, applied, after = gateway.log().rpartition('"event":"configuration applied"')
+    return bool(applied) and '"event":"account runs","channel":"zalo"' in after
+
+
 async def write(zalo: Any, text: str, **more: Any) -> None:
     """Somebody writes; a webhook answers while the event loop goes on."""
     await asyncio.to_thread(zalo.write, text, **more)
@@ -151,19 +157,23 @@ async def check_group(zalo: Any, gateway: Started) -> None:
             await write(zalo, "[[say:hello group]]", sender="u1", chat="g1", group=True)
             await asyncio.sleep(2)
     assert zalo.called("sendMessage")[-1] == {"chat_id": "g1", "text": "hello group"}
+    assert all(one["text"] != "not you" for one in zalo.called("sendMessage"))
 
 
 def check_secrecy(zalo: Any, gateway: Started, *more: str) -> None:
-    """No secret is in a log, in what is kept on disk, or in the plugin's own memory."""
+    """No secret is in a log or in what is kept, and the token not in the plugin's own memory.
+
+    Zalo sends the webhook's secret along with each post, so that one passes through the plugin.
+    """
     memory = worker_memory(gateway)
     assert b"carapace_zalo" in memory
+    assert zalo.token.encode() not in memory
     # The configuration holds them, and so does the copy of it that worked last.
     files = [one for one in gateway.state_dir.rglob("*") if one.is_file()]
     stored = [one.read_bytes() for one in files if one.name != "config.last-good.json"]
     assert any(b"account/default" in content for content in stored)
     for secret in (zalo.token, *more):
         assert secret not in gateway.log()
-        assert secret.encode() not in memory
         assert not any(secret.encode() in content for content in stored)
 
 
@@ -179,8 +189,7 @@ async def test_people_are_let_in_and_answered_by_webhook(tmp_path, zalo):
     async with house(tmp_path, zalo) as gateway, admin(gateway) as connection:
         url = f"{gateway.http}/plugins/zalo/webhook"
         edit(gateway, webhookUrl=url, webhookSecret=WEBHOOK_SECRET)
-        runs = '"event":"account runs","channel":"zalo"'
-        await until(lambda: gateway.log().count(runs) == 2, deadline_s=DEADLINE_S)
+        await until(lambda: runs_anew(gateway), deadline_s=DEADLINE_S)
         assert [one["url"] for one in zalo.called("setWebhook")] == [url]
         await check_pairing(zalo, gateway, connection)
         check_secrecy(zalo, gateway, WEBHOOK_SECRET)
