@@ -161,11 +161,10 @@ async def test_a_plugin_of_every_role_is_a_part_of_the_house(tmp_path):
 
         # setup and what a channel can tell
         asked = await one.call("plugins.setup.questions", {"id": "parrot"})
-        assert [each["key"] for each in asked["payload"]["questions"]] == ["botToken"]
-        refused = await one.call(
-            "plugins.setup.apply", {"id": "parrot", "answers": {"botToken": "x"}}
-        )
-        assert "too short" in refused["error"]["message"]
+        assert [each["key"] for each in asked["payload"]["questions"]] == ["botToken", "color"]
+        answers = {"botToken": "another-token", "color": "red"}
+        refused = await one.call("plugins.setup.apply", {"id": "parrot", "answers": answers})
+        assert "no parrot of that color" in refused["error"]["message"]
         probed = await one.call("plugins.channel.probe", {"id": "parrot"})
         assert probed["payload"] == {"account": {"name": "the parrot of default"}}
 

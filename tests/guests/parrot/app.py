@@ -123,9 +123,12 @@ def gone(event):
 @setup
 class Cage(Setup):
     def questions(self, account):
-        return [Question(key="botToken", label="Token", kind="secret")]
+        return [
+            Question(key="botToken", label="Token", kind="secret"),
+            Question(key="color", label="Color", kind="choice", choices=("green", "blue")),
+        ]
 
     def settings(self, account, answers):
-        if len(answers["botToken"]) < 8:
-            raise PluginError("settings", "The token is too short.")
-        return {"botToken": answers["botToken"], "dmPolicy": "pairing"}
+        if answers["color"] not in ("green", "blue"):
+            raise PluginError("settings", "There is no parrot of that color.")
+        return {**answers, "dmPolicy": "pairing"}
