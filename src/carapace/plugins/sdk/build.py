@@ -55,13 +55,16 @@ def _build_python(project: Project, target: Path) -> None:
     wit = _write_wit(project)
     entry = project.build_dir / "entry"
     _renew(entry)
+    # A copy, since what is installed beside the library must not get into the component.
+    library = shutil.ignore_patterns("__pycache__", "testing.py")
+    shutil.copytree(guest_library() / "carapace_plugin", entry / "carapace_plugin", ignore=library)
     module = project.main.stem
     if not _binds_itself(project.main):
         module = _ENTRY
         (entry / f"{_ENTRY}.py").write_text(_entry_text(project), "utf-8")
     command = [*toolchain.python_componentizer(), "-d", str(wit), "-w", WORLD, "componentize"]
     command += [module, "-p", str(project.folder), "-p", str(entry)]
-    command += ["-p", str(guest_library()), "-o", str(target)]
+    command += ["-o", str(target)]
     toolchain.run(command, folder=project.build_dir, what=f"build {project.main.name}")
 
 

@@ -47,6 +47,11 @@ def test_python_gets_an_entry_module_and_its_world(tmp_path: Path, recorded: Rec
     assert "carapace_entry" in recorded.command
     entry = (project.build_dir / "entry" / "carapace_entry.py").read_text()
     assert "exports_of('hello', '0.1.0', ('tool',))" in entry
+    searched = [
+        recorded.command[at + 1] for at, each in enumerate(recorded.command) if each == "-p"
+    ]
+    assert searched == [str(project.folder), str(project.build_dir / "entry")]
+    assert (project.build_dir / "entry" / "carapace_plugin" / "tools.py").is_file()
     assert "export carapace:plugin/tool@1.0.0;" in (project.build_dir / "wit/world.wit").read_text()
     assert (project.build_dir / "wit/deps/carapace/plugin.wit").is_file()
 
