@@ -18,8 +18,7 @@ SOURCE = ROOT / "src"
 UNIT = ROOT / "tests" / "unit"
 
 # Files with nothing to test by themselves; the list only shrinks.
-UNTESTED = {
-}
+UNTESTED = {}
 
 # Spelled in pieces, so that this file does not name what it forbids.
 FORBIDDEN = (

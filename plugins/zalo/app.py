@@ -1,4 +1,4 @@
-# ruff: noqa: INP001, D101, D102 - the entry of a component; wit/plugin.wit says what each does
+# ruff: noqa: D101, D102 - the entry of a component; wit/plugin.wit says what each does
 """Binds `carapace_zalo` to the contract: the only file that knows WebAssembly.
 
 Imports stand at the top: what is not imported while the component is built is not in it.

@@ -116,7 +116,7 @@ def test_every_role_is_a_class_with_every_function(bindings: Any):
     for name, made in classes.items():
         declared = {each for each in vars(getattr(protocols, name)) if not each.startswith("_")}
         assert declared <= set(vars(made))
-    info = classes["Manifest"]().describe()  # pyright: ignore[reportAttributeAccessIssue] - made here
+    info = classes["Manifest"]().describe()
     assert (info.id, info.version) == ("p", "1.0.0")
 
 

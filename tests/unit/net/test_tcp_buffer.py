@@ -7,10 +7,11 @@ import pytest
 from carapace.net.tcp_buffer import READ_AHEAD_BYTES, Receiver
 
 
-class Transport:
+class Transport(asyncio.Transport):
     """Notes whether its owner wants to hear more."""
 
     def __init__(self):
+        super().__init__()
         self.is_reading = True
 
     def pause_reading(self):
