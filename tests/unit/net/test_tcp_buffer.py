@@ -12,13 +12,13 @@ class Transport(asyncio.Transport):
 
     def __init__(self):
         super().__init__()
-        self.is_reading = True
+        self.hears = True
 
     def pause_reading(self):
-        self.is_reading = False
+        self.hears = False
 
     def resume_reading(self):
-        self.is_reading = True
+        self.hears = True
 
     def is_closing(self):
         return False
@@ -33,11 +33,11 @@ def receiver():
 async def test_no_more_is_taken_from_a_fast_peer_than_fits():
     made, transport = receiver()
     made.data_received(bytes(READ_AHEAD_BYTES))
-    assert not transport.is_reading
+    assert not transport.hears
     assert len(await made.read(1000, None)) == 1000
-    assert not transport.is_reading
+    assert not transport.hears
     assert len(await made.read(READ_AHEAD_BYTES, None)) == READ_AHEAD_BYTES - 1000
-    assert transport.is_reading
+    assert transport.hears
 
 
 async def test_a_reader_is_woken_by_data_by_the_end_and_by_a_break():
