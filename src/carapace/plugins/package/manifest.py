@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Meta
 
 from carapace import __version__
+from carapace.plugins.contract_versions import SPOKEN
 from carapace.plugins.package.permissions import (
     Ask,
     InvalidPermission,
@@ -28,16 +29,12 @@ from carapace.plugins.package.publishers import InvalidPublisher, parse_publishe
 from carapace.plugins.package.version import InvalidVersion, Version, parse_version
 
 __all__ = [
-    "HOST_WIT",
     "ID_PATTERN",
     "MAX_MANIFEST_BYTES",
     "InvalidManifest",
     "Manifest",
     "parse_manifest",
 ]
-
-HOST_WIT: Final = (1, 0)
-"""Major and minor version of the contract that this gateway speaks; `wit/plugin.wit`."""
 
 ID_PATTERN: Final = re.compile(r"[a-z][a-z0-9-]{1,31}", re.ASCII)
 MAX_MANIFEST_BYTES: Final = 64 * 1024
@@ -220,12 +217,10 @@ def _check_sense(file: _File) -> None:
 
 
 def _check_host(file: _File, host_version: str) -> None:
-    major, minor = (int(part) for part in file.wit.split("."))
-    if major != HOST_WIT[0] or minor > HOST_WIT[1]:
+    objection = SPOKEN.objection(tuple(int(part) for part in file.wit.split(".")))
+    if objection is not None:
         raise InvalidManifest(
-            f"the plugin was built for version {file.wit} of the contract, this gateway speaks "
-            f"{HOST_WIT[0]}.{HOST_WIT[1]}: take a version of the plugin made for it, or update "
-            "the gateway"
+            f"the plugin was built for version {file.wit} of the contract: {objection}"
         )
     if file.min_host is not None and _release(host_version) < parse_version(file.min_host).release:
         raise InvalidManifest(

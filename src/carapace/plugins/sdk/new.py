@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Final
 
 from carapace.errors import Refused
-from carapace.plugins.package.manifest import HOST_WIT, ID_PATTERN
+from carapace.plugins.contract_versions import SPOKEN
+from carapace.plugins.package.manifest import ID_PATTERN
 from carapace.plugins.sdk.cases import CASES
 from carapace.plugins.sdk.project import LANGUAGES, MANIFEST
 
@@ -168,12 +169,11 @@ def _made_of(role: str, language: str) -> _Role:
 
 def _manifest(made_of: _Role, words: dict[str, str]) -> str:
     roles = ", ".join(f'"{each}"' for each in made_of.roles)
-    wit = ".".join(map(str, HOST_WIT))
     return (
         f'id = "{words["id"]}"\n'
         f'version = "{words["version"]}"\n'
         f'name = "{words["name"]}"\n'
-        f'wit = "{wit}"\n'
+        f'wit = "{SPOKEN.newest_text}"\n'
         f"roles = [{roles}]\n"
         + (f"\n[permissions]\n{made_of.permissions}\n" if made_of.permissions else "")
     )

@@ -13,14 +13,13 @@ from typing import Final, NamedTuple
 from wasmtime import Engine
 from wasmtime import component as wc
 
+from carapace.plugins.contract_versions import SPOKEN
 from carapace.plugins.errors import GuestError
 from carapace.plugins.worker.values import Signature
 
-__all__ = ["PACKAGE", "WIT_VERSION", "Export", "Import", "exports_of", "imports_of", "kept_types"]
+__all__ = ["PACKAGE", "Export", "Import", "exports_of", "imports_of", "kept_types"]
 
 PACKAGE: Final = "carapace:plugin"
-WIT_VERSION: Final = (1, 0)
-"""Major and minor of the newest contract spoken here; older minors are part of it."""
 
 _TYPES_FROM: Final = {
     "poll": ("http",),
@@ -103,9 +102,9 @@ def _ours(
     grants: Collection[str],
     kept: Collection[str],
 ) -> Import:
-    if version[:1] != WIT_VERSION[:1] or version[:2] > WIT_VERSION:
-        ours = ".".join(map(str, WIT_VERSION))
-        raise _refused(name, f"this gateway speaks version {ours} of the contract")
+    objection = SPOKEN.objection(version)
+    if objection is not None:
+        raise _refused(name, objection)
     if resources:
         raise _refused(name, "the contract has no resources")
     is_granted = interface in grants
@@ -153,20 +152,23 @@ def exports_of(
         InvalidComponent: If one has a function whose types cannot cross.
     """
     found: dict[str, Export] = {}
+    objections: dict[str, str] = {}
     for name, extern in component.type.exports(engine).items():
         kind = extern.ty
         package, interface, version = _parted(name)
         if not isinstance(kind, wc.ComponentInstanceType) or package != PACKAGE:
             continue
-        if version[:1] != WIT_VERSION[:1] or version[:2] > WIT_VERSION:
+        objection = SPOKEN.objection(version)
+        if objection is not None:
+            objections[interface] = f"it has {name}, but {objection}"
             continue
         functions, _ = _contents(engine, kind)
         found[interface] = Export(name, {one: Signature(of) for one, of in functions.items()})
     for interface in wanted:
         if interface not in found:
+            why = objections.get(interface, f"it has no {PACKAGE}/{interface}@{SPOKEN.newest_text}")
             raise GuestError(
                 "EXPORT_MISSING",
-                f"The plugin says it is a {interface}, but does not export"
-                f" {PACKAGE}/{interface}@{'.'.join(map(str, WIT_VERSION))}.",
+                f"The plugin says it is a {interface}, but does not export one: {why}.",
             )
     return found

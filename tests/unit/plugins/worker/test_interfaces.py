@@ -7,6 +7,7 @@ import pytest
 from wasmtime import Engine
 from wasmtime.component import Component
 
+from carapace.plugins.contract_versions import ContractVersions
 from carapace.plugins.errors import GuestError
 from carapace.plugins.worker import interfaces
 from carapace.plugins.worker.engine import compile_component, new_engine
@@ -70,12 +71,26 @@ def test_a_patch_of_the_contract_changes_nothing():
 
 
 def test_a_plugin_of_an_older_minor_version_runs_on_a_newer_gateway(monkeypatch):
-    monkeypatch.setattr(interfaces, "WIT_VERSION", (1, 1))
+    monkeypatch.setattr(interfaces, "SPOKEN", ContractVersions(newest=(1, 1)))
     older = importing("carapace:plugin/kv@1.0.0")
     assert imports_of(*older, ("kv",), ())[0].name == "carapace:plugin/kv@1.0.0"
     assert exports_of(*made(HAZARDS["echo"]), ("tool",))["tool"].name.endswith("@1.0.0")
     newer = importing("carapace:plugin/kv@1.1.3")
     assert imports_of(*newer, ("kv",), ())[0].is_granted
+
+
+def test_the_major_version_before_runs_and_an_older_one_is_refused(monkeypatch):
+    component = made(HAZARDS["echo"])
+    imports = importing("carapace:plugin/kv@1.0.0")
+    spoken = ContractVersions(newest=(2, 0), before=(1, 1))
+    monkeypatch.setattr(interfaces, "SPOKEN", spoken)
+    assert exports_of(*component, ("tool",))["tool"].name.endswith("@1.0.0")
+    assert imports_of(*imports, ("kv",), ())[0].is_granted
+    spoken = ContractVersions(newest=(3, 0), before=(2, 0))
+    monkeypatch.setattr(interfaces, "SPOKEN", spoken)
+    assert "take a newer version of the plugin" in refusal(imports, ("kv",))
+    with pytest.raises(GuestError, match=r"tool@1\.0\.0, but this gateway speaks version 3\.0 and"):
+        exports_of(*component, ("tool",))
 
 
 def test_interfaces_that_only_lend_types_may_be_there_but_not_be_called():
