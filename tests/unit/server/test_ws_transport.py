@@ -141,6 +141,7 @@ async def test_our_close_waits_for_theirs(stage):
         (b"\x83\x80\x00\x00\x00\x00", 1002),
         (masked(0, b"no beginning"), 1002),
     ],
+    ids=["too-long", "unknown-opcode", "no-beginning"],  # masks are random, ids must not be
 )
 async def test_broken_framing_is_closed_with_its_code_after_what_came_before(stage, frame, code):
     stage.writer.write(masked(1, b"before") + frame)
