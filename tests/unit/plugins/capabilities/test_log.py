@@ -2,31 +2,18 @@
 
 from __future__ import annotations
 
-import io
-import json
-import logging
 from collections.abc import Iterator
 
 import pytest
 
 from carapace.plugins.capabilities.log import LogCapability
-from carapace.telemetry import log as telemetry
-from carapace.telemetry.log import LogOptions, configure
+from support.log_lines import log_lines
 
 
 @pytest.fixture
 def lines() -> Iterator[list[dict]]:
-    state, root = telemetry._state, logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    telemetry._state = telemetry._State()
-    found: list[dict] = []
-    outlet = lambda line: found.append(json.loads(line))  # noqa: E731 - one expression
-    configure(LogOptions(level="debug", outlets=(outlet,), stream=io.StringIO()))
-    yield found
-    telemetry._state = state
-    logging.captureWarnings(capture=False)
-    root.handlers[:] = handlers
-    root.setLevel(level)
+    with log_lines() as found:
+        yield found
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import gzip
-import logging
 from pathlib import Path
 
 import pytest
@@ -20,6 +19,7 @@ from carapace.plugins.errors import GuestError
 from carapace.plugins.package.permissions import parse_http
 from support.capabilities import code_of, outbound_rig, request, secret_use
 from support.egress import serving
+from support.log_lines import log_lines
 from support.media import PNG
 from support.polling import until
 
@@ -54,23 +54,23 @@ def anything(handler) -> web.AbstractRouteDef:
     ],
 )
 async def test_a_secret_reaches_the_service_and_does_not_come_back(
-    tmp_path: Path, caplog, use, path, asked
+    tmp_path: Path, use, path, asked
 ):
     more, seen = asked
-    caplog.set_level(logging.DEBUG, "carapace")
     heard = []
 
     async def listen(asked: web.Request) -> web.Response:
         heard.append(f"{asked.raw_path} {dict(asked.headers)} {await asked.text()}")
         return await echo(asked)
 
-    async with outbound_rig(tmp_path, anything(listen)) as rig:
-        answer = await rig.send(path, secrets=(use,), **more)
+    with log_lines() as lines:
+        async with outbound_rig(tmp_path, anything(listen)) as rig:
+            answer = await rig.send(path, secrets=(use,), **more)
     assert SECRET in heard[0]
     assert isinstance(answer.body, Text)
     assert seen in answer.body.value
     assert SECRET not in repr(answer)
-    assert SECRET not in caplog.text
+    assert SECRET not in repr(lines)
 
 
 async def test_an_answer_comes_as_it_is_wanted(tmp_path: Path):
