@@ -25,12 +25,14 @@ from carapace.channels.types import (
 )
 from carapace.errors import Failed, Refused
 from carapace.triggers.channel_webhooks import ChannelWebhooks
+from support.channel_claims import EVERYTHING, Claims
 from support.channel_under_test import Answer, BadSettings, ChannelUnderTest, Rig, Seen, Trouble
 from support.egress import make_egress
 from support.plugin_channel import PluginChannelUnderTest
 from support.recording_channel import RECORDING_INFO, RecordingChannel, Step
 from support.webhook_receiver import Post, Reply, WebhookReceiver
 from support.webhooks import KernelRig, kernel_rig
+from support.zalo_channel import ZaloUnderTest
 
 __all__ = ["KINDS", "every", "every_trouble"]
 
@@ -117,6 +119,7 @@ class RecordingUnderTest:
     marks_repeats: ClassVar[bool] = True
     drops_repeats: ClassVar[bool] = False
     troubles: ClassVar[frozenset[Trouble]] = frozenset(_RECORDED)
+    claims: ClassVar[Claims] = EVERYTHING
 
     @asynccontextmanager
     async def rig(self, folder: Path) -> AsyncGenerator[Rig]:
@@ -191,6 +194,7 @@ class WebchatUnderTest:
     marks_repeats: ClassVar[bool] = False
     drops_repeats: ClassVar[bool] = True
     troubles: ClassVar[frozenset[Trouble]] = frozenset(_CHAT) | {Trouble.SILENT}
+    claims: ClassVar[Claims] = EVERYTHING
 
     @asynccontextmanager
     async def rig(self, folder: Path) -> AsyncGenerator[Rig]:
@@ -349,6 +353,7 @@ class WebhookUnderTest:
     marks_repeats: ClassVar[bool] = True
     drops_repeats: ClassVar[bool] = False
     troubles: ClassVar[frozenset[Trouble]] = frozenset(_REPLIES) | {Trouble.DOWN}
+    claims: ClassVar[Claims] = EVERYTHING
 
     @asynccontextmanager
     async def rig(self, folder: Path) -> AsyncGenerator[Rig]:
@@ -369,6 +374,7 @@ KINDS: Sequence[ChannelUnderTest] = (
     WebchatUnderTest(),
     WebhookUnderTest(),
     PluginChannelUnderTest(),
+    ZaloUnderTest(),
 )
 
 

@@ -11,10 +11,13 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from carapace.channels.ports import Account, Channel
 from carapace.channels.types import InboundMessage, OutgoingKind
+
+if TYPE_CHECKING:
+    from support.channel_claims import Claims  # it describes what is seen, as below
 
 __all__ = ["Answer", "BadSettings", "ChannelUnderTest", "Opened", "Rig", "Seen", "Trouble"]
 
@@ -138,6 +141,8 @@ class ChannelUnderTest(Protocol):
     drops_repeats: ClassVar[bool]
     troubles: ClassVar[frozenset[Trouble]]
     """Those that its service can be staged with."""
+    claims: ClassVar[Claims]
+    """What its service has; see `support.channel_claims`."""
 
     def rig(self, folder: Path) -> AbstractAsyncContextManager[Rig]:
         """The channel with its service, both fresh."""

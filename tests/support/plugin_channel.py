@@ -16,6 +16,7 @@ from carapace.channels.types import InboundMessage, OutgoingKind
 from carapace.errors import Failed, Refused
 from carapace.plugins.capabilities.inbound_wire import InboundEvent
 from carapace.plugins.errors import GuestError, GuestTrap, PluginUnavailable
+from support.channel_claims import EVERYTHING, Claims
 from support.channel_under_test import Answer, BadSettings, Seen, Trouble
 from support.scripted_host import ScriptedHost, guest_of
 
@@ -241,6 +242,7 @@ class PluginChannelUnderTest:
     marks_repeats: ClassVar[bool] = True
     drops_repeats: ClassVar[bool] = False
     troubles: ClassVar[frozenset[Trouble]] = frozenset(_ANSWERS) | {Trouble.SILENT}
+    claims: ClassVar[Claims] = EVERYTHING
 
     @asynccontextmanager
     async def rig(self, folder: Path) -> AsyncGenerator[_Rig]:

@@ -63,11 +63,19 @@ class Scripted:
 
 
 class ZaloServer:
-    """One bot with its chats; `with ZaloServer() as zalo`."""
+    """One bot with its chats; `with ZaloServer() as zalo`.
+
+    Attributes:
+        calls: What arrived with the right token.
+        shown: What people see of it, by message id.
+        fetches: Paths of photos that somebody fetched from here.
+        webhook: Its address and its secret, if one is set.
+    """
 
     def __init__(self, token: str = TOKEN) -> None:
         self.token = token
         self.calls: list[Call] = []
+        self.shown: dict[str, Call] = {}
         self.fetches: list[str] = []
         self.webhook: tuple[str, str] | None = None
         self._changed = threading.Condition()
@@ -84,6 +92,12 @@ class ZaloServer:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Be there no more."""
+        if not self._thread.is_alive():
+            return
         self.calm()
         with self._changed:
             self._polls += 1
@@ -223,7 +237,10 @@ class ZaloServer:
         written = str(fields.get("text" if name == "text" else "caption") or "")
         if len(written.encode("utf-16-le")) // 2 > _MAX_TEXT:
             return Scripted.error(400, "text is too long")
-        return _ok({"date": int(time.time() * 1_000), "message_id": self._message_id()})
+        message_id = self._message_id()
+        method = "sendMessage" if name == "text" else "sendPhoto"
+        self.shown[message_id] = Call(method, fields, "")
+        return _ok({"date": int(time.time() * 1_000), "message_id": message_id})
 
     def _do_sendChatAction(self, fields: Mapping[str, Any]) -> Scripted:  # noqa: N802 - Zalo's name
         if not fields.get("chat_id") or fields.get("action") not in _ACTIONS:

@@ -22,6 +22,8 @@ __all__ = ["Post", "Reply", "Webhook"]
 SECRET_HEADER: Final = "x-bot-api-secret-token"  # noqa: S105 - the name of a header
 MAX_BYTES: Final = 1024 * 1024
 _MAX_SECRET: Final = 256
+_NEVER_TAKEN: Final = frozenset({"refused", "invalid-argument"})
+"""What the gateway refuses for good; sent again it would be refused again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +136,8 @@ class Webhook:
             self._ports.log.emit(
                 "error", f"a message to {account.name} is not taken: {error.message}"
             )
+            if error.code in _NEVER_TAKEN and not error.retryable:
+                return Reply(400, "It is not taken.")
             return Reply(500, "It could not be kept. Send it again.")
         remember(self._ports, message, status)
         return Reply(200, "ok")

@@ -12,7 +12,7 @@ from carapace.channels.accounts.service import own_settings
 from carapace.channels.accounts.settings import account_names, account_settings
 from carapace.channels.plugin.channel import PluginChannel
 from carapace.config.settings import Settings
-from carapace.errors import Refused
+from carapace.errors import Failed, Refused
 from carapace.ids import AgentId, RunId, SessionKey
 from carapace.plugins.capabilities.inbound_wire import InboundEvent, InboundStatus
 from carapace.provenance import Provenance
@@ -84,12 +84,22 @@ class ChannelDoor:
 
         Raises:
             Refused: If there is none, or its account does not run.
-            Failed: If it could not be written down.
+            Failed: If it could not be written down; always to be tried again, since the id of a
+                message makes that harmless, and a plugin that is told otherwise lets it go.
         """
         channel = self._channels.get(plugin_id)
         if channel is None:
-            raise Refused(f"The plugin {plugin_id} has no channel that runs.", code="UNAVAILABLE")
-        return (await channel.receive(event)).status.value
+            raise Refused(
+                f"The plugin {plugin_id} has no channel that runs.",
+                code="UNAVAILABLE",
+                retryable=True,
+            )
+        try:
+            return (await channel.receive(event)).status.value
+        except Failed as error:
+            raise Failed(
+                error.message, retryable=True, retry_after_ms=error.retry_after_ms
+            ) from error
 
     def set(self, plugin_id: str, account: str, *, state: str, detail: str) -> None:
         """Show how an account is; of a plugin without a channel there is nothing to show."""

@@ -36,6 +36,17 @@ async def test_it_is_somewhere_at_least(rig):
 
 
 @every()
+async def test_it_is_nowhere_that_its_service_does_not_know(kind, rig):
+    assert rig.channel.info.chat_types <= kind.claims.chat_types
+
+
+@every()
+async def test_it_looks_nothing_up_by_a_key_that_its_service_is_not_told(kind, rig):
+    info = rig.channel.info
+    assert kind.claims.keys or not (info.drops_repeats or info.can_look_up)
+
+
+@every()
 async def test_what_it_can_is_what_it_does(kind, rig):
     info = rig.channel.info
     assert info.can_edit == (OutgoingKind.EDIT in kind.sends)

@@ -166,7 +166,8 @@ async def test_who_only_looks_like_somebody_listed_is_not(kind, rig, sender):
 async def test_in_a_group_only_what_is_meant_for_us_is_heard(kind, rig):
     async with guarded(kind, rig, **OPEN_GROUP) as one:
         assert await rig.happen(said(kind, where=room())) is Answer.BUFFERED
-        heard = said(kind, where=room(), message_id="2", mentions_us=True)
+        text = kind.claims.calling("hello")
+        heard = said(kind, where=room(), message_id="2", text=text, mentions_us=True)
         assert await rig.happen(heard) is Answer.ACCEPTED
         (row,) = await one.waiting()
         assert row.provenance.authority is Authority.GUEST

@@ -59,12 +59,21 @@ def test_no_call_leaves_the_gateway_meanwhile(listening):
     assert not listening.requests
 
 
-@pytest.mark.parametrize("retryable", [True, False])
-def test_what_could_not_be_kept_is_not_confirmed(listening, retryable):
-    listening.inbox_error = PortError("unavailable", "the disk is full", retryable=retryable)
+@pytest.mark.parametrize(
+    ("code", "retryable"),
+    [("unavailable", True), ("unavailable", False), ("internal", False), ("refused", True)],
+)
+def test_what_could_not_be_kept_is_not_confirmed(listening, code, retryable):
+    listening.inbox_error = PortError(code, "the disk is full", retryable=retryable)
     assert post(listening).status == 500
     listening.inbox_error = None
     assert post(listening).status == 200
+
+
+def test_what_is_refused_for_good_need_not_come_again(listening):
+    listening.inbox_error = PortError("refused", "there is no such conversation")
+    assert post(listening).status == 400
+    assert listening.inbox == []
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "HEAD"])

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from carapace.app.plugin_doors import ChannelDoor, OwnConfig, PluginTurns
-from carapace.errors import Refused
+from carapace.errors import Failed, Refused
 from carapace.ids import AgentId
 from carapace.plugins.capabilities.agent import provenance_of
 from carapace.provenance import Authority
@@ -63,12 +63,26 @@ async def test_what_is_handed_in_goes_to_the_plugins_own_channel():
         door.set("parrot", "default", state="degraded", detail="slow")
         door.set("other", "default", state="degraded", detail="slow")
         assert account.trouble() == "slow"
-        with pytest.raises(Refused, match="no channel"):
+        with pytest.raises(Refused, match="no channel") as caught:
             await door.deliver("other", event())
+        assert caught.value.retryable
         door.remove("parrot")
         door.remove("parrot")
         with pytest.raises(Refused, match="no channel"):
             await door.deliver("parrot", event())
+
+
+@pytest.mark.parametrize("retryable", [None, False])
+async def test_what_was_not_written_down_is_to_be_handed_in_again(retryable):
+    door, intake = ChannelDoor(), RecordingIntake()
+    async with scripted_channel() as rig:
+        await rig.channel.open("default", rig.settings, intake)
+        door.add(rig.channel)
+        intake.failures.append(Failed("the disk is full", retryable=retryable))
+        with pytest.raises(Failed, match="disk") as caught:
+            await door.deliver("parrot", event())
+        assert caught.value.retryable
+        assert await door.deliver("parrot", event()) == "accepted"
 
 
 async def test_a_turn_of_a_plugin_is_its_own_and_may_do_little():

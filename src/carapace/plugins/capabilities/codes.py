@@ -76,6 +76,6 @@ def of_gateway_error(error: Refused | Failed) -> GuestError:
     return guest_error(
         code,
         error.message,
-        retryable=bool(error.retryable),
+        retryable=error.retryable,
         retry_after_ms=error.retry_after_ms,
     )

@@ -38,5 +38,8 @@ def test_what_a_service_raised_gets_a_code():
     assert of_gateway_error(Refused("no")).code == "refused"
     failed = of_gateway_error(Failed("later", retryable=True, retry_after_ms=9))
     assert (failed.code, failed.retryable, failed.retry_after_ms) == ("unavailable", True, 9)
+    assert of_gateway_error(Failed("the disk is full")).retryable
+    assert not of_gateway_error(Failed("who knows", retryable=False)).retryable
+    assert not of_gateway_error(Refused("no")).retryable
     own = guest_error(Code.QUOTA, "x")
     assert of_gateway_error(own) is own
