@@ -13,6 +13,7 @@ from pathlib import Path
 from carapace.app.chat_hooks import ChatHooks
 from carapace.app.chats import ChatsIn, open_chats
 from carapace.app.observing import Observing
+from carapace.channels.intake import KeepMedia
 from carapace.channels.types import ChatType, Conversation, InboundMessage, Sender
 from carapace.config.paths import PathFlags, resolve_paths
 from carapace.config.settings import Settings
@@ -53,7 +54,13 @@ class ChatRooms:
     stopped: list[SessionKey]
 
 
-async def open_chat_rooms(house: AgentHouse, clock: FakeClock, stack: AsyncExitStack) -> ChatRooms:
+async def open_chat_rooms(
+    house: AgentHouse,
+    clock: FakeClock,
+    stack: AsyncExitStack,
+    *,
+    keep_media: KeepMedia = lambda tx, media_id, owner: None,
+) -> ChatRooms:
     """Open them, and wait until the account runs."""
     stopped: list[SessionKey] = []
 
@@ -69,7 +76,7 @@ async def open_chat_rooms(house: AgentHouse, clock: FakeClock, stack: AsyncExitS
         lambda: _SETTINGS,
         agent_id=AgentId("main"),
         database=house.database,
-        keep_media=lambda tx, media_id, owner: None,
+        keep_media=keep_media,
         release_media=lambda tx, owner: None,
         hooks=ChatHooks(bus),
         stop_runs=stop_runs,

@@ -12,13 +12,14 @@ from typing import Any
 
 from carapace.config.settings.media import MediaSettings
 from carapace.media.store import MediaStore
+from carapace.store.ports import Database
 from carapace.store.sqlite import SqliteDatabase
 from carapace.telemetry.metrics import Metrics
 from support.clock import FakeClock
 from support.database import memory_database
 from support.egress import AuditTrail
 
-__all__ = ["PNG", "MediaHouse", "media_house", "png"]
+__all__ = ["PNG", "MediaHouse", "media_house", "media_store", "png"]
 
 
 def png(width: int = 3, height: int = 2, *, promised: tuple[int, int] | None = None) -> bytes:
@@ -88,3 +89,24 @@ async def media_house(folder: Path, **settings: Any) -> AsyncGenerator[MediaHous
             yield house
         finally:
             await house.store.aclose()
+
+
+@asynccontextmanager
+async def media_store(
+    folder: Path, database: Database, clock: FakeClock
+) -> AsyncGenerator[MediaStore]:
+    """A media store among other rooms, on their database."""
+    trail = AuditTrail(folder / "media-audit")
+    store = await MediaStore.open(
+        folder / "media",
+        database,
+        settings=MediaSettings(),
+        clock=clock,
+        audit=trail.audit,
+        metrics=Metrics("test", with_process=False),
+    )
+    try:
+        yield store
+    finally:
+        await store.aclose()
+        trail.audit.close()

@@ -18,7 +18,9 @@ from carapace.config.load import Overrides
 from carapace.config.paths import PathFlags, resolve_paths
 from carapace.config.schema import config_schema
 from carapace.config.service import ConfigService
+from carapace.errors import Refused
 from carapace.ids import ConnId
+from carapace.media.store import MediaStore
 from carapace.methods.context import Context, Services
 from carapace.methods.snapshot import AgentFacts, HealthCache, HealthFacts
 from carapace.protocol.connect import ClientInfo
@@ -30,10 +32,11 @@ from carapace.telemetry.ring import LogTail, Ring
 from support.agent_house import AgentHouse, agent_house
 from support.chat_rooms import ChatRooms, open_chat_rooms
 from support.clock import FakeClock
+from support.media import media_store
 from support.running_plugins import RunningPlugins
 from support.server import make_caller, own_entry
 
-__all__ = ["FakeCall", "MethodHouse", "method_house"]
+__all__ = ["FakeCall", "MethodHouse", "Shelf", "method_house"]
 
 
 @dataclass
@@ -55,6 +58,26 @@ class FakeCall:
         self.accepted.append(plain(payload))
 
 
+class Shelf:
+    """Files of a small internet, put into a real store as `MediaFetcher` does.
+
+    Attributes:
+        files: Contents by address; others are refused.
+        asked: Every address that was asked for.
+    """
+
+    def __init__(self, store: MediaStore) -> None:
+        self.store = store
+        self.files: dict[str, bytes] = {}
+        self.asked: list[str] = []
+
+    async def fetch(self, url: str) -> str:
+        self.asked.append(url)
+        if url not in self.files:
+            raise Refused("the file was not fetched from there: its address is not public")
+        return (await self.store.put_bytes(self.files[url])).id
+
+
 class OneModel:
     """A catalogue of one."""
 
@@ -74,6 +97,7 @@ class MethodHouse:
     degraded: dict[str, str]
     chats: ChatRooms
     plugins: RunningPlugins
+    shelf: Shelf
 
     async def call(self, method: str, params: Any = None, call: FakeCall | None = None) -> Any:
         """The answer as a client reads it; what the handler raises is raised."""
@@ -96,7 +120,9 @@ async def method_house(*scripts: Any, **options: Any) -> AsyncGenerator[MethodHo
         agent_house(*scripts, clock=clock, **options) as house,
         AsyncExitStack() as rooms,
     ):
-        chats = await open_chat_rooms(house, clock, rooms)
+        media = await rooms.enter_async_context(media_store(house.folder, house.database, clock))
+        chats = await open_chat_rooms(house, clock, rooms, keep_media=media.add_reference)
+        shelf = Shelf(media)
         paths = resolve_paths({}, PathFlags(state_dir=str(house.folder / "state")))
         paths.make_state_dir()
         config = ConfigService(paths, Overrides({}, {}, {}))
@@ -131,11 +157,12 @@ async def method_house(*scripts: Any, **options: Any) -> AsyncGenerator[MethodHo
             outbox=chats.parts.outbox,
             accounts=chats.parts.accounts,
             render=chats.parts.render,
+            fetch_file=shelf.fetch,
             plugins=plugins,
             publish=house.events.append,
             clock=clock,
         )
         try:
-            yield MethodHouse(house, services, clock, ring, tasks, degraded, chats, plugins)
+            yield MethodHouse(house, services, clock, ring, tasks, degraded, chats, plugins, shelf)
         finally:
             await tasks.close()

@@ -97,7 +97,7 @@ async def open_chats(
         settings: The settings as they are now.
         agent_id: Who answers.
         database: Keeps everything.
-        keep_media: Keeps what comes with messages.
+        keep_media: Keeps what comes with messages, and what goes out with them.
         release_media: Lets go of it with the message.
         hooks: Hears of messages.
         stop_runs: Ends the runs of a session.
@@ -110,7 +110,12 @@ async def open_chats(
     await access.load()
     access.apply(_access(now))
     inbox = Inbox(database, clock, metrics=observing.metrics, release_media=release_media)
-    outbox = Outbox(database, clock, ttl_s=now.messages.outbound.ttl_minutes * _MINUTE_S)
+    outbox = Outbox(
+        database,
+        clock,
+        ttl_s=now.messages.outbound.ttl_minutes * _MINUTE_S,
+        keep_media=keep_media,
+    )
     intake = IntakeService(
         gate=access,
         inbox=inbox,

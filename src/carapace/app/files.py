@@ -39,6 +39,7 @@ class Files:
     """Everything that has to do with files."""
 
     store: MediaStore
+    fetcher: MediaFetcher
     links: MediaLinks
     understanding: Understanding
     prepare: Preparing
@@ -48,6 +49,15 @@ class Files:
         self.store.apply(settings.media)
         self.links.apply(settings.media.links)
         self.understanding.apply(settings.tools.media, settings.tools.links)
+
+    async def fetch(self, url: str) -> str:
+        """Fetch a file from a public https address into the store; its id there.
+
+        Raises:
+            Refused: If a rule of `net` or of the store refuses it.
+            Failed: If the server does not give it.
+        """
+        return (await self.fetcher.fetch(url)).id
 
     async def link_to(self, media_id: str) -> str | None:
         """A temporary public address for a file; None if links are off or it is gone."""
@@ -121,14 +131,11 @@ async def open_files(
         except GatewayError:
             return False
 
+    fetcher = MediaFetcher(egress, store, clock=clock, audit=audit, metrics=metrics)
     return Files(
         store=store,
+        fetcher=fetcher,
         links=MediaLinks(database, settings=settings.media.links, clock=clock),
         understanding=understanding,
-        prepare=Preparing(
-            MediaFetcher(egress, store, clock=clock, audit=audit, metrics=metrics),
-            store,
-            understanding,
-            takes_images=takes_images,
-        ),
+        prepare=Preparing(fetcher, store, understanding, takes_images=takes_images),
     )

@@ -358,6 +358,7 @@ async def build(
         outbox=messages.outbox,
         accounts=messages.accounts,
         render=messages.render,
+        fetch_file=files.fetch,
         plugins=house_plugins,
         publish=late.publish,
         clock=clock,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -136,6 +136,7 @@ class Services:
     outbox: Outbox
     accounts: Accounts
     render: Callable[[str, Target], list[str]]
+    fetch_file: Callable[[str], Awaitable[str]]
     plugins: PluginHouse
     publish: Publish
     clock: Clock

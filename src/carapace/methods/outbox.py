@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
 from typing import Final
 
 from carapace.channels.outbox.types import OutboxQuery, OutboxRow, OutboxState
-from carapace.channels.types import DEFAULT_ACCOUNT, Outgoing, Target
-from carapace.errors import Refused
+from carapace.channels.types import DEFAULT_ACCOUNT, ChannelInfo, Outgoing, Target
+from carapace.errors import Failed, Refused
 from carapace.methods.context import Context
 from carapace.protocol.outbox import (
     OutboxAttempt,
@@ -29,6 +31,8 @@ __all__ = ["METHODS"]
 
 METHODS = Methods()
 _EXCERPT_CHARS: Final = 200
+_FETCH_TIMEOUT_S: Final = 180.0
+"""For all files of a message; each has a deadline of its own as well."""
 _DROPPED: Final = "dropped by an operator"
 
 
@@ -94,47 +98,79 @@ async def outbox_drop(ctx: Context, params: OutboxDrop) -> OutboxChanged:
 
 @METHODS.method("send", scope=Scope.WRITE)
 async def send(ctx: Context, params: SendParams) -> SendQueued:
-    """Put one message to a chat into the outbox, without the agent."""
+    """Put one message to a chat into the outbox, without the agent.
+
+    Files are fetched from public https addresses before anything is put; they go out with the
+    first part of the text.
+    """
     channel = _channel(ctx, params.channel)
-    if params.media_url or params.media_urls:
-        raise Refused(f"The channel {channel} takes no files; send a link in the text.")
-    if not params.message.strip():
+    urls = tuple(dict.fromkeys(one for one in (params.media_url, *params.media_urls) if one))
+    if urls and not channel.can_media:
+        raise Refused(f"The channel {channel.id} takes no files; send a link in the text.")
+    if not urls and not params.message.strip():
         raise Refused("message required: there is nothing to send")
     target = Target(
-        channel=channel, account=params.account_id or DEFAULT_ACCOUNT, conversation=params.to
+        channel=channel.id, account=params.account_id or DEFAULT_ACCOUNT, conversation=params.to
     )
-    if ctx.services.accounts.get(channel, target.account) is None:
+    if ctx.services.accounts.get(channel.id, target.account) is None:
         raise Refused(
-            f"The account {target.account} of {channel} does not run; see channels.status."
+            f"The account {target.account} of {channel.id} does not run; see channels.status."
         )
-    first = 0
-    texts = ctx.services.render(params.message, target)
-    for number, text in enumerate(texts, start=1):
-        key = f"send-{params.idempotency_key}/{number}"
-        outgoing = Outgoing(target=target, text=text, idempotency_key=key)
-        queued = await ctx.services.outbox.put(
-            outgoing, provenance=OWNER, group=f"send-{params.idempotency_key}"
-        )
-        first = first or queued.outbox_id
-    if not first:
+    texts = ctx.services.render(params.message, target) or ([""] if urls else [])
+    if not texts:
         raise Refused("message required: nothing of it is left to send")
+    first = await _put(ctx, target, texts, urls, params.idempotency_key)
     return SendQueued(
-        run_id=params.idempotency_key, message_id=str(first), channel=channel, queued=True
+        run_id=params.idempotency_key, message_id=str(first), channel=channel.id, queued=True
     )
 
 
-def _channel(ctx: Context, name: str | None) -> str:
+async def _put(
+    ctx: Context, target: Target, texts: Sequence[str], urls: Sequence[str], key: str
+) -> int:
+    """Put the parts of a message; the outbox's id of the first."""
+    outbox, group = ctx.services.outbox, f"send-{key}"
+    is_known = bool(urls) and await outbox.find(f"{group}/1") is not None
+    media = () if is_known else await _fetched(ctx, urls)
+    ids: list[int] = []
+    for number, text in enumerate(texts, start=1):
+        outgoing = Outgoing(
+            target=target,
+            text=text,
+            media=media if number == 1 else (),
+            idempotency_key=f"{group}/{number}",
+        )
+        queued = await outbox.put(outgoing, provenance=OWNER, group=group)
+        ids.append(queued.outbox_id)
+    return ids[0]
+
+
+async def _fetched(ctx: Context, urls: Sequence[str]) -> tuple[str, ...]:
+    """The files at these addresses, in the media store."""
+    try:
+        async with asyncio.timeout(_FETCH_TIMEOUT_S):
+            return tuple([await ctx.services.fetch_file(url) for url in urls])
+    except TimeoutError:
+        raise Failed(
+            f"The files were not fetched within {_FETCH_TIMEOUT_S:.0f} seconds, so nothing is "
+            "sent: send fewer or smaller ones, or try again later.",
+            retryable=True,
+        ) from None
+
+
+def _channel(ctx: Context, name: str | None) -> ChannelInfo:
     """The channel that is meant; without a name, the only one there is."""
-    known = [info.id for info in ctx.services.accounts.infos()]
+    infos = ctx.services.accounts.infos()
+    known = [info.id for info in infos]
     if name is None:
-        others = [one for one in known if one != "webchat"]
+        others = [info for info in infos if info.id != "webchat"]
         if len(others) == 1:
             return others[0]
         raise Refused(f"channel required: one of {', '.join(known)}")
     wanted = name.strip().lower()
-    for info in ctx.services.accounts.infos():
+    for info in infos:
         if wanted == info.id or wanted in info.aliases:
-            return info.id
+            return info
     raise Refused(f"unsupported channel: {wanted[:60]}; there is {', '.join(known)}")
 
 

@@ -139,6 +139,8 @@ class SendParams(_In, kw_only=True):
         idempotency_key: The same key again sends nothing more.
         channel: Which service.
         account_id: Which of our accounts there; the default one without.
+        media_url: A public https address of a file to send along; fetched before the answer.
+        media_urls: More of them.
         session_key: The conversation's session, if it should remember the message.
     """
 

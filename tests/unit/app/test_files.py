@@ -15,6 +15,7 @@ from carapace.config.settings import Settings
 from carapace.config.settings.media import LinkSettings, MediaSettings
 from carapace.config.settings.tools import ToolsSettings
 from carapace.config.settings.understanding import DocumentReading, MediaReading
+from carapace.errors import Refused
 from carapace.ids import AgentId
 from carapace.media.store import TooLarge
 from carapace.provenance import OWNER
@@ -37,6 +38,13 @@ async def test_links_are_given_only_if_there_is_an_address_for_them(tmp_path: Pa
         assert address is not None
         assert address.startswith("https://gateway.example/media/")
         assert await files.link_to("m-" + "0" * 32) is None
+
+
+async def test_a_file_to_send_is_fetched_from_public_addresses_only(tmp_path: Path):
+    async with AsyncExitStack() as stack:
+        files = (await built(tmp_path, stack)).files
+        with pytest.raises(Refused, match="not fetched"):
+            await files.fetch("https://127.0.0.1/a.png")
 
 
 async def test_the_store_follows_the_settings(tmp_path: Path):

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncGenerator
+from dataclasses import replace
+
 import pytest
 
+from carapace.channels.outbox.records import media_owner
+from carapace.channels.outbox.types import OutboxQuery
 from carapace.channels.types import Outgoing, Target
-from carapace.errors import Refused
+from carapace.errors import Failed, Refused
+from carapace.methods import outbox
 from carapace.provenance import OWNER
+from support.media import PNG, png
 from support.methods import MethodHouse, method_house
+from support.recording_channel import RECORDING_INFO, RecordingChannel
 
+A, B = "https://pictures.example/a.png", "https://pictures.example/b.png"
 TO = Target(channel="webhook", account="default", conversation="c1")
 
 
@@ -102,7 +112,8 @@ async def test_a_long_message_is_cut_for_its_channel():
         ({"accountId": "second"}, "second of webhook does not run"),
         ({"message": "  "}, "message required"),
         ({"message": "NO_REPLY"}, "nothing of it is left"),
-        ({"mediaUrl": "https://example.com/a.png"}, "takes no files"),
+        ({"mediaUrl": "http://127.0.0.1/a.png"}, "its address is not public"),
+        ({"message": "", "mediaUrl": ""}, "message required"),
     ],
 )
 async def test_what_cannot_be_sent_is_refused_with_the_reason(change: dict[str, str], says: str):
@@ -111,6 +122,92 @@ async def test_what_cannot_be_sent_is_refused_with_the_reason(change: dict[str, 
         with pytest.raises(Refused, match=says):
             await house.call("send", given)
         assert (await house.call("outbox.list"))["items"] == []
+
+
+@pytest.fixture
+async def house() -> AsyncGenerator[MethodHouse]:
+    """One with two pictures within reach."""
+    async with method_house() as made:
+        made.shelf.files |= {A: PNG, B: png(5, 5)}
+        yield made
+
+
+async def rows(house: MethodHouse) -> list[Outgoing]:
+    page = await house.services.outbox.page(OutboxQuery(limit=50))
+    return [row.outgoing for row in reversed(page.rows) if row.outgoing is not None]
+
+
+async def test_files_are_fetched_and_go_out_with_the_first_part_of_the_text(house: MethodHouse):
+    given = {"to": "c1", "message": "word " * 100, "mediaUrl": A, "mediaUrls": [B, A]}
+    await house.call("send", {**given, "idempotencyKey": "k"})
+    first, *others = await rows(house)
+    assert house.shelf.asked == [A, B]
+    kept = [await house.shelf.store.read(one, max_bytes=10_000) for one in first.media]
+    assert kept == [PNG, png(5, 5)]
+    assert first.text
+    assert others
+    assert all(one.media == () for one in others)
+
+
+@pytest.mark.parametrize("text", ["", "NO_REPLY"])
+async def test_a_file_needs_no_text(house: MethodHouse, text: str):
+    await house.call("send", {"to": "c1", "message": text, "idempotencyKey": "k", "mediaUrl": A})
+    [only] = await rows(house)
+    assert (only.text, len(only.media)) == ("", 1)
+
+
+async def test_the_same_key_again_fetches_and_sends_nothing_more(house: MethodHouse):
+    given = {"to": "c1", "message": "hi", "idempotencyKey": "k", "mediaUrl": A}
+    one, two = [await house.call("send", given) for _ in range(2)]
+    assert one == two
+    assert house.shelf.asked == [A]
+    assert len(await rows(house)) == 1
+
+
+async def test_nothing_is_put_if_one_file_cannot_be_had(house: MethodHouse):
+    given = {"to": "c1", "message": "hi", "idempotencyKey": "k", "mediaUrls": [A, "https://x/y"]}
+    with pytest.raises(Refused, match="not public"):
+        await house.call("send", given)
+    assert await rows(house) == []
+    house.shelf.files["https://x/y"] = PNG
+    await house.call("send", given)
+    assert len((await rows(house))[0].media) == 2
+
+
+async def test_a_file_is_kept_as_long_as_its_message_is_listed(house: MethodHouse):
+    given = {"to": "c1", "message": "hi", "idempotencyKey": "k", "mediaUrl": A}
+    sent = await house.call("send", given)
+    await house.clock.advance(3 * 3_600)
+    assert (await house.shelf.store.sweep()).items == 0
+    owner = media_owner(int(sent["messageId"]))
+    database = house.agent_house.database
+    assert await database.write(lambda tx: house.shelf.store.release(tx, owner)) == 1
+    await house.clock.advance(3 * 3_600)
+    assert (await house.shelf.store.sweep()).items == 1
+
+
+async def test_a_channel_that_takes_no_files_is_sent_none(house: MethodHouse):
+    mute = RecordingChannel(replace(RECORDING_INFO, id="mute", can_media=False))
+    house.services.accounts.add(mute)
+    given = {"to": "c1", "message": "hi", "idempotencyKey": "k", "channel": "mute", "mediaUrl": A}
+    with pytest.raises(Refused, match="mute takes no files; send a link"):
+        await house.call("send", given)
+    assert house.shelf.asked == []
+
+
+async def test_files_that_take_too_long_are_given_up(house: MethodHouse, monkeypatch):
+    monkeypatch.setattr(outbox, "_FETCH_TIMEOUT_S", 0.01)
+
+    async def never(url: str) -> str:
+        await asyncio.Event().wait()
+        return url
+
+    slow = replace(house, services=replace(house.services, fetch_file=never))
+    given = {"to": "c1", "message": "hi", "idempotencyKey": "k", "mediaUrl": A}
+    with pytest.raises(Failed, match="nothing is sent") as caught:
+        await slow.call("send", given)
+    assert caught.value.retryable
+    assert await rows(house) == []
 
 
 async def test_without_a_channel_name_there_must_be_just_one():

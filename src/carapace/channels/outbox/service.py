@@ -27,12 +27,14 @@ from carapace.errors import Failed, Refused
 from carapace.provenance import Provenance
 from carapace.store.ports import Database, Tx
 
-__all__ = ["DEFAULT_TTL_S", "Outbox", "OutboxDetail"]
+__all__ = ["DEFAULT_TTL_S", "KeepMedia", "Outbox", "OutboxDetail"]
 
 DEFAULT_TTL_S: Final = 3_600.0
 """How long a message may wait; an answer that is older would only confuse."""
 
 Wake = Callable[[tuple[AccountKey, ...]], None]
+KeepMedia = Callable[[Tx, str, str], object]
+"""Notes in the transaction that a file (media id) is needed by an owner; False if it is gone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,9 +52,18 @@ class Outbox:
         database: Where the rows are.
         clock: Dates them.
         ttl_s: How long a message may wait from now on, unless `put` says otherwise.
+        keep_media: Keeps the files of a message for as long as it is listed.
     """
 
-    def __init__(self, database: Database, clock: Clock, *, ttl_s: float = DEFAULT_TTL_S) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        *,
+        ttl_s: float = DEFAULT_TTL_S,
+        keep_media: KeepMedia | None = None,
+    ) -> None:
+        self._keep_media = keep_media
         self._database = database
         self._clock = clock
         self._ttl_s = ttl_s
@@ -90,6 +101,7 @@ class Outbox:
         The same idempotency key again changes nothing.
 
         Raises:
+            Refused: If a file of it is not there any more.
             Failed: If it could not be written. Call again with the same key.
         """
         now_ms = self._clock.now_ms()
@@ -105,6 +117,8 @@ class Outbox:
                 expires_at_ms=expires_at_ms,
                 group=group,
             )
+            if made is not None:
+                self._keep(tx, outgoing.media, made)
             found = made or records.find_key(tx, outgoing.idempotency_key)
             if found is None:  # pragma: no cover - the conflict above is in the same transaction
                 msg = "a key that was neither new nor there"
@@ -121,6 +135,21 @@ class Outbox:
             queued = await self._database.write(insert_outgoing)
         self.notify((outgoing.target.channel, outgoing.target.account))
         return queued
+
+    def _keep(self, tx: Tx, media: tuple[str, ...], outbox_id: int) -> None:
+        """Keep the files of a row; taking part in the transaction that makes it."""
+        if self._keep_media is None:
+            return
+        for media_id in media:
+            if self._keep_media(tx, media_id, records.media_owner(outbox_id)) is False:
+                raise Refused(
+                    "A file of the message is not there any more: send it again.",
+                    details={"mediaId": media_id},
+                )
+
+    async def find(self, idempotency_key: str) -> int | None:
+        """The message that was put with this key, if there is one."""
+        return await self._database.read(lambda tx: records.find_key(tx, idempotency_key))
 
     async def page(self, query: OutboxQuery) -> OutboxPage:
         """Rows, newest first."""

@@ -55,6 +55,25 @@ async def take(database: Database, now_ms: int) -> OutboxRow:
     return taken.rows[0]
 
 
+async def test_a_file_that_is_gone_leaves_no_row(database: Database):
+    kept: list[tuple[str, str]] = []
+
+    def keep(_tx: Tx, media_id: str, owner: str) -> bool:
+        kept.append((media_id, owner))
+        return media_id != "m-gone"
+
+    outbox = Outbox(database, FakeClock(), keep_media=keep)
+    with pytest.raises(Refused, match="not there any more"):
+        await outbox.put(outgoing("k", media=("m-gone",)), provenance=OWNER)
+    assert await outbox.find("k") is None
+    kept.clear()
+    first = await outbox.put(outgoing("k", media=("m-1", "m-2")), provenance=OWNER)
+    again = await outbox.put(outgoing("k", media=("m-1", "m-2")), provenance=OWNER)
+    owner = records.media_owner(first.outbox_id)
+    assert kept == [("m-1", owner), ("m-2", owner)]
+    assert first.outbox_id == again.outbox_id == await outbox.find("k")
+
+
 async def put(outbox: Outbox, key: str = "k", **more: Any) -> int:
     return (await outbox.put(outgoing(key), provenance=OWNER, **more)).outbox_id
 
