@@ -53,6 +53,8 @@ _SUMMARY_HEAD: Final = "Summary of the earlier part of this conversation:\n\n"
 
 
 MAX_SESSIONS: Final = 64
+MAX_KEPT_BYTES: Final = 12 * 1024 * 1024
+_MESSAGE_BYTES: Final = 2_000  # what the objects of a message take beside its text
 
 
 class HistoryMessage:
@@ -62,14 +64,16 @@ class HistoryMessage:
         stored: As it was written down; it never changes.
         owner: The run it belongs to, or empty.
         is_question: Whether it is what a run was asked.
+        size_bytes: About what it takes in memory.
         model: As a model takes it; None if it says nothing, or is a tool's result.
         tool_result: The tool's answer, if it is one.
     """
 
-    __slots__ = ("is_question", "model", "owner", "stored", "tool_result")
+    __slots__ = ("is_question", "model", "owner", "size_bytes", "stored", "tool_result")
 
-    def __init__(self, stored: StoredMessage) -> None:
+    def __init__(self, stored: StoredMessage, *, body_bytes: int = 0) -> None:
         self.stored = stored
+        self.size_bytes = _MESSAGE_BYTES + 3 * body_bytes  # stored, for the model, for its wire
         self.owner, _, mark = stored.message_id.rpartition("/")
         self.is_question = f"/{mark}" in _MARKS
         self.model: ModelMessage | None = None
@@ -93,11 +97,17 @@ class DecodedHistory:
 
     Args:
         max_sessions: The session that was silent longest is let go beyond this.
+        max_bytes: Likewise, of all messages together; the session that spoke last stays.
     """
 
-    def __init__(self, *, max_sessions: int = MAX_SESSIONS) -> None:
+    def __init__(
+        self, *, max_sessions: int = MAX_SESSIONS, max_bytes: int = MAX_KEPT_BYTES
+    ) -> None:
         self._max_sessions = max_sessions
+        self._max_bytes = max_bytes
         self._known: OrderedDict[str, tuple[str, dict[str, HistoryMessage]]] = OrderedDict()
+        self._sizes: dict[str, int] = {}
+        self._size_bytes = 0
 
     def known(self, key: str, session_id: str) -> Mapping[str, HistoryMessage]:
         """What is here of a transcript, by message id. Replaced as a whole, never changed."""
@@ -125,17 +135,25 @@ class DecodedHistory:
             message_id = row["message_id"]
             found = known.get(message_id)
             if found is None:
-                found = HistoryMessage(StoredMessage.decode(message_id, row["body"]))
+                body = row["body"]
+                stored = StoredMessage.decode(message_id, body)
+                found = HistoryMessage(stored, body_bytes=len(body))
             now[message_id] = found
+        self.forget(key)
         self._known[key] = (session_id, now)
-        self._known.move_to_end(key)
-        while len(self._known) > self._max_sessions:
-            self._known.popitem(last=False)
+        self._sizes[key] = sum(message.size_bytes for message in now.values())
+        self._size_bytes += self._sizes[key]
+        while len(self._known) > 1 and self._is_too_much():
+            self.forget(next(iter(self._known)))
         return list(now.values())
 
     def forget(self, key: str) -> None:
         """Let the messages of a session go: it was reset, deleted or compacted."""
         self._known.pop(key, None)
+        self._size_bytes -= self._sizes.pop(key, 0)
+
+    def _is_too_much(self) -> bool:
+        return len(self._known) > self._max_sessions or self._size_bytes > self._max_bytes
 
 
 def user_message_id(run_id: str, *, as_chat: bool, source: RunSource) -> str:

@@ -161,6 +161,21 @@ def test_a_message_is_decoded_once_until_its_session_is_forgotten_or_new():
     assert list(decoded.known("b", "s")) == ["1/user"]
 
 
+def test_all_sessions_together_keep_no_more_than_fits_and_the_last_one_always():
+    decoded = DecodedHistory(max_bytes=20_000)
+    for name in ("a", "b", "c"):
+        decoded.messages(name, "s", [row(user("1", "x" * 1_000)), row(said("1"))])
+    assert [name for name in "abc" if decoded.known(name, "s")] == ["b", "c"]
+    for _ in range(5):  # the same again is not counted again
+        decoded.messages("c", "s", [row(user("1", "x" * 1_000)), row(said("1"))])
+    assert decoded.known("b", "s")
+    decoded.messages("big", "s", [row(user("1", "x" * 30_000))])
+    assert [name for name in ("b", "c", "big") if decoded.known(name, "s")] == ["big"]
+    decoded.messages("a", "s", [row(user("1"))])
+    assert not decoded.known("big", "s")
+    assert decoded.known("a", "s")
+
+
 def test_rows_of_known_messages_need_no_body_even_if_the_session_is_forgotten_meanwhile():
     decoded = DecodedHistory()
     first = decoded.messages("k", "s", [row(user("1"))])
