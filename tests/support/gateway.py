@@ -192,10 +192,10 @@ async def restart(old: Started) -> Started:
 
 @asynccontextmanager
 async def running_gateway(
-    home: Path, config: dict[str, Any], *arguments: str
+    home: Path, config: dict[str, Any], *arguments: str, port: int = 0
 ) -> AsyncGenerator[Started]:
-    """A gateway that is ended with the block."""
-    started = await start_gateway(home, config, *arguments)
+    """A gateway that is ended with the block; port 0 takes a free one."""
+    started = await start_gateway(home, config, *arguments, port=port)
     try:
         yield started
     finally:

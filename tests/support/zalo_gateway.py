@@ -56,9 +56,11 @@ def config_for(model_port: int, zalo: Any, **more: Any) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def zalo_gateway(home: Path, config: dict[str, Any]) -> AsyncGenerator[Started]:
+async def zalo_gateway(
+    home: Path, config: dict[str, Any], *, port: int = 0
+) -> AsyncGenerator[Started]:
     """It runs, and the plugin is installed and agreed to."""
-    async with running_gateway(home, config) as gateway:
+    async with running_gateway(home, config, port=port) as gateway:
         async with admin(gateway) as connection:
             params = {"source": str(built_zalo()), "accept": True}
             await ok(connection, "plugins.install", params)

@@ -19,7 +19,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 from urllib.parse import parse_qsl, urlsplit
 
-__all__ = ["BOT_ID", "BOT_NAME", "PNG", "Call", "Scripted", "ZaloServer"]
+__all__ = ["BOT_ID", "BOT_NAME", "PNG", "Call", "Fetched", "Scripted", "ZaloServer", "fetched"]
 
 BOT_ID = "1459232241454765289"
 BOT_NAME = "bot.carapace"
@@ -62,6 +62,27 @@ class Scripted:
         )
 
 
+@dataclass(frozen=True)
+class Fetched:
+    """What came back for an address."""
+
+    status: int
+    content_type: str
+    body: bytes
+
+
+def fetched(url: str) -> Fetched:
+    """A file, as anybody fetches it."""
+    parts = urlsplit(url)
+    line = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=10)
+    try:
+        line.request("GET", parts.path)
+        response = line.getresponse()
+        return Fetched(response.status, response.headers.get("Content-Type", ""), response.read())
+    finally:
+        line.close()
+
+
 class ZaloServer:
     """One bot with its chats; `with ZaloServer() as zalo`.
 
@@ -70,6 +91,8 @@ class ZaloServer:
         shown: What people see of it, by message id.
         fetches: Paths of photos that somebody fetched from here.
         webhook: Its address and its secret, if one is set.
+        fetch_times: How often each photo that a bot sends is fetched, as Zalo does more than once.
+        photos: What came of that.
     """
 
     def __init__(self, token: str = TOKEN) -> None:
@@ -78,6 +101,8 @@ class ZaloServer:
         self.shown: dict[str, Call] = {}
         self.fetches: list[str] = []
         self.webhook: tuple[str, str] | None = None
+        self.fetch_times = 0
+        self.photos: list[Fetched] = []
         self._changed = threading.Condition()
         self._updates: deque[dict[str, Any]] = deque()
         self._scripts: dict[str, deque[Scripted]] = {}
@@ -228,6 +253,8 @@ class ZaloServer:
         return self._send(fields, "text")
 
     def _do_sendPhoto(self, fields: Mapping[str, Any]) -> Scripted:  # noqa: N802 - Zalo's name
+        for _ in range(self.fetch_times):
+            self.photos.append(fetched(str(fields.get("photo"))))
         return self._send(fields, "photo")
 
     def _send(self, fields: Mapping[str, Any], name: str) -> Scripted:
