@@ -38,6 +38,7 @@ from carapace.plugins.sdk.wit.syntax import parse
 from support.contract_worker import command
 from support.packages import KEY, package_house
 from support.plugin_house import HouseUnderTest
+from support.plugin_packages import packed
 
 pytestmark = [
     pytest.mark.slow,
@@ -45,6 +46,7 @@ pytestmark = [
     pytest.mark.skipif(sys.platform == "win32", reason="workers speak over Unix sockets"),
 ]
 
+OURS = Path(__file__).parents[2] / "plugins"
 RELEASED = (Path(__file__).parents[2] / "wit" / "released" / "1.0.wit").read_text("utf-8")
 NEXT = (
     RELEASED.replace("package carapace:plugin@1.0.0;", "package carapace:plugin@1.1.0;")
@@ -212,6 +214,23 @@ async def test_a_plugin_of_every_role_goes_on_over_upgrades_of_the_gateway(
         assert set(found.values()) == {None}, (str(spoken), found)
         compiled |= set((tmp_path / "gateway" / "compiled").iterdir())
     assert len(compiled) == 1, "it is compiled once"
+
+
+@pytest.mark.parametrize("language", ["c", "js", "python"])
+async def test_a_plugin_in_every_language_goes_on_over_an_upgrade_of_the_gateway(
+    tmp_path: Path, author: Author, language: str
+):
+    packed(OURS / f"hello-{language}", tmp_path)
+    project = open_project(tmp_path / f"hello-{language}-as-it-is")
+    component = project.wasm.read_bytes()
+    assert b"carapace:plugin/tool@1.0.0" in component
+    assert b"@1.1.0" not in component
+    for spoken, contract in ((THIS, RELEASED), (NEXT_MINOR, NEXT)):
+        author.use(contract)
+        async with host_of(spoken, tmp_path / "gateway") as host:
+            found = await troubles(project, host)
+        assert found.keys() > {"manifest", "tool"}
+        assert set(found.values()) == {None}, (str(spoken), found)
 
 
 async def test_a_plugin_of_the_next_version_uses_what_is_new_where_it_is_spoken(
