@@ -39,11 +39,11 @@ from carapace_zalo.sending import (  # isort: skip
 )
 from carapace_zalo.webhook import SECRET_HEADER, Post  # isort: skip
 
-__all__ = ["ZaloUnderTest"]
+__all__ = ["ABOUT", "ZaloUnderTest"]
 
 _URL = "https://gateway.example/plugins/zalo/webhook"
 _CREDENTIALS = frozenset({"botToken", "webhookSecret"})
-_ABOUT: dict[str, Any] = {
+ABOUT: dict[str, Any] = {
     "id": "zalo",
     "label": "Zalo",
     "aliases": ["zl"],
@@ -121,7 +121,7 @@ class _Rig:
         self._statuses: list[str] = []
         self._keys: dict[str, str] = {}
         scripts: dict[str, Callable[..., Any]] = {
-            "describe": lambda: _ABOUT,
+            "describe": lambda: ABOUT,
             "start": self._start,
             "stop": lambda account: self._guest(lambda one: one.stop(account)),
             "typing": self._typing,
