@@ -55,6 +55,7 @@ async def one_life(
         await in_parallel(kill(), *(one.chat(connection) for one, connection in pairs))
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 @pytest.mark.timeout(240)
 async def test_fifty_kills_lose_nothing_and_stick_nowhere(tmp_path: Path):

@@ -144,7 +144,8 @@ def test_no_module_goes_out_without_being_in_the_table():
     listed = {entry.module for entry in ENTRIES if entry.module is not None}
     found = makers()
     assert found["EgressCaller"] == listed
-    assert found["way out"] - {"net/client.py"} <= listed
+    ways = {way for entry in ENTRIES for way in entry.ways}
+    assert found["way out"] - {"net/client.py"} <= listed | ways
 
 
 NASTY = st.text(alphabet="abx017f.:@/\\[]%#?- _\t\n\u3002\uff0e\u2460;,&=+*~", max_size=40)

@@ -66,6 +66,7 @@ SOCKETS = {
     "server/bind.py": "looks which addresses it can listen on",
     "app/source.py": "reads the name of this machine",
     "cli/port_owner.py": "asks whether somebody listens on the gateway's own port",
+    "plugins/host/worker.py": "makes the pair of sockets to a worker; connects to nothing",
     "cli/websocket.py": "a command speaks to its own gateway, which the operator named",
 }
 OPENING = {"cli/websocket.py": "as above"}

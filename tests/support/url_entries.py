@@ -31,8 +31,16 @@ from carapace.channels.types import Outgoing, Target
 from carapace.config.settings.understanding import LinkReading
 from carapace.errors import GatewayError
 from carapace.media.fetch import MediaFetcher
+from carapace.net.allow import AllowRule, HostPattern
 from carapace.net.policy import EgressCaller
+from carapace.net.url import InvalidUrl, as_http_url, parse_url
 from carapace.net.websocket import HandshakeFailed
+from carapace.plugins.capabilities.outbound.requester import Requester
+from carapace.plugins.capabilities.outbound.rules import OutboundRules
+from carapace.plugins.capabilities.secrets import PluginSecrets
+from carapace.plugins.capabilities.websocket import WebSocketCapability
+from carapace.plugins.package.sources import Sources, parse_source
+from support.capabilities import HeldSecrets, RecordingEvents, request
 from support.clock import FakeClock
 from support.media import media_house
 from support.public_web import PublicWeb
@@ -57,6 +65,7 @@ class UrlEntry:
         drive: Gives a function that hands a URL to the entry as its real callers do.
         takes_http: Whether it opens clear-text addresses of public hosts.
         takes_links: Whether a text without a scheme is a link on a page to it.
+        ways: Further files that it goes out through.
     """
 
     name: str
@@ -64,6 +73,7 @@ class UrlEntry:
     drive: Drive
     takes_http: bool = False
     takes_links: bool = False
+    ways: frozenset[str] = frozenset()
 
 
 @asynccontextmanager
@@ -199,6 +209,58 @@ async def _index_file(internet: PublicWeb, folder: Path) -> AsyncGenerator[Open]
     yield fill
 
 
+def _widest(url: str) -> OutboundRules:
+    """Rules of a plugin whose manifest names just the host of that URL, as far as it has one."""
+    try:
+        endpoint = parse_url(as_http_url(url))
+    except InvalidUrl:
+        return OutboundRules(plugin_id="x", manifest=())
+    rule = AllowRule(endpoint.scheme, HostPattern(endpoint.host), endpoint.port)
+    return OutboundRules(plugin_id="x", manifest=(rule,))
+
+
+@asynccontextmanager
+async def _plugin_http(internet: PublicWeb, folder: Path) -> AsyncGenerator[Open]:
+    async def fetch(url: str) -> None:
+        requester = Requester(_widest(url), _no_secrets(), internet.egress, media=None)
+        try:
+            await requester.send(request(url))
+        finally:
+            await requester.aclose()
+
+    yield fetch
+
+
+@asynccontextmanager
+async def _plugin_websocket(internet: PublicWeb, folder: Path) -> AsyncGenerator[Open]:
+    async def connect(url: str) -> None:
+        events = RecordingEvents()
+        sockets = WebSocketCapability(
+            _widest(url), _no_secrets(), internet.egress, clock=FakeClock(), events=events
+        )
+        try:
+            await sockets.call("open", ["s", url, [], []])
+            await events.count(1)
+        finally:
+            await sockets.aclose()
+
+    yield connect
+
+
+@asynccontextmanager
+async def _plugin_package(internet: PublicWeb, folder: Path) -> AsyncGenerator[Open]:
+    sources = Sources(internet.egress, lambda: None)
+
+    async def fetch(url: str) -> None:
+        await sources.fetch(parse_source(url))
+
+    yield fetch
+
+
+def _no_secrets() -> PluginSecrets:
+    return PluginSecrets(frozenset(), HeldSecrets())
+
+
 ENTRIES = (
     UrlEntry("net.http", None, _http, takes_http=True),
     UrlEntry("net.websocket", None, _websocket, takes_http=True),
@@ -206,6 +268,21 @@ ENTRIES = (
     UrlEntry("links", "agent/understanding/links.py", _links, takes_http=True),
     UrlEntry("webhook", "channels/builtin/webhook.py", _webhook),
     UrlEntry("provider", "agent/providers/egress.py", _provider),
+    UrlEntry(
+        "plugin.http",
+        "plugins/capabilities/outbound/rules.py",
+        _plugin_http,
+        takes_http=True,
+        ways=frozenset({"plugins/capabilities/outbound/requester.py"}),
+    ),
+    UrlEntry(
+        "plugin.websocket",
+        "plugins/capabilities/outbound/rules.py",
+        _plugin_websocket,
+        takes_http=True,
+        ways=frozenset({"plugins/capabilities/websocket.py"}),
+    ),
+    UrlEntry("plugin.package", "plugins/package/sources.py", _plugin_package),
     UrlEntry("weights.url", "agent/weights/pull.py", _model_url),
     UrlEntry("weights.hub", "agent/weights/sources.py", _hub),
     UrlEntry("weights.index", "agent/weights/sources.py", _index_file, takes_links=True),

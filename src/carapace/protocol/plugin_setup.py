@@ -24,8 +24,8 @@ __all__ = [
     "SetupWanted",
 ]
 
-_Id = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{1,31}\Z")]
-_Account = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.@-]{0,127}\Z")]
+_Id = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{1,31}$(?!\n)")]
+_Account = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.@-]{0,127}$(?!\n)")]
 _Text = Annotated[str, Meta(max_length=1_024)]
 
 

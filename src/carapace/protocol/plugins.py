@@ -19,9 +19,9 @@ __all__ = [
     "PluginUpgrade",
 ]
 
-_Id = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{1,31}\Z")]
+_Id = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{1,31}$(?!\n)")]
 _Source = Annotated[str, Meta(min_length=1, max_length=4096)]
-_Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
+_Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$(?!\n)")]
 _Version = Annotated[str, Meta(min_length=1, max_length=64)]
 
 

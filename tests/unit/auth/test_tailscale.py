@@ -16,6 +16,7 @@ from carapace.auth.tailscale import TailscaleWhois, verified_login
 from carapace.net.unix import unix_client
 from support.auth import REMOTE
 from support.clock import FakeClock
+from support.tcp_peer import tcp_peer
 
 PHONE, TAGGED, DOWN, ODD, EMPTY = (f"100.64.0.{n}" for n in range(1, 6))
 
@@ -35,7 +36,7 @@ class Daemon:
                 )
                 await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):
-            writer.close()
+            return
 
     def answer(self, head: str) -> tuple[int, str]:
         target = head.split(" ")[1]
@@ -65,14 +66,12 @@ def _who(login: str, tags: list[str] | None = None) -> str:
 @asynccontextmanager
 async def _daemon(folder: Path) -> AsyncGenerator[tuple[Daemon, TailscaleWhois, FakeClock]]:
     daemon, clock, path = Daemon(), FakeClock(), str(folder / "tailscaled.sock")
-    server = await asyncio.start_unix_server(daemon.serve, path)
     whois = TailscaleWhois(lambda: unix_client(path), clock=clock)
-    try:
-        yield daemon, whois, clock
-    finally:
-        await whois.aclose()
-        server.close()
-        await server.wait_closed()
+    async with tcp_peer(daemon.serve, path=path):
+        try:
+            yield daemon, whois, clock
+        finally:
+            await whois.aclose()
 
 
 async def test_the_daemon_names_the_owner(tmp_path: Path):

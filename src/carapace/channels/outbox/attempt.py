@@ -217,6 +217,8 @@ async def within(
             left to itself.
     """
     task = tasks.start(_caught(work), name=name)
+    # A task that is cancelled before its first step never begins `work`.
+    task.add_done_callback(lambda _: work.close())
     try:
         done, _ = await asyncio.wait({task}, timeout=timeout_s)
         if not done:

@@ -40,7 +40,7 @@ TableMode = Literal["off", "bullets", "code", "block"]
 SenderEntry = str | int
 """A sender's id as its service writes it; some files of the Node gateway have numbers here."""
 
-_ChannelId = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9-]{1,31}\Z")]
+_ChannelId = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9-]{1,31}$(?!\n)")]
 _Megabytes = Annotated[float, msgspec.Meta(gt=0)]
 
 

@@ -10,10 +10,10 @@ from carapace.config.settings.setting import Name, Section, setting
 
 __all__ = ["PluginEntry", "PluginsSettings"]
 
-_PublisherKey = Annotated[str, msgspec.Meta(pattern=r"^ed25519:[A-Za-z0-9_-]{43}\Z")]
-_HttpsUrl = Annotated[str, msgspec.Meta(pattern=r"^https://[^\s]+\Z", max_length=2048)]
+_PublisherKey = Annotated[str, msgspec.Meta(pattern=r"^ed25519:[A-Za-z0-9_-]{43}$(?!\n)")]
+_HttpsUrl = Annotated[str, msgspec.Meta(pattern=r"^https://[^\s]+$(?!\n)", max_length=2048)]
 _Rule = Annotated[str, msgspec.Meta(min_length=1, max_length=2048)]
-_Path = Annotated[str, msgspec.Meta(pattern=r"^/[^\s?#]*\Z", max_length=256)]
+_Path = Annotated[str, msgspec.Meta(pattern=r"^/[^\s?#]*$(?!\n)", max_length=256)]
 
 
 class PluginEntry(Section, frozen=True):

@@ -73,7 +73,7 @@ def parse_source(text: str) -> Source:
     Raises:
         PluginRefused: If it is none of these.
     """
-    if text.startswith("https://"):
+    if text[:8].lower() == "https://":
         return WebAddress(text)
     if text.startswith("/") and "\x00" not in text:
         return LocalPath(Path(text))
