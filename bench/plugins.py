@@ -213,7 +213,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="carapace-bench-") as name:
         text = asyncio.run(report(Path(name)))
-    print(text)
+    print(text, end="")
     if arguments.write is not None:
         arguments.write.write_text(text)
 
