@@ -49,6 +49,10 @@ tests:
 test *args:
     python -m pytest --cov --cov-report=term:skip-covered {{ args }}
 
+# The tests that draw their examples (hypothesis): many more of them, and others every time.
+explore *args:
+    HYPOTHESIS_PROFILE=explore python -m pytest -n 2 --dist worksteal -m hypothesis {{ args }}
+
 # Make the lock files anew; the cooldown keeps out releases younger than three days.
 lock:
     uv pip compile -q --universal --generate-hashes --no-header --no-annotate --python-version 3.11 --exclude-newer "$(date -u -d '3 days ago' +%FT%TZ)" pyproject.toml requirements/run.in --extra local --extra media --extra openai --extra plugins --extra speed -o requirements/run.lock

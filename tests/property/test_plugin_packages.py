@@ -91,6 +91,18 @@ def test_a_broken_archive_is_refused_or_still_the_same(data: st.DataObject):
         assert unpack(bytes(packed)) == contents()
 
 
+def test_no_single_byte_makes_another_package_of_it():
+    packed = pack(contents())
+    taken = 0
+    for place in range(len(packed)):
+        for value in (0, 1, 0x7F, 0xFF, packed[place] + 1 & 0xFF, packed[place] ^ 0x80):
+            broken = packed[:place] + bytes([value]) + packed[place + 1 :]
+            with suppress(PluginRefused):
+                assert unpack(broken) == contents(), (place, value)
+                taken += 1
+    assert taken  # a date, for one, is of no consequence
+
+
 @given(st.binary(max_size=200), st.binary(max_size=200), st.none() | st.binary(max_size=50))
 def test_what_is_packed_is_unpacked(manifest: bytes, wasm: bytes, signature: bytes | None):
     given_contents = Contents(manifest, wasm, signature)

@@ -78,6 +78,7 @@ def unpack(data: bytes) -> Contents:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             infos = archive.infolist()
+            _check_count(data, infos)
             _check_names([info.filename for info in infos])
             files = {info.filename: _read(archive, info) for info in infos}
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, OSError) as error:
@@ -101,6 +102,17 @@ def _check_frame(data: bytes) -> None:
     )
     if count > len(_CAPS) or size > _MAX_DIRECTORY_BYTES or start + size + _END_BYTES != len(data):
         raise _refused("its list of files is not that of a package")
+
+
+def _check_count(data: bytes, infos: list[zipfile.ZipInfo]) -> None:
+    """As many files as the end of the list says.
+
+    The library does not look at that number. A length that is wrong makes one entry swallow the
+    next as its comment, and a package would lose its signature without a word.
+    """
+    count = int.from_bytes(data[-_END_BYTES:][10:12], "little")
+    if count != len(infos):
+        raise _refused(f"its list says {count} files and names {len(infos)}")
 
 
 def _check_names(names: list[str]) -> None:
