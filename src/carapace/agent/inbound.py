@@ -26,8 +26,9 @@ from carapace.agent.understanding.prepare import PreparedInput
 from carapace.channels.commands import parse_command
 from carapace.channels.envelope import body_of, envelope
 from carapace.channels.inbox import records as inbox_records
+from carapace.channels.inbox.batch import Batch
 from carapace.channels.inbox.records import InboxRow
-from carapace.channels.inbox.service import Batch, Inbox
+from carapace.channels.inbox.service import Inbox
 from carapace.channels.routing import reply_route_of, route_of
 from carapace.channels.types import InboundMessage, ReplyRoute
 from carapace.clock import Clock

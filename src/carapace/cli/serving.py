@@ -11,6 +11,7 @@ import asyncio
 import gc
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
@@ -26,6 +27,9 @@ RunGateway = Callable[[OnReady, asyncio.Event], Coroutine[Any, Any, None]]
 """Runs until the event is set and everything has stopped; leaves signals alone."""
 
 _STOP_S: Final = 15.0
+# While a thread of the database is at work the loop has to ask for the interpreter, and waits up
+# to so long for the answer; Python's 5 ms is most of what a message costs altogether (ADR 0441).
+_SWITCH_INTERVAL_S: Final = 0.0005
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -55,6 +59,7 @@ def run_in_foreground(run: RunGateway, on_ready: OnReady) -> None:
             for number in _SIGNALS:
                 loop.remove_signal_handler(number)
 
+    sys.setswitchinterval(_SWITCH_INTERVAL_S)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(serve())
 

@@ -7,6 +7,7 @@ import builtins
 import gc
 import os
 import signal
+import sys
 
 import pytest
 
@@ -57,6 +58,21 @@ def test_the_garbage_collector_leaves_alone_what_a_ready_gateway_consists_of():
     finally:
         gc.unfreeze()
     assert frozen[0] > 1_000
+
+
+def test_the_loop_need_not_wait_long_for_a_thread_of_the_database():
+    before = sys.getswitchinterval()
+    seen: list[float] = []
+
+    def on_ready(ready: dict) -> None:
+        seen.append(sys.getswitchinterval())
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    try:
+        run_in_foreground(Gateway(), on_ready)
+    finally:
+        sys.setswitchinterval(before)
+    assert seen == [pytest.approx(0.0005)]
 
 
 def test_a_second_signal_ends_at_once(monkeypatch: pytest.MonkeyPatch):

@@ -9,17 +9,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import reduce
 from typing import Final
 
 from carapace.channels.inbox import pending, records
-from carapace.channels.inbox.pending import PendingContext
+from carapace.channels.inbox.batch import Batch, FreshBatches
 from carapace.channels.inbox.records import InboxQuery, InboxRow, InboxState, NewRow
 from carapace.channels.inbox.waiting import DueLane, WaitingLanes
 from carapace.clock import Clock
 from carapace.errors import GatewayError, Refused
-from carapace.provenance import Provenance
 from carapace.store.ports import Database, Tx
 from carapace.tasks import Tasks
 from carapace.telemetry.log import get_logger
@@ -30,7 +27,6 @@ __all__ = [
     "KEEP_ROWS_MS",
     "MAX_WAITING",
     "MAX_WAITING_PER_LANE",
-    "Batch",
     "Inbox",
     "ReleaseMedia",
 ]
@@ -48,42 +44,6 @@ _log = get_logger(__name__)
 
 ReleaseMedia = Callable[[Tx, str], object]
 """Lets go, in the transaction, of all files that an owner (text) needed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Rows of one lane that are answered together, at least one; the lane is held meanwhile.
-
-    Attributes:
-        rows: In order.
-        context: What the conversation said before without meaning us.
-    """
-
-    rows: tuple[InboxRow, ...]
-    context: PendingContext | None = None
-
-    @property
-    def head(self) -> InboxRow:
-        """The first row; it gives the run its name."""
-        return self.rows[0]
-
-    @property
-    def inbox_ids(self) -> tuple[int, ...]:
-        """The rows' ids."""
-        return tuple(row.inbox_id for row in self.rows)
-
-    @property
-    def run_id(self) -> str:
-        """The same for every attempt at these rows; a replay by hand is another run."""
-        head = self.head
-        again = f"-r{head.replays}" if head.replays else ""
-        return head.run_id or f"inbox-{head.inbox_id}{again}"
-
-    @property
-    def provenance(self) -> Provenance:
-        """What all of its words together may cause: the least of them, context too (row E13)."""
-        joined = reduce(Provenance.joined, (row.provenance for row in self.rows))
-        return joined if self.context is None else joined.shrunk(self.context.authority)
 
 
 class Inbox:
@@ -120,6 +80,7 @@ class Inbox:
         self._woken = asyncio.Event()
         self._is_stale = False
         self._while_loading: list[tuple[str, str]] | None = None
+        self._fresh = FreshBatches()
 
     @property
     def waiting(self) -> int:
@@ -141,6 +102,7 @@ class Inbox:
             self._while_loading = None
         now_s, now_ms = self._clock.monotonic(), self._clock.now_ms()
         self._is_stale = False
+        self._fresh.clear()
         self._lanes.load(
             (one.lane, one.waiting, now_s + _until(one.due_at_ms - now_ms)) for one in found
         )
@@ -189,22 +151,29 @@ class Inbox:
             Failed: If it could not be written down.
         """
         self.check_room(new.lane)
+        is_next = wait_s <= 0 and not self.has_waiting(new.lane)
 
-        def work(tx: Tx) -> int | None:
+        def work(tx: Tx) -> tuple[int, Batch | None] | None:
             inbox_id = records.insert(tx, new)
-            if inbox_id is not None and also is not None:
+            if inbox_id is None:
+                return None
+            if also is not None:
                 also(tx, inbox_id)
-            return inbox_id
+            return inbox_id, _read(tx, new.lane) if is_next else None
 
         try:
-            inbox_id = await self._database.write(work)
+            found = await self._database.write(work)
         except BaseException:
             # It may be on disk all the same.
             self._is_stale = True
             self._woken.set()
             raise
-        if inbox_id is not None:
-            self._add(new.lane, new.message.sender.id, wait_s)
+        if found is None:
+            return None
+        inbox_id, batch = found
+        if batch is not None:
+            self._fresh.keep(new.lane, batch, now_s=self._clock.monotonic())
+        self._add(new.lane, new.message.sender.id, wait_s)
         return inbox_id
 
     def _add(self, lane: str, sender: str, wait_s: float) -> None:
@@ -246,17 +215,30 @@ class Inbox:
         """
         if self._is_stale:
             await self.load()
-        due = self._lanes.take(self._clock.monotonic(), limit)
+        now_s = self._clock.monotonic()
+        due = self._lanes.take(now_s, limit)
         if not due:
             return []
+        known = {one.name: self._fresh_batch(one.name, now_s) for one in due}
+        if all(known.values()):
+            return [batch for batch in known.values() if batch is not None]
         try:
-            found = await self._database.read(lambda tx: [(one, _read(tx, one)) for one in due])
+            found = await self._database.read(
+                lambda tx: [(one, _read(tx, one.name)) for one in due]
+            )
         except BaseException:
             now_s = self._clock.monotonic()
             for one in due:
                 self._lanes.release(one.name, now_s=now_s, after_s=1.0)
             raise
         return [batch for one, batch in found if await self._is_sound(one, batch)]
+
+    def _fresh_batch(self, lane: str, now_s: float) -> Batch | None:
+        """The lane's rows as `put` saw them, if they are all it has."""
+        batch = self._fresh.take(lane, now_s=now_s)
+        if batch is None or len(batch.rows) != self._lanes.rows_of(lane):
+            return None
+        return batch if all(row.message is not None for row in batch.rows) else None
 
     async def _is_sound(self, due: DueLane, batch: Batch) -> bool:
         """Whether there is something to answer; what cannot be read becomes a dead letter."""
@@ -385,12 +367,12 @@ class Inbox:
         self._woken.set()
 
 
-def _read(tx: Tx, due: DueLane) -> Batch:
+def _read(tx: Tx, lane: str) -> Batch:
     """What is next in a lane, and what was said there before."""
-    rows = records.batch(tx, due.name)
+    rows = records.batch(tx, lane)
     if not rows:
         return Batch(())
-    return Batch(rows, pending.context(tx, due.name, through=rows[0].context_through))
+    return Batch(rows, pending.context(tx, lane, through=rows[0].context_through))
 
 
 def _until(left_ms: int) -> float:

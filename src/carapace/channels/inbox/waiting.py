@@ -20,6 +20,7 @@ from typing import Final
 __all__ = ["DueLane", "WaitingLanes"]
 
 _LONGEST: Final = 10
+_SECOND_LOOK_S: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,13 +136,14 @@ class WaitingLanes:
     def release(self, name: str, *, now_s: float, after_s: float = 0.0) -> None:
         """Nobody works at the lane any more; what may be left of it is due after `after_s`.
 
-        A lane that looks empty is taken once more all the same: the numbers here are a guide,
-        the rows on disk decide.
+        A lane that looks empty is taken once more all the same, when there is time: the numbers
+        here are a guide, the rows on disk decide.
         """
         lane = self._lanes.get(name)
         if lane is not None:
             lane.is_working = False
-            lane.due_s = now_s + after_s if after_s else max(now_s, lane.due_s)
+            rest_s = after_s if lane.rows else max(after_s, _SECOND_LOOK_S)
+            lane.due_s = now_s + rest_s if rest_s else max(now_s, lane.due_s)
             self._push(name, lane)
 
     def drop(self, due: DueLane, *, now_s: float) -> None:

@@ -10,9 +10,10 @@ from typing import Any, TypeVar
 import pytest
 
 from carapace.channels.inbox import pending, records
+from carapace.channels.inbox.batch import Batch
 from carapace.channels.inbox.records import InboxQuery, InboxState, NewRow
-from carapace.channels.inbox.service import KEEP_BODIES_MS, KEEP_ROWS_MS, Batch, Inbox
-from carapace.channels.types import InboundMedia
+from carapace.channels.inbox.service import KEEP_BODIES_MS, KEEP_ROWS_MS, Inbox
+from carapace.channels.types import EventKind, InboundMedia
 from carapace.clock import Clock
 from carapace.errors import Failed, Refused
 from carapace.ids import SessionKey
@@ -223,11 +224,62 @@ async def test_lanes_are_due_again_if_the_disk_cannot_be_read():
 
     async with opened(clock, wrap=wrap) as (inbox, _, _):
         await inbox.put(new())
+        await clock.advance(0.1)
         made[0].fails_reads = True
         with pytest.raises(Failed):
             await inbox.take(1)
         await clock.advance(1)
         assert len(await inbox.take(1)) == 1
+
+
+@asynccontextmanager
+async def opened_unreadable() -> AsyncGenerator[tuple[Inbox, Database, FakeClock]]:
+    """An inbox whose next look at the disk fails."""
+    clock = FakeClock()
+
+    def wrap(database: Database) -> Database:
+        made = Unsure(database)
+        made.fails_reads = True
+        return made
+
+    async with opened(clock, wrap=wrap) as (inbox, database, _):
+        yield inbox, database, clock
+
+
+async def test_what_was_just_written_is_not_read_again():
+    async with opened_unreadable() as (inbox, _, _):
+        inbox_id = await inbox.put(new())
+        (batch,) = await inbox.take(1)
+        assert batch.inbox_ids == (inbox_id,)
+        assert batch.head.message == new().message
+
+
+async def test_what_was_written_a_while_ago_is_read_since_it_may_have_changed():
+    clock = FakeClock()
+    edit = message("better", "e1", sender="u1", kind=EventKind.EDIT, about_message_id="m1")
+    async with opened(clock) as (inbox, database, _):
+        await inbox.put(new())
+        assert await database.write(lambda tx: records.revise(tx, edit, "a"))
+        await clock.advance(0.06)
+        (batch,) = await inbox.take(1)
+        assert batch.head.message is not None
+        assert batch.head.message.text == "better"
+
+
+async def test_a_lane_with_more_rows_than_were_seen_is_read():
+    async with opened_unreadable() as (inbox, _, _):
+        await inbox.put(new("m1"))
+        await inbox.put(new("m2"))
+        with pytest.raises(Failed):
+            await inbox.take(1)
+
+
+async def test_what_waits_for_more_text_is_read_when_it_is_due():
+    async with opened_unreadable() as (inbox, _, clock):
+        await inbox.put(new(), wait_s=0.01)
+        await clock.advance(0.02)
+        with pytest.raises(Failed):
+            await inbox.take(1)
 
 
 async def test_what_comes_while_the_disk_is_read_is_not_missed():

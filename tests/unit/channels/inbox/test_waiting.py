@@ -101,6 +101,19 @@ def test_a_lane_found_empty_is_forgotten_unless_a_row_came():
     assert lanes.rows == 0
 
 
+def test_a_lane_that_looks_empty_is_looked_at_once_more_when_there_is_time():
+    lanes = WaitingLanes()
+    add(lanes, "a", at=0)
+    assert taken(lanes, 0) == ["a"]
+    lanes.end("a", 1)
+    lanes.release("a", now_s=2)
+    assert taken(lanes, 2.9) == []
+    assert taken(lanes, 3) == ["a"]
+    lanes.release("a", now_s=3)
+    add(lanes, "a", at=3.1)
+    assert taken(lanes, 3.1) == ["a"]
+
+
 def test_loading_begins_anew_and_leaves_lanes_that_are_worked_at():
     lanes = WaitingLanes()
     add(lanes, "a", at=0)
