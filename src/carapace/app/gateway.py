@@ -18,7 +18,7 @@ from carapace.app.observing import Observing
 from carapace.app.options import Ready, UpOptions
 from carapace.app.parts import Parts, build, provider_variables
 from carapace.app.policy import tool_policy
-from carapace.app.spare_memory import watch_crowds
+from carapace.app.spare_memory import keep_small, watch_crowds
 from carapace.app.vault_watch import watch_vault
 from carapace.clock import Clock, SystemClock
 from carapace.config.changes import Change
@@ -101,6 +101,7 @@ class Gateway:
         self._parts = None
 
     async def _start(self) -> Ready:
+        keep_small()
         paths = resolve_paths(self._environment, self._options.path_flags())
         paths.make_state_dir()
         voice = _Voice()

@@ -1,8 +1,11 @@
-"""Gives memory back to the system after a crowd of clients has left.
+"""Keeps the C library from holding memory that Python freed.
 
-Python frees what connections needed, but the C library keeps the pages for the next ones: a
-gateway that once served a thousand clients would look as large for good. glibc has a call that
-hands free pages back; other C libraries do that by themselves or not at all.
+glibc keeps freed pages for later: in a heap for each thread, and larger and larger blocks of
+them as it learns what is asked for. A gateway would grow for days, and one that once served a
+thousand clients would look as large for good (ADR 0442). Other C libraries do that by
+themselves or not at all.
+
+Source: mallopt(3), malloc_trim(3).
 """
 
 from __future__ import annotations
@@ -15,10 +18,20 @@ from typing import Final
 
 from carapace.clock import Clock
 
-__all__ = ["CROWD", "give_back", "is_over", "watch_crowds"]
+__all__ = ["CROWD", "give_back", "is_over", "keep_small", "watch_crowds"]
 
 CROWD: Final = 100
 _EVERY_S: Final = 2.0
+_TRIM_THRESHOLD: Final = -1
+_MMAP_THRESHOLD: Final = -3
+_ARENA_MAX: Final = -8
+_WANTED: Final = (
+    # The interpreter lets one thread at a time ask for memory anyway.
+    (_ARENA_MAX, 1),
+    # Set at all, it no longer grows: whatever is larger goes back as soon as it is freed.
+    (_MMAP_THRESHOLD, 256 * 1024),
+    (_TRIM_THRESHOLD, 512 * 1024),
+)
 
 
 def is_over(peak: int, now: int) -> bool:
@@ -26,15 +39,30 @@ def is_over(peak: int, now: int) -> bool:
     return peak - now >= CROWD and now * 2 < peak
 
 
+def keep_small() -> bool:
+    """Set the C library's allocator; call it before the first thread starts.
+
+    Returns:
+        False if the C library has no call for that.
+    """
+    mallopt = _glibc("mallopt")
+    return mallopt is not None and all(mallopt(name, value) for name, value in _WANTED)
+
+
 def give_back() -> bool:
     """Hand free pages to the system; False if the C library has no call for that."""
-    if sys.platform != "linux":
-        return False
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    trim = _glibc("malloc_trim")
     if trim is None:
         return False
     trim(0)
     return True
+
+
+def _glibc(name: str) -> Callable[..., int] | None:
+    """A function of the C library, if this one has it."""
+    if sys.platform != "linux":
+        return None
+    return getattr(ctypes.CDLL(None), name, None)
 
 
 async def watch_crowds(
