@@ -173,7 +173,8 @@ def _wit_message(message: Message) -> inbound.Message:
         quote_sender_id=None,
         quote_text=None,
         about_message_id=None,
-        attachments=[inbound.Attachment(url, None, None, None) for url in photos],
+        # Zalo says that it is a picture, and not of which kind.
+        attachments=[inbound.Attachment(url, None, "image/*", None) for url in photos],
     )
 
 

@@ -1,4 +1,4 @@
-"""Photos go out: `send` with a file's address, the real gateway and plugin, a server of Zalo's.
+"""Photos go out and come in: the real gateway and plugin, a server of Zalo's.
 
 The files have a public address, so all of it runs on a machine of its own.
 """
@@ -14,6 +14,7 @@ import pytest
 
 from support.namespace import report_of
 from support.zalo_gateway import built_zalo
+from support.zalo_photo_in_world import CAP_MB, ENDLESS_BYTES
 from support.zalo_photo_world import FETCH_TIMES, PICTURES
 
 pytestmark = [
@@ -61,3 +62,41 @@ def test_what_is_no_photo_dies_with_the_reason(report: Mapping[str, Any]):
     assert [state for state, _ in states] == ["delivered", "delivered", "dead"]
     assert "only photos" in states[-1][1]
     assert "read this" not in report["texts"]
+
+
+# ---- photos that people send ----
+
+
+@pytest.fixture(name="seen")
+def _seen() -> Mapping[str, Any]:
+    built_zalo()
+    return report_of(
+        "support.zalo_photo_in_world", what="PHOTOS IN THROUGH THE GATEWAY ARE", timeout_s=400
+    )
+
+
+def test_nothing_is_fetched_for_a_stranger_nor_from_a_closed_group(seen: Mapping[str, Any]):
+    """Row E06."""
+    assert seen["fetched_before"] == {}
+    assert seen["fetched"] == {f"/friend/{name}.png": 1 for name in ("cat", "dog", "endless")}
+    assert sorted(seen["turns"]) == ["bare", "cat", "endless"]
+
+
+def test_the_model_gets_the_photo_and_what_was_written_to_it(seen: Mapping[str, Any]):
+    cat, bare = seen["turns"]["cat"], seen["turns"]["bare"]
+    assert "look, cat! [[say:a cat]]\\n<media:image>" in cat["text"]
+    assert cat["sizes"] == [[31, 17]]
+    assert bare["text"].endswith(' <media:image>"')
+    assert bare["sizes"] == [[13, 29]]
+    assert ["linh", "a cat"] in seen["texts"]
+
+
+def test_a_photo_over_the_cap_is_cut_off_and_the_words_still_count(seen: Mapping[str, Any]):
+    endless = seen["turns"]["endless"]
+    assert "look, endless!" in endless["text"]
+    assert f"longer than {CAP_MB}000000 bytes" in endless["text"]
+    assert endless["sizes"] == []
+    assert ["linh", "too much"] in seen["texts"]
+    # What the sockets hold has left the server and was never read.
+    assert seen["sent_bytes"] < ENDLESS_BYTES / 4
+    assert seen["n_stored"] == 2

@@ -31,6 +31,7 @@ class Claims:
         chat_types: What it tells apart; what it does not is a group.
         files_in: The most files that come with a message.
         files_described: Name and type of a file come with it.
+        files_type: What is known of every file otherwise.
         files_together: All files of a message go out in it, and not one in each.
         mention: The word in a text that means our account; None if the service marks that itself.
     """
@@ -46,6 +47,7 @@ class Claims:
     chat_types: frozenset[ChatType] = frozenset(ChatType)
     files_in: int | None = None
     files_described: bool = True
+    files_type: str | None = None
     files_together: bool = True
     mention: str | None = None
 
@@ -95,7 +97,9 @@ class Claims:
         )
 
     def _file(self, file: InboundMedia) -> InboundMedia:
-        return file if self.files_described else InboundMedia(url=file.url)
+        if self.files_described:
+            return file
+        return InboundMedia(url=file.url, content_type=self.files_type)
 
 
 EVERYTHING = Claims()

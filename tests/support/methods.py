@@ -14,6 +14,7 @@ import msgspec
 from carapace.app.parts import METHODS
 from carapace.auth.presence import Presence
 from carapace.auth.types import Caller
+from carapace.channels.types import Target
 from carapace.config.load import Overrides
 from carapace.config.paths import PathFlags, resolve_paths
 from carapace.config.schema import config_schema
@@ -64,15 +65,18 @@ class Shelf:
     Attributes:
         files: Contents by address; others are refused.
         asked: Every address that was asked for.
+        accounts: For which account each was.
     """
 
     def __init__(self, store: MediaStore) -> None:
         self.store = store
         self.files: dict[str, bytes] = {}
         self.asked: list[str] = []
+        self.accounts: list[str] = []
 
-    async def fetch(self, url: str) -> str:
+    async def fetch(self, url: str, target: Target) -> str:
         self.asked.append(url)
+        self.accounts.append(f"{target.channel}/{target.account}")
         if url not in self.files:
             raise Refused("the file was not fetched from there: its address is not public")
         return (await self.store.put_bytes(self.files[url])).id

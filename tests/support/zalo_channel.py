@@ -296,7 +296,8 @@ def _handed_in(message: Message) -> InboundEvent:
         sent_at_ms=message.sent_at_ms,
         mentions_us=message.mentions_us,
         attachments=[
-            {"url": url, "handle": None, "content_type": None, "filename": None} for url in photos
+            {"url": url, "handle": None, "content_type": "image/*", "filename": None}
+            for url in photos
         ],
     )
 
@@ -328,6 +329,7 @@ class ZaloUnderTest:
         chat_types=frozenset({ChatType.DIRECT, ChatType.GROUP}),
         files_in=1,
         files_described=False,
+        files_type="image/*",
         files_together=False,
         mention=f"@{BOT_NAME}",
     )

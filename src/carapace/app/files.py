@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from carapace.agent.understanding.transcribe import Transcribers
 from carapace.agent.weights.speech import SpeechModel
 from carapace.app.observing import Observing
 from carapace.app.preparing import Preparing
+from carapace.channels.types import Target
 from carapace.clock import Clock
 from carapace.config.settings import Settings
 from carapace.errors import GatewayError
@@ -36,13 +38,18 @@ __all__ = ["Files", "open_files"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Files:
-    """Everything that has to do with files."""
+    """Everything that has to do with files.
+
+    Attributes:
+        max_bytes: The cap of a file, by channel and account.
+    """
 
     store: MediaStore
     fetcher: MediaFetcher
     links: MediaLinks
     understanding: Understanding
     prepare: Preparing
+    max_bytes: Callable[[str, str], int]
 
     def apply(self, settings: Settings) -> None:
         """Go by these settings from now on."""
@@ -50,14 +57,16 @@ class Files:
         self.links.apply(settings.media.links)
         self.understanding.apply(settings.tools.media, settings.tools.links)
 
-    async def fetch(self, url: str) -> str:
-        """Fetch a file from a public https address into the store; its id there.
+    async def fetch(self, url: str, target: Target) -> str:
+        """Fetch a file for `target` from a public https address into the store; its id there.
 
         Raises:
-            Refused: If a rule of `net` or of the store refuses it.
+            Refused: If a rule of `net` or of the store refuses it, or it is too large for the
+                target's account.
             Failed: If the server does not give it.
         """
-        return (await self.fetcher.fetch(url)).id
+        most = self.max_bytes(target.channel, target.account)
+        return (await self.fetcher.fetch(url, max_bytes=most)).id
 
     async def link_to(self, media_id: str) -> str | None:
         """A temporary public address for a file; None if links are off or it is gone."""
@@ -76,13 +85,15 @@ async def open_files(
     egress: Egress,
     providers: ProviderRegistry,
     budget: Budget,
+    max_bytes: Callable[[str, str], int],
     clock: Clock,
     observing: Observing,
     stack: AsyncExitStack,
 ) -> Files:
     """Open the store under `root` and build what stands on it.
 
-    A speech model is looked for in `models`, where `cara model pull` puts it.
+    A speech model is looked for in `models`, where `cara model pull` puts it. `max_bytes` is the
+    cap of a file by channel and account.
 
     Raises:
         Failed: If the folder cannot be used.
@@ -137,5 +148,8 @@ async def open_files(
         fetcher=fetcher,
         links=MediaLinks(database, settings=settings.media.links, clock=clock),
         understanding=understanding,
-        prepare=Preparing(fetcher, store, understanding, takes_images=takes_images),
+        prepare=Preparing(
+            fetcher, store, understanding, max_bytes=max_bytes, takes_images=takes_images
+        ),
+        max_bytes=max_bytes,
     )

@@ -43,6 +43,7 @@ from carapace.auth.shared import SharedCredential
 from carapace.auth.tailscale import SOCKET_PATH, TailscaleWhois
 from carapace.auth.tokens import DeviceTokens
 from carapace.auth.types import Caller
+from carapace.channels.accounts.file_cap import max_file_bytes
 from carapace.clock import Clock
 from carapace.config.schema import config_schema
 from carapace.config.service import ConfigService
@@ -236,6 +237,7 @@ async def build(
         egress=egress,
         providers=providers,
         budget=budget,
+        max_bytes=lambda channel, account: max_file_bytes(config.settings, channel, account),
         clock=clock,
         observing=observing,
         stack=stack,

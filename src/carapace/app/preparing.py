@@ -10,7 +10,7 @@ from carapace.channels.types import InboundMedia, InboundMessage
 from carapace.errors import GatewayError
 from carapace.ids import AgentId, RunId, new_id
 from carapace.media.fetch import MediaFetcher
-from carapace.media.store import MediaStore
+from carapace.media.store import MediaStore, too_large
 from carapace.media.types import MediaItem
 from carapace.provenance import Authority, Provenance
 from carapace.sessions.keys import main_session
@@ -28,6 +28,7 @@ class Preparing:
         fetcher: Brings files in.
         store: Has those that are in already.
         understanding: Reads them.
+        max_bytes: The cap of a file, by channel and account.
         takes_images: Whether the model of an agent sees pictures.
     """
 
@@ -37,23 +38,26 @@ class Preparing:
         store: MediaStore,
         understanding: Understanding,
         *,
+        max_bytes: Callable[[str, str], int],
         takes_images: Callable[[AgentId], bool],
     ) -> None:
         self._fetcher = fetcher
         self._store = store
         self._understanding = understanding
+        self._max_bytes = max_bytes
         self._takes_images = takes_images
 
     async def __call__(
         self, messages: tuple[InboundMessage, ...], provenance: Provenance, agent_id: AgentId
     ) -> PreparedInput:
         """What came with `messages`, made readable; what cannot be had is said in a note."""
-        files = [one for message in messages for one in message.media]
+        files = [(one, message) for message in messages for one in message.media]
         items: list[MediaItem] = []
         notes: list[str] = []
         if provenance.authority > Authority.NONE:
-            for file in files[:MAX_ITEMS]:
-                await self._collect(file, items, notes)
+            for file, message in files[:MAX_ITEMS]:
+                most = self._max_bytes(message.channel, message.account)
+                await self._collect(file, most, items, notes)
         if len(files) > MAX_ITEMS:
             notes.append(f"Only the first {MAX_ITEMS} of {len(files)} files were looked at.")
         asker = Asker(
@@ -72,14 +76,11 @@ class Preparing:
             provenance=found.provenance,
         )
 
-    async def _collect(self, file: InboundMedia, items: list[MediaItem], notes: list[str]) -> None:
+    async def _collect(
+        self, file: InboundMedia, max_bytes: int, items: list[MediaItem], notes: list[str]
+    ) -> None:
         try:
-            if file.media_id is not None:
-                item = await self._store.get(file.media_id)
-            elif file.url is not None:
-                item = await self._fetcher.fetch(file.url, filename=file.filename)
-            else:
-                item = None
+            item = await self._found(file, max_bytes)
         except GatewayError as error:
             _log.warning("a file of a message was not fetched", reason=error.message)
             notes.append(f"A file that came with the message could not be fetched: {error.message}")
@@ -88,3 +89,13 @@ class Preparing:
             notes.append("A file that came with the message is not there any more.")
         else:
             items.append(item)
+
+    async def _found(self, file: InboundMedia, max_bytes: int) -> MediaItem | None:
+        if file.media_id is not None:
+            item = await self._store.get(file.media_id)
+            if item is not None and item.size_bytes > max_bytes:
+                raise too_large(max_bytes)
+            return item
+        if file.url is None:
+            return None
+        return await self._fetcher.fetch(file.url, filename=file.filename, max_bytes=max_bytes)

@@ -387,7 +387,8 @@ def _batches(names: list[str]) -> Iterator[list[str]]:
 def too_large(max_bytes: int) -> TooLarge:
     """What a person is told whose file is longer than `max_bytes`."""
     return TooLarge(
-        f"the file is longer than {max_bytes} bytes: send a smaller one, or raise media.maxItemMb"
+        f"the file is longer than {max_bytes} bytes: send a smaller one, or raise the limit "
+        "(media.maxItemMb, and mediaMaxMb of the channel)"
     )
 
 

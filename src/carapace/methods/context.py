@@ -136,7 +136,7 @@ class Services:
     outbox: Outbox
     accounts: Accounts
     render: Callable[[str, Target], list[str]]
-    fetch_file: Callable[[str], Awaitable[str]]
+    fetch_file: Callable[[str, Target], Awaitable[str]]
     plugins: PluginHouse
     publish: Publish
     clock: Clock

@@ -131,7 +131,7 @@ async def _put(
     """Put the parts of a message; the outbox's id of the first."""
     outbox, group = ctx.services.outbox, f"send-{key}"
     is_known = bool(urls) and await outbox.find(f"{group}/1") is not None
-    media = () if is_known else await _fetched(ctx, urls)
+    media = () if is_known else await _fetched(ctx, urls, target)
     ids: list[int] = []
     for number, text in enumerate(texts, start=1):
         outgoing = Outgoing(
@@ -145,11 +145,11 @@ async def _put(
     return ids[0]
 
 
-async def _fetched(ctx: Context, urls: Sequence[str]) -> tuple[str, ...]:
+async def _fetched(ctx: Context, urls: Sequence[str], target: Target) -> tuple[str, ...]:
     """The files at these addresses, in the media store."""
     try:
         async with asyncio.timeout(_FETCH_TIMEOUT_S):
-            return tuple([await ctx.services.fetch_file(url) for url in urls])
+            return tuple([await ctx.services.fetch_file(url, target) for url in urls])
     except TimeoutError:
         raise Failed(
             f"The files were not fetched within {_FETCH_TIMEOUT_S:.0f} seconds, so nothing is "

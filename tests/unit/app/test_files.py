@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from carapace.agent.records_usage import day_totals
-from carapace.channels.types import InboundMedia
+from carapace.channels.types import InboundMedia, Target
 from carapace.config.settings import Settings
 from carapace.config.settings.media import LinkSettings, MediaSettings
 from carapace.config.settings.tools import ToolsSettings
@@ -41,10 +41,17 @@ async def test_links_are_given_only_if_there_is_an_address_for_them(tmp_path: Pa
 
 
 async def test_a_file_to_send_is_fetched_from_public_addresses_only(tmp_path: Path):
+    target = Target(channel="webhook", account="default", conversation="c1")
     async with AsyncExitStack() as stack:
         files = (await built(tmp_path, stack)).files
         with pytest.raises(Refused, match="not fetched"):
-            await files.fetch("https://127.0.0.1/a.png")
+            await files.fetch("https://127.0.0.1/a.png", target)
+
+
+async def test_a_file_may_be_as_large_as_its_account_says(tmp_path: Path):
+    async with AsyncExitStack() as stack:
+        files = (await built(tmp_path, stack)).files
+        assert files.max_bytes("webhook", "default") == 5_000_000
 
 
 async def test_the_store_follows_the_settings(tmp_path: Path):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
+import pytest
 from aiohttp import web
 
 from carapace.agent.understanding.ports import Asker
@@ -55,7 +56,12 @@ async def picture(_request: web.Request) -> web.Response:
     return web.Response(body=PNG, content_type="image/png")
 
 
-async def prepared(folder: Path, *files: InboundMedia, provenance: Provenance = PAIRED) -> Came:
+async def prepared(
+    folder: Path,
+    *files: InboundMedia,
+    provenance: Provenance = PAIRED,
+    max_bytes: int = 5_000_000,
+) -> Came:
     """Prepare two messages with `files`; a media id of `kept` means the file that is there."""
     reader = Reader()
     async with (
@@ -73,6 +79,7 @@ async def prepared(folder: Path, *files: InboundMedia, provenance: Provenance = 
             ),
             media.store,
             cast("Any", reader),
+            max_bytes=lambda *account: {("webhook", "default"): max_bytes}[account],
             takes_images=lambda agent: agent == AGENT,
         )
         named = tuple(
@@ -99,6 +106,16 @@ async def test_a_file_that_is_there_already_is_not_fetched(tmp_path: Path):
     came = await prepared(tmp_path, InboundMedia(media_id="kept"))
     assert [one.id for one in came.reader.items] == [came.kept.id]
     assert came.dialled == 0
+
+
+@pytest.mark.parametrize("file", [InboundMedia(url=CAT), InboundMedia(media_id="kept")])
+async def test_a_file_over_the_cap_of_its_account_is_not_taken(tmp_path: Path, file: InboundMedia):
+    came = await prepared(tmp_path, file, max_bytes=len(PNG) - 1)
+    assert came.reader.items == []
+    [note, _] = came.found.notes
+    assert f"longer than {len(PNG) - 1} bytes" in note
+    exact = await prepared(tmp_path / "exact", file, max_bytes=len(PNG))
+    assert len(exact.reader.items) == 1
 
 
 async def test_words_without_authority_fetch_nothing(tmp_path: Path):

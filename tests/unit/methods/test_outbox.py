@@ -142,6 +142,7 @@ async def test_files_are_fetched_and_go_out_with_the_first_part_of_the_text(hous
     await house.call("send", {**given, "idempotencyKey": "k"})
     first, *others = await rows(house)
     assert house.shelf.asked == [A, B]
+    assert set(house.shelf.accounts) == {"webhook/default"}
     kept = [await house.shelf.store.read(one, max_bytes=10_000) for one in first.media]
     assert kept == [PNG, png(5, 5)]
     assert first.text
@@ -198,7 +199,7 @@ async def test_a_channel_that_takes_no_files_is_sent_none(house: MethodHouse):
 async def test_files_that_take_too_long_are_given_up(house: MethodHouse, monkeypatch):
     monkeypatch.setattr(outbox, "_FETCH_TIMEOUT_S", 0.01)
 
-    async def never(url: str) -> str:
+    async def never(url: str, _target: Target) -> str:
         await asyncio.Event().wait()
         return url
 
