@@ -32,7 +32,7 @@ from support.plugin_channel import PluginChannelUnderTest
 from support.recording_channel import RECORDING_INFO, RecordingChannel, Step
 from support.webhook_receiver import Post, Reply, WebhookReceiver
 from support.webhooks import KernelRig, kernel_rig
-from support.zalo_channel import ZaloUnderTest
+from support.zalo_channel import ZaloPollingUnderTest, ZaloUnderTest
 
 __all__ = ["KINDS", "every", "every_trouble"]
 
@@ -112,6 +112,7 @@ class RecordingUnderTest:
     """The channel in memory that other tests rely on."""
 
     name: ClassVar[str] = "recording"
+    way: ClassVar[str] = ""
     account: ClassVar[str] = "default"
     receives: ClassVar[bool] = True
     authenticates: ClassVar[bool] = False
@@ -187,6 +188,7 @@ class WebchatUnderTest:
     """The gateway's own chat; its clients write over the WebSocket."""
 
     name: ClassVar[str] = "webchat"
+    way: ClassVar[str] = ""
     account: ClassVar[str] = "default"
     receives: ClassVar[bool] = False
     authenticates: ClassVar[bool] = False
@@ -346,6 +348,7 @@ class WebhookUnderTest:
     """The webhook for scripts, through the real kernel and the real way out."""
 
     name: ClassVar[str] = "webhook"
+    way: ClassVar[str] = ""
     account: ClassVar[str] = "default"
     receives: ClassVar[bool] = True
     authenticates: ClassVar[bool] = True
@@ -375,6 +378,7 @@ KINDS: Sequence[ChannelUnderTest] = (
     WebhookUnderTest(),
     PluginChannelUnderTest(),
     ZaloUnderTest(),
+    ZaloPollingUnderTest(),
 )
 
 
@@ -385,15 +389,19 @@ def every(**wanted: Any) -> pytest.MarkDecorator:
         for kind in KINDS
         if all(getattr(kind, name) == value for name, value in wanted.items())
     ]
-    return pytest.mark.parametrize("kind", kinds, ids=[kind.name for kind in kinds])
+    return pytest.mark.parametrize("kind", kinds, ids=[_id(kind) for kind in kinds])
 
 
 def every_trouble(*troubles: Trouble) -> pytest.MarkDecorator:
     """Ask every channel about each of these troubles that its service can have."""
     pairs = [
-        pytest.param(kind, trouble, id=f"{kind.name}-{trouble.name.lower()}")
+        pytest.param(kind, trouble, id=f"{_id(kind)}-{trouble.name.lower()}")
         for kind in KINDS
         for trouble in (troubles or Trouble)
         if trouble in kind.troubles
     ]
     return pytest.mark.parametrize(("kind", "trouble"), pairs)
+
+
+def _id(kind: ChannelUnderTest) -> str:
+    return f"{kind.name} by {kind.way}" if kind.way else kind.name

@@ -130,6 +130,8 @@ class ChannelUnderTest(Protocol):
     """A kind of channel; the class attributes say which questions make sense for it."""
 
     name: ClassVar[str]
+    way: ClassVar[str]
+    """How it hears of things, where one channel has several ways; else empty."""
     account: ClassVar[str]
     receives: ClassVar[bool]
     """Its service tells us what happens."""

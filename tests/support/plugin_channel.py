@@ -235,6 +235,7 @@ class PluginChannelUnderTest:
     """What lies between the house and a guest; guests of their own join with their own kinds."""
 
     name: ClassVar[str] = "parrot"
+    way: ClassVar[str] = ""
     account: ClassVar[str] = "default"
     receives: ClassVar[bool] = True
     authenticates: ClassVar[bool] = False

@@ -1,7 +1,7 @@
 """The Zalo plugin as a channel under test: its own modules, natively, and a server of the Bot API.
 
 Between them and the house lies what lies between the house and any guest. Messages come in by
-webhook, since that way tells who is not the service.
+webhook, and once more by asking for them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from carapace.errors import Failed, Refused
 from carapace.plugins.capabilities.inbound_wire import InboundEvent
 from carapace.plugins.errors import GuestError
 from support.channel_claims import Claims
-from support.channel_under_test import Answer, BadSettings, Seen, Trouble
+from support.channel_under_test import Answer, BadSettings, Rig, Seen, Trouble
 from support.plugin_channel import event
 from support.scripted_host import ScriptedHost, guest_of
 from support.zalo_house import WEBHOOK_SECRET, ZaloHouse
@@ -39,9 +39,10 @@ from carapace_zalo.sending import (  # isort: skip
 )
 from carapace_zalo.webhook import SECRET_HEADER, Post  # isort: skip
 
-__all__ = ["ABOUT", "ZaloUnderTest"]
+__all__ = ["ABOUT", "ZaloPollingUnderTest", "ZaloUnderTest"]
 
 _URL = "https://gateway.example/plugins/zalo/webhook"
+_WEBHOOK = {"webhookSecret": WEBHOOK_SECRET, "webhookUrl": _URL}
 _CREDENTIALS = frozenset({"botToken", "webhookSecret"})
 ABOUT: dict[str, Any] = {
     "id": "zalo",
@@ -100,17 +101,18 @@ class _House(ZaloHouse):
 
 
 class _Rig:
-    """The guest runs in threads, as it runs in a process of its own: it waits for its calls."""
+    """The guest runs in threads, as it runs in a process of its own: it waits for its calls.
 
-    def __init__(self, zalo: ZaloServer, accounts: Sequence[str]) -> None:
+    Args:
+        zalo: The service.
+        accounts: Names of those that may run.
+        more: Settings beside those that every account needs.
+    """
+
+    def __init__(self, zalo: ZaloServer, accounts: Sequence[str], **more: str) -> None:
         self.host = ScriptedHost()
-        self.settings: dict[str, Any] = {
-            "botToken": zalo.token,
-            "webhookSecret": WEBHOOK_SECRET,
-            "webhookUrl": _URL,
-            "apiUrl": zalo.url,
-        }
-        self.secrets = [zalo.token, WEBHOOK_SECRET]
+        self.settings: dict[str, Any] = {"botToken": zalo.token, "apiUrl": zalo.url, **more}
+        self.secrets = [zalo.token]
         self.bad_settings = self._bad_settings()
         self.channel: PluginChannel
         self._zalo = zalo
@@ -135,12 +137,12 @@ class _Rig:
         without = {key: self.settings[key] for key in self.settings if key != "webhookSecret"}
         return [
             BadSettings({}, "botToken"),
-            BadSettings(without, "webhookSecret"),
+            BadSettings({**without, "webhookUrl": _URL}, "webhookSecret"),
             BadSettings({**self.settings, "surprise": 1}, "surprise"),
             BadSettings({**self.settings, "tokenFile": "/etc/token"}, "reads no files"),
             BadSettings({**self.settings, "proxy": "http://a.example"}, "net.proxy"),
-            BadSettings({**self.settings, "webhookUrl": "http://a.example/"}, "https"),
-            BadSettings({**self.settings, "webhookUrl": f"{_URL}/"}, "slash"),
+            BadSettings({**self.settings, **_WEBHOOK, "webhookUrl": "http://a.example/"}, "https"),
+            BadSettings({**self.settings, **_WEBHOOK, "webhookUrl": f"{_URL}/"}, "slash"),
             BadSettings({**self.settings, "apiUrl": "ftp://a.example"}, "apiUrl"),
         ]
 
@@ -198,24 +200,10 @@ class _Rig:
     # ---- what happens at Zalo ----
 
     async def happen(self, message: InboundMessage) -> Answer:
-        return await self._post(message, WEBHOOK_SECRET)
+        raise NotImplementedError
 
     async def forge(self, message: InboundMessage) -> Answer:
-        return await self._post(message, "a-secret-that-somebody-guessed")
-
-    async def _post(self, message: InboundMessage, secret: str) -> Answer:
-        post = Post(
-            method="POST",
-            path=urlsplit(_URL).path,
-            headers={"content-type": "application/json", SECRET_HEADER: secret},
-            body=json.dumps(_update(message)),
-        )
-        self._statuses.clear()
-        reply = await self._guest(lambda one: one.handle(post))
-        if reply.status == 200:
-            return Answer(self._statuses[0]) if self._statuses else Answer.DROPPED
-        known = {400: Answer.REFUSED, 401: Answer.REFUSED, 404: Answer.GONE, 500: Answer.LATER}
-        return known[reply.status]
+        raise NotImplementedError
 
     def _delivered(self, message: Message) -> str:
         """In the guest's thread; the house is in the loop's."""
@@ -257,6 +245,64 @@ class _Rig:
 
     async def attempted(self, count: int) -> None:
         await asyncio.to_thread(self._zalo.await_calls, "sendMessage", count)
+
+
+class _WebhookRig(_Rig):
+    """Zalo posts to us."""
+
+    def __init__(self, zalo: ZaloServer, accounts: Sequence[str]) -> None:
+        super().__init__(zalo, accounts, **_WEBHOOK)
+        self.secrets.append(WEBHOOK_SECRET)
+
+    async def happen(self, message: InboundMessage) -> Answer:
+        return await self._post(message, WEBHOOK_SECRET)
+
+    async def forge(self, message: InboundMessage) -> Answer:
+        return await self._post(message, "a-secret-that-somebody-guessed")
+
+    async def _post(self, message: InboundMessage, secret: str) -> Answer:
+        post = Post(
+            method="POST",
+            path=urlsplit(_URL).path,
+            headers={"content-type": "application/json", SECRET_HEADER: secret},
+            body=json.dumps(_update(message)),
+        )
+        self._statuses.clear()
+        reply = await self._guest(lambda one: one.handle(post))
+        if reply.status == 200:
+            return Answer(self._statuses[0]) if self._statuses else Answer.DROPPED
+        known = {400: Answer.REFUSED, 401: Answer.REFUSED, 404: Answer.GONE, 500: Answer.LATER}
+        return known[reply.status]
+
+
+class _PollingRig(_Rig):
+    """We ask Zalo; the held request and the alarm are the gateway's, and here the test's.
+
+    Zalo tells of a message once. What the house did not take comes again from the plugin's own
+    store, when the alarm rings.
+    """
+
+    def __init__(self, zalo: ZaloServer, accounts: Sequence[str]) -> None:
+        super().__init__(zalo, accounts)
+        self._account = accounts[0]
+
+    async def happen(self, message: InboundMessage) -> Answer:
+        house, n_lines = self._house, len(self._house.lines)
+        self._statuses.clear()
+        if f"resume/{self._account}" in house.alarms:
+            await asyncio.to_thread(house.ring, self._account)
+        if not self._statuses:
+            if f"updates/{self._account}" not in house.polls:
+                return Answer.GONE
+            self._zalo.update(_update(message))
+            await asyncio.to_thread(house.poll, self._account)
+        if self._statuses:
+            return Answer(self._statuses[0])
+        if any(key.startswith(f"waiting/{self._account}/") for key in house.store):
+            return Answer.LATER
+        # Nobody else is there to be told that it makes no sense.
+        is_refused = any(level == "error" for level, _ in house.lines[n_lines:])
+        return Answer.REFUSED if is_refused else Answer.DROPPED
 
 
 def _update(message: InboundMessage) -> dict[str, Any]:
@@ -311,6 +357,7 @@ class ZaloUnderTest:
     """Zalo's Bot API, by webhook."""
 
     name: ClassVar[str] = "zalo"
+    way: ClassVar[str] = "webhook"
     account: ClassVar[str] = "default"
     receives: ClassVar[bool] = True
     authenticates: ClassVar[bool] = True
@@ -334,10 +381,20 @@ class ZaloUnderTest:
         mention=f"@{BOT_NAME}",
     )
 
+    _rig: ClassVar[Callable[[ZaloServer, Sequence[str]], _Rig]] = _WebhookRig
+
     @asynccontextmanager
-    async def rig(self, folder: Path) -> AsyncGenerator[_Rig]:
+    async def rig(self, folder: Path) -> AsyncGenerator[Rig]:
         with ZaloServer() as zalo:
-            rig = _Rig(zalo, (self.account,))
+            rig = type(self)._rig(zalo, (self.account,))
             guest = guest_of(rig.host, self.name)
             rig.channel = await PluginChannel.describe(guest, credentials=_CREDENTIALS)
             yield rig
+
+
+class ZaloPollingUnderTest(ZaloUnderTest):
+    """The same, asked for what is new; whoever answers there is the service."""
+
+    way: ClassVar[str] = "polling"
+    authenticates: ClassVar[bool] = False
+    _rig: ClassVar[Callable[[ZaloServer, Sequence[str]], _Rig]] = _PollingRig
