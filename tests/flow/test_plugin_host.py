@@ -21,7 +21,15 @@ from carapace.plugins.host.compiled import CompiledPlugins
 from carapace.plugins.host.compiling import Compiler
 from carapace.plugins.host.service import WorkerHost
 from carapace.plugins.host.supervisor import House
-from carapace.plugins.ports import CapabilityCall, Grants, LoadedPlugin, PluginLimits, RunPhase
+from carapace.plugins.ports import (
+    CapabilityCall,
+    Grants,
+    LoadedPlugin,
+    PluginLimits,
+    Rate,
+    Rates,
+    RunPhase,
+)
 from support.guests import HAZARDS, wasm
 from support.plugin_house import HouseUnderTest
 
@@ -37,6 +45,15 @@ async def config(function: str, arguments: list[Any]) -> Any:
     if arguments == ["hang"]:
         await asyncio.sleep(60)
     return f"the value of {arguments[0]}"
+
+
+lines: list[str] = []
+
+
+async def log(function: str, arguments: list[Any]) -> None:
+    """The capability, for guests that have something to say."""
+    assert function == "emit"
+    lines.append(arguments[1])
 
 
 @asynccontextmanager
@@ -64,7 +81,7 @@ def plugin(folder: Path, name: str, *granted: str, **limits: Any) -> LoadedPlugi
     data = wasm(HAZARDS[name])
     path = folder / f"{name}.wasm"
     path.write_bytes(data)
-    known: dict[str, CapabilityCall] = {"config": config}
+    known: dict[str, CapabilityCall] = {"config": config, "log": log}
     return LoadedPlugin(
         id=name,
         version="1.0.0",
@@ -103,6 +120,29 @@ async def test_a_host_call_goes_through_the_capability(tmp_path):
     async with plugin_host(tmp_path) as host:
         await host.start(plugin(tmp_path, "hang", "config"))
         assert await host.call("hang", "tool", "invoke", "x", "a.b") == "the value of a.b"
+
+
+async def test_a_guest_that_floods_the_log_is_cut_short_and_the_gateway_lives_on(tmp_path):
+    lags: list[float] = []
+
+    async def live() -> None:
+        while True:
+            began = time.perf_counter()
+            await asyncio.sleep(0)
+            lags.append(time.perf_counter() - began)
+
+    lines.clear()
+    async with plugin_host(tmp_path) as host:
+        rates = Rates(log=Rate(per_s=1.0, burst=10))
+        await host.start(plugin(tmp_path, "logs-ever", "log", rates=rates))
+        living = asyncio.get_running_loop().create_task(live())
+        with pytest.raises(GuestTrap) as caught:
+            await host.call("logs-ever", "tool", "invoke", "x", "a line", timeout_s=0.5)
+        living.cancel()
+        assert caught.value.kind == "deadline"
+        assert host.state("logs-ever").pid is not None, "its own deadline stopped it"
+    assert 10 <= len(lines) <= 13
+    assert sorted(lags)[len(lags) // 2] < 0.02
 
 
 async def test_an_import_that_is_not_granted_never_starts(tmp_path):

@@ -254,6 +254,21 @@ HAZARDS: dict[str, str] = {
         (call $ok (i32.const 0) (i32.const 0))""",
         **LOG,
     ),
+    "logs-20": tool_wat(
+        """(loop $again
+          (call $emit (i32.const 1) (local.get $text) (local.get $text_len))
+          (br_if $again (i32.lt_u
+            (local.tee $n (i32.add (local.get $n) (i32.const 1))) (i32.const 20))))
+        (call $ok (i32.const 0) (i32.const 0))""",
+        locals_="(local $n i32)",
+        **LOG,
+    ),
+    "logs-ever": tool_wat(
+        """(loop $again
+          (call $emit (i32.const 1) (local.get $text) (local.get $text_len)) (br $again))
+        (unreachable)""",
+        **LOG,
+    ),
     "sleep": tool_wat(
         """(call $block (call $after (i64.const 5000000000)))
         (call $ok (i32.const 0) (i32.const 0))""",

@@ -15,6 +15,7 @@ interface `tool`, whatever the contract says about them:
     crash, quit, hang-up, garbage, flood, out-of-turn, complain
     ask interface function [arguments]      what the gateway answered
     ask-often interface function times      a list of `ok` and codes of errors
+    ask-ahead interface function times      numbers of the answers; all asked before one is read
     print text      to standard output
     big n           a text of n bytes
     env             names of its environment variables, and its working folder
@@ -163,6 +164,12 @@ class Guest:
             except GuestError as error:
                 told.append(error.code)
         return told
+
+    def ask_ahead(self, interface: str, function: str, times: int) -> list[int]:
+        for number in range(times):
+            self.line.send(HostCall(number, self.call.id, interface, function, []))
+        answers = [self.line.next(10.0) for _ in range(times)]
+        return [answer.id for answer in answers if isinstance(answer, Answer)]
 
     def print(self, text: str) -> None:
         self.line.send(Output(self.call.id, text))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import signal
 import time
@@ -208,6 +209,26 @@ async def test_a_guest_asks_and_is_answered():
         assert await call(worker, "ask", "kv", "get", ["a"]) == ["get", ["a"]]
         with pytest.raises(GuestError, match="there is no such key"):
             await call(worker, "ask", "kv", "fail", [])
+
+
+async def test_questions_that_came_together_are_answered_in_order_and_others_have_their_turn():
+    asked: list[str] = []
+    turns: list[int] = []
+
+    async def note(function: str, arguments: list[Any]) -> None:
+        asked.append(function)
+
+    async def live() -> None:
+        while True:
+            turns.append(len(asked))
+            await asyncio.sleep(0)
+
+    async with running(a_plugin(capabilities={"log": note})) as worker:
+        living = asyncio.get_running_loop().create_task(live())
+        assert await call(worker, "ask-ahead", "log", "emit", 100) == list(range(100))
+        living.cancel()
+    assert len(asked) == 100
+    assert max(after - before for before, after in itertools.pairwise(turns)) <= 8
 
 
 async def test_a_worker_that_asks_for_what_was_not_granted_is_none_any_more():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import socket
 import threading
 import time
@@ -130,6 +131,40 @@ def test_a_host_call_without_an_answer_ends_with_the_call():
         assert isinstance(stopped, Result)
         assert stopped.trap is not None
         assert "config.get was under way" in stopped.trap.text
+
+
+def test_a_line_for_the_log_is_not_waited_for_and_comes_before_the_result():
+    with at_work("log", ("log",)) as (gateway, _):
+        gateway.send(Call(2, "tool", "invoke", ["x", "a line"], 10_000))
+        assert gateway.receive() == HostCall(1, 2, "log", "emit", ["warn", "a line"])
+        assert gateway.receive() == Result(2, ok="")
+        gateway.send(Call(3, "tool", "invoke", ["x", "more"], 10_000), Answer(1))
+        assert gateway.receive() == HostCall(2, 3, "log", "emit", ["warn", "more"])
+        assert gateway.receive() == Result(3, ok="")
+
+
+@pytest.mark.slow
+def test_of_many_lines_for_the_log_the_seventeenth_is_waited_for():
+    with at_work("logs-20", ("log",)) as (gateway, _):
+        # Three lines of the first call are still on their way when the second begins.
+        for call_id, first, last in ((2, 1, 17), (3, 21, 34)):
+            gateway.send(Call(call_id, "tool", "invoke", ["x", "a line"], 10_000))
+            asked = [gateway.receive() for _ in range(first, last + 1)]
+            assert asked[-1] == HostCall(last, call_id, "log", "emit", ["info", "a line"])
+            assert not select.select([gateway.sock], [], [], 0.05)[0], "it does not wait"
+            gateway.send(*map(Answer, range(first, last + 1)))
+            rest = [gateway.receive() for _ in range(last + 1, first + 21)]
+            assert rest[-1] == Result(call_id, ok="")
+
+
+def test_a_long_line_for_the_log_is_waited_for():
+    with at_work("log", ("log",)) as (gateway, _):
+        gateway.send(Call(2, "tool", "invoke", ["x", "x" * 5000], 50))
+        assert isinstance(gateway.receive(), HostCall)
+        stopped = gateway.receive()
+        assert isinstance(stopped, Result)
+        assert stopped.trap is not None
+        assert "log.emit was under way" in stopped.trap.text
 
 
 def test_what_was_printed_comes_before_the_result():
