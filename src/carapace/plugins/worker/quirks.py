@@ -114,7 +114,8 @@ def _lifted_with(stock: Any) -> Any:
 def _lowered_with(stock: Any) -> Any:
     """The conversion of lists for a guest, with a short way for bytes."""
     cell_bytes = ctypes.sizeof(_FFI.wasmtime_component_val_t)
-    cells = [_cell(number) for number in range(256)]
+    offset = _FFI.wasmtime_component_val_t.of.offset
+    nought = _nought()
 
     def convert(self: Any, store: Any, value: Any, place: Any) -> None:
         if not value or not isinstance(value, bytes) or not self._is_bytes():
@@ -122,18 +123,18 @@ def _lowered_with(stock: Any) -> Any:
             return
         raw = _FFI.wasmtime_component_vallist_t()
         _FFI.wasmtime_component_vallist_new_uninit(raw, len(value))
-        data = b"".join(map(cells.__getitem__, value))
-        ctypes.memmove(ctypes.addressof(raw.data.contents), data, len(value) * cell_bytes)
+        cells = bytearray(nought * len(value))
+        cells[offset::cell_bytes] = value
+        ctypes.memmove(ctypes.addressof(raw.data.contents), bytes(cells), len(cells))
         place.contents.kind = _FFI.WASMTIME_COMPONENT_LIST
         place.contents.of.list = raw
 
     return convert
 
 
-def _cell(number: int) -> bytes:
-    """One element of such a list, as it lies in memory."""
+def _nought() -> bytes:
+    """An element of such a list, a byte of nought, as it lies in memory."""
     cell = _FFI.wasmtime_component_val_t()
     ctypes.memset(ctypes.byref(cell), 0, ctypes.sizeof(cell))
     cell.kind = _FFI.WASMTIME_COMPONENT_U8
-    cell.of.u8 = number
     return bytes(cell)
