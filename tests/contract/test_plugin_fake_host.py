@@ -2,26 +2,56 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 
+from carapace.clock import SystemClock
+from carapace.plugins.capabilities.agent import AgentCapability
 from carapace.plugins.capabilities.config import ConfigCapability
 from carapace.plugins.capabilities.credentials import CredentialsCapability
+from carapace.plugins.capabilities.crypto import CryptoCapability
+from carapace.plugins.capabilities.http import HttpCapability
+from carapace.plugins.capabilities.inbound import InboundCapability
 from carapace.plugins.capabilities.kv import KvCapability
+from carapace.plugins.capabilities.log import LogCapability
+from carapace.plugins.capabilities.media import MediaCapability
+from carapace.plugins.capabilities.outbound.rules import OutboundRules
+from carapace.plugins.capabilities.poll import PollCapability
 from carapace.plugins.capabilities.secrets import ConfiguredSecrets, PluginSecrets
+from carapace.plugins.capabilities.status import StatusCapability
+from carapace.plugins.capabilities.timers import TimersCapability
+from carapace.plugins.capabilities.websocket import WebSocketCapability
 from carapace.plugins.errors import GuestError
+from carapace.plugins.package.permissions import parse_http
 from carapace.plugins.ports import CapabilityCall
-from carapace.plugins.sdk.cases import HostSays
+from carapace.plugins.sdk.cases import HostSays, Planned
 from carapace.plugins.sdk.contract import contract
 from carapace.plugins.sdk.fake_capabilities import FakeCapabilities
-from support.capabilities import HeldConfig
+from support.capabilities import (
+    EVENT,
+    NO_PROXIES,
+    HeldConfig,
+    OutboundRig,
+    RecordingAgent,
+    RecordingBoard,
+    RecordingEvents,
+    RecordingInbox,
+    outbound_rig,
+    plain_request,
+)
 from support.clock import FakeClock
 from support.database import memory_database
+from support.media import PNG
+from support.ws_peer import WsPeer, ws_peer
 
 CONFIG = {"greeting": "Grüß Gott", "nested": {"n": 1.5}, "list": [1, {"a": True}]}
 CREDENTIALS = {"token": "s3cret", "unused": "x"}
@@ -132,6 +162,206 @@ async def test_secrets_are_compared_and_signed_with(side: Side):
         made = await side.ask("credentials", "hmac", "token", name, "text")
         assert made == hmac.new(b"s3cret", b"text", known).hexdigest()
     assert await side.code("credentials", "verify", "other", "x") == "not-granted"
+
+
+@dataclass
+class World(Side):
+    """One of the two, with a small server on the other side of the way out.
+
+    Attributes:
+        url: Of the server, without a slash at the end.
+        socket_url: Of one that takes WebSockets.
+    """
+
+    url: str
+    socket_url: str = "wss://api.example/socket"
+
+
+KEYS = '{"keys": []}'
+
+
+async def page(_: web.Request) -> web.Response:
+    return web.Response(text="hi", status=203, headers={"X-A": "1"})
+
+
+async def picture(_: web.Request) -> web.Response:
+    return web.Response(body=PNG)
+
+
+async def keys(_: web.Request) -> web.Response:
+    return web.Response(text=KEYS)
+
+
+ROUTES = (web.get("/page", page), web.get("/png", picture), web.get("/keys", keys))
+
+
+def fake_world(clock: FakeClock) -> World:
+    url = "https://api.example"
+    planned = [
+        Planned(url=f"{url}/page", status=203, body="hi", headers={"x-a": "1"}),
+        Planned(url=f"{url}/keys", body=KEYS),
+    ]
+    fake = FakeCapabilities(HostSays(http=planned), kv_max_bytes=0)
+    encoded = base64.b64encode(PNG).decode()
+    body = {"tag": "base64", "value": encoded}
+    fake.host.on("GET", f"{url}/png", {"status": 200, "headers": [], "body": body})
+    return World(fake.calls(contract().worlds["everything"].imports), clock, url)
+
+
+async def stay(peer: WsPeer) -> None:
+    while (await peer.hear())[0] != 8:
+        pass
+
+
+async def real_world(rig: OutboundRig, clock: FakeClock, stack: AsyncExitStack) -> World:
+    database = await stack.enter_async_context(memory_database())
+    port = await stack.enter_async_context(ws_peer(stay))
+    rules = OutboundRules(
+        plugin_id="demo",
+        manifest=(),
+        operator=(parse_http(f"GET {rig.url}/**"), parse_http(f"GET http://127.0.0.1:{port}/**")),
+    )
+    events = RecordingEvents()
+    timers = TimersCapability("demo", database, clock=clock, events=events)
+    polls = PollCapability("demo", database, clock=clock, requester=rig.requester, events=events)
+    sockets = WebSocketCapability(
+        rules,
+        rig.granted,
+        rig.egress,
+        proxies=NO_PROXIES,
+        clock=SystemClock(),
+        events=events,
+    )
+    for one in (timers, polls, sockets):
+        stack.push_async_callback(one.aclose)
+    calls: dict[str, CapabilityCall] = {
+        "agent": AgentCapability("demo", RecordingAgent()).call,
+        "crypto": CryptoCapability("demo", rig.requester, clock=clock, media=None).call,
+        "http": HttpCapability(rig.requester).call,
+        "inbound": InboundCapability("demo", RecordingInbox()).call,
+        "log": LogCapability("demo").call,
+        "media": MediaCapability(rig.rules, NO_PROXIES, rig.door).call,
+        "poll": polls.call,
+        "status": StatusCapability("demo", RecordingBoard(), rig.granted).call,
+        "timers": timers.call,
+        "websocket": sockets.call,
+    }
+    return World(calls, clock, rig.url, f"ws://127.0.0.1:{port}/")
+
+
+@pytest.fixture(params=["fake", "real"])
+async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncGenerator[World]:
+    clock = FakeClock()
+    if request.param == "fake":
+        yield fake_world(clock)
+        return
+    async with outbound_rig(tmp_path, *ROUTES, with_media=True) as rig, AsyncExitStack() as stack:
+        yield await real_world(rig, clock, stack)
+
+
+async def test_a_request_is_answered_alike(world: World):
+    answer = await world.ask("http", "fetch", plain_request(f"{world.url}/page"))
+    assert (answer["status"], answer["body"]) == (203, {"tag": "text", "value": "hi"})
+    assert {"name": "x-a", "value": "1"} in answer["headers"]
+    elsewhere = plain_request("https://evil.example/")
+    assert await world.code("http", "fetch", elsewhere) == "not-granted"
+
+
+async def test_files_are_told_of_alike(world: World):
+    item = await world.ask("media", "put", base64.b64encode(PNG).decode(), "text/html")
+    assert item == await world.ask("media", "info", item["handle"])
+    assert (item["content_type"], item["size_bytes"]) == ("image/png", float(len(PNG)))
+    assert (item["width"], item["height"], item["duration_ms"]) == (3, 2, None)
+    assert isinstance(item["size_bytes"], float)
+    assert (await world.ask("media", "link", item["handle"], 60_000)).startswith("https://")
+    words = await world.ask("media", "put", base64.b64encode(b"plain words").decode(), "")
+    assert (words["content_type"], words["width"]) == ("text/plain", None)
+    fetched = await world.ask("media", "fetch", f"{world.url}/png", 1000.0)
+    assert (fetched["content_type"], fetched["width"]) == ("image/png", 3)
+
+
+@pytest.mark.parametrize(
+    ("function", "arguments", "code"),
+    [
+        ("info", ["m-" + "0" * 32], "not-found"),
+        ("link", ["m-" + "0" * 32, 60_000.0], "not-found"),
+        ("link", ["m-1", 10.0], "invalid-argument"),
+        ("put", ["!", "x"], "invalid-argument"),
+        ("put", ["", "x"], "invalid-argument"),
+        ("fetch", ["/png", float(len(PNG) - 1)], "refused"),
+        ("fetch", ["https://evil.example/", 9.0], "not-granted"),
+    ],
+)
+async def test_files_are_refused_alike(world: World, function: str, arguments: list, code: str):
+    if arguments[0].startswith("/"):
+        arguments = [world.url + arguments[0], *arguments[1:]]
+    assert await world.code("media", function, *arguments) == code
+
+
+async def test_a_message_is_taken_once(world: World):
+    assert await world.ask("inbound", "deliver", EVENT) == "accepted"
+    assert await world.ask("inbound", "deliver", EVENT) == "duplicate"
+    assert await world.ask("inbound", "deliver", {**EVENT, "account": "second"}) == "accepted"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"quote_text": "of what?"},
+        {"quote_sender_id": "of what?"},
+        *(
+            {"attachments": [{"url": u, "handle": h, "content_type": None, "filename": None}]}
+            for u, h in ((None, None), ("https://a.example/", "m-1"))
+        ),
+    ],
+)
+async def test_a_message_that_contradicts_itself_is_refused(world: World, change: dict):
+    assert await world.code("inbound", "deliver", {**EVENT, **change}) == "invalid-argument"
+
+
+async def test_timers_are_set_and_cancelled_alike(world: World):
+    at_ms = float(world.clock.now_ms() + 60_000)
+    assert await world.ask("timers", "set", "a", at_ms, "p") is None
+    assert await world.ask("timers", "set", "a", at_ms, "q") is None
+    assert await world.ask("timers", "cancel", "a") is True
+    assert await world.ask("timers", "cancel", "a") is False
+    assert await world.code("timers", "set", "", at_ms, "p") == "invalid-argument"
+    assert await world.code("timers", "set", "a", -1.0, "p") == "invalid-argument"
+
+
+async def test_polls_are_begun_and_ended_alike(world: World):
+    request = plain_request(f"{world.url}/page")
+    assert await world.ask("poll", "start", "a", request, "p") is None
+    assert await world.ask("poll", "stop", "a") is True
+    assert await world.ask("poll", "stop", "a") is False
+    assert await world.code("poll", "start", "", request, "p") == "invalid-argument"
+
+
+async def test_connections_are_opened_and_closed_alike(world: World):
+    frame = {"tag": "text", "value": "hi"}
+    assert await world.code("websocket", "send", "s", frame) == "closed"
+    assert await world.ask("websocket", "open", "s", world.socket_url, [], []) is None
+    assert await world.ask("websocket", "close", "s") is True
+    assert await world.ask("websocket", "close", "s") is False
+
+
+async def test_a_turn_begins_once_for_each_key(world: World):
+    first = await world.ask("agent", "start", "main", "hello", "k1")
+    assert await world.ask("agent", "start", "main", "hello", "k1") == first
+    assert await world.ask("agent", "start", "main", "hello", "k2") != first
+    for empty in (("", "x", "k"), ("main", "", "k"), ("main", "x", "")):
+        assert await world.code("agent", "start", *empty) == "invalid-argument"
+
+
+async def test_key_sets_are_fetched_alike(world: World):
+    assert await world.ask("crypto", "jwks", f"{world.url}/keys") == KEYS
+    assert await world.code("crypto", "jwks", "https://evil.example/keys") == "not-granted"
+
+
+async def test_what_is_only_told_gives_nothing_back(world: World):
+    assert await world.ask("log", "emit", "info", "hello") is None
+    assert await world.ask("status", "set", "default", "running", "") is None
+    assert await world.code("status", "set", "default", "great", "") == "invalid-argument"
 
 
 def test_the_fake_has_every_function_of_the_contract():

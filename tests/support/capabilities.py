@@ -24,6 +24,7 @@ from carapace.media.fetch import MediaFetcher
 from carapace.media.links import MediaLinks
 from carapace.net.client import Egress
 from carapace.plugins.capabilities.inbound_wire import InboundEvent, InboundStatus
+from carapace.plugins.capabilities.outbound.proxies import AccountProxies
 from carapace.plugins.capabilities.outbound.requester import Requester
 from carapace.plugins.capabilities.outbound.rules import OutboundRules
 from carapace.plugins.capabilities.outbound.wire import Request
@@ -36,6 +37,7 @@ from support.media import MediaHouse, media_house
 
 __all__ = [
     "EVENT",
+    "NO_PROXIES",
     "HeldConfig",
     "HeldSecrets",
     "OutboundRig",
@@ -74,6 +76,8 @@ EVENT: dict[str, Any] = {
     "attachments": [],
 }
 """An inbound message as it travels."""
+
+NO_PROXIES = AccountProxies(dict, where="channels.demo")
 
 
 class HeldConfig:
@@ -229,7 +233,11 @@ class OutboundRig:
         )
         self.granted = PluginSecrets(frozenset({"token"}), self.secrets)
         self.requester = Requester(
-            self.rules, self.granted, egress, media=None if media is None else media[0]
+            self.rules,
+            self.granted,
+            egress,
+            proxies=NO_PROXIES,
+            media=None if media is None else media[0],
         )
 
     @property

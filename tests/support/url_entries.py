@@ -40,7 +40,7 @@ from carapace.plugins.capabilities.outbound.rules import OutboundRules
 from carapace.plugins.capabilities.secrets import PluginSecrets
 from carapace.plugins.capabilities.websocket import WebSocketCapability
 from carapace.plugins.package.sources import Sources, parse_source
-from support.capabilities import HeldSecrets, RecordingEvents, request
+from support.capabilities import NO_PROXIES, HeldSecrets, RecordingEvents, request
 from support.clock import FakeClock
 from support.media import media_house
 from support.public_web import PublicWeb
@@ -222,7 +222,9 @@ def _widest(url: str) -> OutboundRules:
 @asynccontextmanager
 async def _plugin_http(internet: PublicWeb, folder: Path) -> AsyncGenerator[Open]:
     async def fetch(url: str) -> None:
-        requester = Requester(_widest(url), _no_secrets(), internet.egress, media=None)
+        requester = Requester(
+            _widest(url), _no_secrets(), internet.egress, proxies=NO_PROXIES, media=None
+        )
         try:
             await requester.send(request(url))
         finally:
@@ -236,7 +238,12 @@ async def _plugin_websocket(internet: PublicWeb, folder: Path) -> AsyncGenerator
     async def connect(url: str) -> None:
         events = RecordingEvents()
         sockets = WebSocketCapability(
-            _widest(url), _no_secrets(), internet.egress, clock=FakeClock(), events=events
+            _widest(url),
+            _no_secrets(),
+            internet.egress,
+            proxies=NO_PROXIES,
+            clock=FakeClock(),
+            events=events,
         )
         try:
             await sockets.call("open", ["s", url, [], []])

@@ -140,7 +140,6 @@ class _Rig:
             BadSettings({**without, "webhookUrl": _URL}, "webhookSecret"),
             BadSettings({**self.settings, "surprise": 1}, "surprise"),
             BadSettings({**self.settings, "tokenFile": "/etc/token"}, "reads no files"),
-            BadSettings({**self.settings, "proxy": "http://a.example"}, "net.proxy"),
             BadSettings({**self.settings, **_WEBHOOK, "webhookUrl": "http://a.example/"}, "https"),
             BadSettings({**self.settings, **_WEBHOOK, "webhookUrl": f"{_URL}/"}, "slash"),
             BadSettings({**self.settings, "apiUrl": "ftp://a.example"}, "apiUrl"),

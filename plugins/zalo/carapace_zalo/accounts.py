@@ -48,6 +48,7 @@ _THE_GATEWAYS: Final = frozenset(
         "markdown",
         "mediaMaxMb",
         "name",
+        "proxy",
         "requireMention",
         "responsePrefix",
         "streaming",
@@ -58,7 +59,6 @@ _THE_GATEWAYS: Final = frozenset(
 _ELSEWHERE: Final = {
     "tokenFile": "A plugin reads no files. Keep the token in the gateway's vault or in a "
     'variable: `botToken: "${ZALO_BOT_TOKEN}"`.',
-    "proxy": "One way out holds for the whole gateway: set `net.proxy`, and take `proxy` out.",
 }
 """Settings of the Node plugin that have another place here."""
 

@@ -205,7 +205,9 @@ class PluginBridge:
         rooms = self._rooms
         return build(
             self.manifest,
-            CapabilitySettings(config=self._config, http=self._entry().http),
+            CapabilitySettings(
+                config=self._config, http=self._entry().http, proxies=self._config.proxies
+            ),
             CapabilityServices(
                 database=rooms.database,
                 clock=rooms.clock,

@@ -12,6 +12,8 @@ from carapace.channels.accounts.service import own_settings
 from carapace.channels.accounts.settings import account_names, account_settings
 from carapace.channels.plugin.channel import PluginChannel
 from carapace.config.settings import Settings
+from carapace.config.settings.channels import PluginAccountSettings, PluginChannelSettings
+from carapace.config.settings.net import ProxySettings
 from carapace.errors import Failed, Refused
 from carapace.ids import AgentId, RunId, SessionKey
 from carapace.plugins.capabilities.inbound_wire import InboundEvent, InboundStatus
@@ -49,12 +51,16 @@ class OwnConfig:
         branch = settings.channels.plugins.get(self._plugin_id)
         if branch is None:
             return found
-        accounts = {
-            name: own_settings(account)
-            for name in account_names(branch)
-            if (account := account_settings(settings.channels.defaults, branch, name)) is not None
-        }
+        accounts = {name: own_settings(one) for name, one in _account_settings(settings, branch)}
         return {**found, **own_settings(branch), _ACCOUNTS: accounts}
+
+    def proxies(self) -> Mapping[str, ProxySettings | None]:
+        """The proxy of each account of its channel; None of one that has none of its own."""
+        settings = self._settings()
+        branch = settings.channels.plugins.get(self._plugin_id)
+        if branch is None:
+            return {}
+        return {name: one.proxy for name, one in _account_settings(settings, branch)}
 
     def secrets(self, names: frozenset[str]) -> list[str]:
         """Values of these names, wherever they stand, for the redactor of the log."""
@@ -63,6 +69,17 @@ class OwnConfig:
         places = [settings, *accounts.values()]
         values = [place.get(name) for place in places for name in names]
         return [value for value in values if isinstance(value, str) and value]
+
+
+def _account_settings(
+    settings: Settings, branch: PluginChannelSettings
+) -> list[tuple[str, PluginAccountSettings]]:
+    """What holds for each account of a plugin's channel."""
+    named = (
+        (name, account_settings(settings.channels.defaults, branch, name))
+        for name in account_names(branch)
+    )
+    return [(name, one) for name, one in named if isinstance(one, PluginAccountSettings)]
 
 
 class ChannelDoor:

@@ -133,7 +133,7 @@ class MediaFetcher:
             total_timeout_s=self._total_timeout_s,
             max_connections=1,
         )
-        return EgressCaller(caller.name, policy)
+        return replace(caller, policy=policy)
 
     async def _fetch(
         self,

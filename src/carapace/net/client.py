@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 import httpcore2
@@ -38,7 +39,7 @@ class Egress:
 
     Proxies, certificates and credentials of the environment (`HTTP_PROXY`, `.netrc`) are
     ignored; `SSL_CERT_FILE` and `SSL_CERT_DIR` count, since OpenSSL itself reads them. A proxy
-    is used where `net.proxy` names one.
+    is used where `net.proxy` names one, or the caller has its own.
 
     Args:
         audit: Gets a line for every refusal.
@@ -97,7 +98,7 @@ class Egress:
             max_connections=policy.max_connections,
             max_keepalive_connections=policy.max_connections,
             keepalive_expiry=_KEEPALIVE_S,
-            network_backend=GuardedBackend(policy, self._way),
+            network_backend=GuardedBackend(policy, self._way_of(caller)),
         )
         return GuardedClient(
             GuardedTransport(policy, pool, on_refused),
@@ -164,6 +165,10 @@ class Egress:
     def unix_client(self, path: str) -> httpx2.AsyncClient:
         """A client for a daemon's socket on this machine; see `carapace.net.unix`."""
         return unix_client(path)
+
+    def _way_of(self, caller: EgressCaller) -> Way:
+        own = caller.proxy
+        return self._way if own is None else replace(self._way, find_proxy=lambda: own)
 
     def _tls(self) -> ssl.SSLContext:
         if self._ssl_context is None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from carapace.net.address import IPAddress, is_local_name, is_metadata, is_metadata_host, refusal
 from carapace.net.allow import AllowRule
+from carapace.net.proxy import Proxy
 from carapace.net.url import Endpoint, literal, parse_url
 
 __all__ = ["EgressCaller", "EgressPolicy", "HostPort", "allow_url", "names_own_network"]
@@ -97,10 +98,17 @@ class EgressPolicy:
 
 @dataclass(frozen=True, slots=True)
 class EgressCaller:
-    """A feature that goes out: its name for the audit log, and its policy."""
+    """A feature that goes out.
+
+    Attributes:
+        name: For the audit log.
+        policy: Its rules.
+        proxy: Its own way, from the configuration; None is the one of `net.proxy`, if any.
+    """
 
     name: str
     policy: EgressPolicy = EgressPolicy()
+    proxy: Proxy | None = None
 
 
 def allow_url(url: str) -> HostPort:

@@ -75,8 +75,12 @@ class Proxy:
         return not is_own and not any(pattern.matches(host) for pattern in self.bypass)
 
 
-def proxy_of(settings: ProxySettings) -> Proxy | None:
+def proxy_of(settings: ProxySettings, name: str = "net.proxy") -> Proxy | None:
     """The proxy that is configured, or None.
+
+    Args:
+        settings: What the operator wrote.
+        name: Where it stands.
 
     Raises:
         InvalidUrl: If its address or a host to bypass is not readable; the message says which.
@@ -88,7 +92,7 @@ def proxy_of(settings: ProxySettings) -> Proxy | None:
     try:
         endpoint = parse_url(f"http://{rest}" if is_socks else settings.url)
     except InvalidUrl as error:
-        raise InvalidUrl(f"net.proxy.url: {error}") from error
+        raise InvalidUrl(f"{name}.url: {error}") from error
     names_port = rest.rstrip("/").endswith(f":{endpoint.port}")
     return Proxy(
         scheme="socks5" if is_socks else endpoint.scheme,
@@ -96,15 +100,15 @@ def proxy_of(settings: ProxySettings) -> Proxy | None:
         port=_SOCKS_PORT if is_socks and not names_port else endpoint.port,
         username=settings.username,
         password=None if settings.password is None else Secret(settings.password),
-        bypass=tuple(_pattern(text) for text in settings.bypass),
+        bypass=tuple(_pattern(text, name) for text in settings.bypass),
     )
 
 
-def _pattern(text: str) -> HostPattern:
+def _pattern(text: str, name: str) -> HostPattern:
     try:
         return parse_host_pattern(text)
     except InvalidUrl as error:
-        raise InvalidUrl(f"net.proxy.bypass, {text!r}: {error}") from error
+        raise InvalidUrl(f"{name}.bypass, {text!r}: {error}") from error
 
 
 async def open_tunnel(
@@ -153,8 +157,8 @@ async def _connect(
     status = _status(await _read_head(stream))
     if status == _PROXY_AUTH_REQUIRED:
         raise httpcore2.ProxyError(
-            "the proxy wants another name and password: set net.proxy.username and "
-            "net.proxy.password"
+            "the proxy wants another name and password: set `username` and `password` where it "
+            "is configured, as in net.proxy.username"
         )
     if not 200 <= status < 300:  # noqa: PLR2004 - the class of success
         raise httpcore2.ProxyError(f"the proxy answered {status} for {authority}")

@@ -122,7 +122,6 @@ def test_what_nobody_reads_is_named():
 
 def test_what_has_another_place_here_is_said():
     assert "botToken" in refusal({"tokenFile": "/run/secrets/zalo"})
-    assert "net.proxy" in refusal({"proxy": "http://proxy.example:8080"})
 
 
 @pytest.mark.parametrize("text", ["[]", "7", "{", "[" * 100_000])

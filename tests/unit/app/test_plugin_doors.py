@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from carapace.app.plugin_doors import ChannelDoor, OwnConfig, PluginTurns
+from carapace.config.settings.net import ProxySettings
 from carapace.errors import Failed, Refused
 from carapace.ids import AgentId
 from carapace.plugins.capabilities.agent import provenance_of
@@ -14,7 +15,7 @@ from support.recording_channel import RecordingIntake
 
 ZALO = {
     "botToken": "base-secret",
-    "proxy": "p",
+    "region": "p",
     "dmPolicy": "open",
     "accounts": {"work": {"botToken": "work-secret"}},
 }
@@ -32,10 +33,10 @@ def test_a_plugin_sees_its_own_part_and_no_other():
     assert config.settings() == {
         "color": "red",
         "botToken": "base-secret",
-        "proxy": "p",
+        "region": "p",
         "accounts": {
-            "default": {"botToken": "base-secret", "proxy": "p"},
-            "work": {"botToken": "work-secret", "proxy": "p"},
+            "default": {"botToken": "base-secret", "region": "p"},
+            "work": {"botToken": "work-secret", "region": "p"},
         },
     }
 
@@ -43,6 +44,21 @@ def test_a_plugin_sees_its_own_part_and_no_other():
 def test_one_that_is_no_channel_has_its_entry_alone():
     assert config_of(plugins={"entries": {"zalo": {"config": {"a": 1}}}}).settings() == {"a": 1}
     assert config_of().settings() == {}
+
+
+def test_the_proxies_of_its_accounts_are_the_gateways_and_not_shown_to_it():
+    given = {
+        "proxy": {"url": "http://north.example:3128", "password": "pw"},
+        "botToken": "t",
+        "accounts": {"work": {}, "far": {"proxy": {"url": "socks5://south.example"}}},
+    }
+    config = config_of(channels={"zalo": given, "other": {"proxy": {"url": "http://x.example"}}})
+    north = ProxySettings(url="http://north.example:3128", password="pw")
+    south = ProxySettings(url="socks5://south.example")
+    assert config.proxies() == {"default": north, "work": north, "far": south}
+    assert "example" not in str(config.settings())
+    assert config_of(channels={"zalo": {"botToken": "t"}}).proxies() == {"default": None}
+    assert config_of().proxies() == {}
 
 
 def test_its_secrets_are_found_wherever_they_stand():

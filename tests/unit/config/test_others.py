@@ -20,7 +20,7 @@ from carapace.config.schema import json_schema, ui_hints
 
 ZALO = {
     "dmPolicy": "open",
-    "proxy": "http://proxy.example",
+    "region": "http://proxy.example",
     "botToken": "base-token",
     "accounts": {"work": {"botToken": "work-token", "limits": {"deep": [1]}}, "home": {}},
 }
@@ -53,7 +53,7 @@ def test_a_plugins_channel_stands_beside_the_built_in_ones(tmp_path):
     assert set(branches(channels)) == {"zalo", "webchat", "webhook"}
     assert channels.plugins["zalo"].dm_policy == "open"
     assert channels.plugins["zalo"].own == {
-        "proxy": "http://proxy.example",
+        "region": "http://proxy.example",
         "botToken": "base-token",
     }
     assert channels.webhook.secret == "s"
@@ -63,13 +63,13 @@ def test_an_account_takes_over_what_it_does_not_say_but_no_secret(tmp_path):
     channels = {"zalo": ZALO, "defaults": {"historyLimit": 3}}
     work = account(tmp_path, "work", channels)
     assert own_settings(work) == {
-        "proxy": "http://proxy.example",
+        "region": "http://proxy.example",
         "botToken": "work-token",
         "limits": {"deep": [1]},
     }
     assert (work.dm_policy, work.history_limit) == ("open", 3)
     home = account(tmp_path, "home", channels)
-    assert own_settings(home) == {"proxy": "http://proxy.example"}
+    assert own_settings(home) == {"region": "http://proxy.example"}
     assert is_set_up(home)
 
 
@@ -77,7 +77,7 @@ def test_its_own_secret_makes_a_further_account(tmp_path):
     branch = channels_of(tmp_path, {"zalo": ZALO}).plugins["zalo"]
     assert account_names(branch) == ("default", "work", "home")
     assert own_settings(account(tmp_path, "default", {"zalo": ZALO}))["botToken"] == "base-token"
-    without = {**ZALO, "botToken": None} | {"proxy": "x"}
+    without = {**ZALO, "botToken": None} | {"region": "x"}
     del without["botToken"]
     branch = channels_of(tmp_path, {"zalo": without}).plugins["zalo"]
     assert account_names(branch) == ("work", "home")
@@ -116,17 +116,17 @@ def test_a_channel_is_an_object(tmp_path, value):
 def test_secrets_are_hidden_by_their_names():
     shown = redact_tree({"channels": {"zalo": ZALO}})["channels"]["zalo"]
     assert shown["botToken"] == shown["accounts"]["work"]["botToken"] == MARKER
-    assert shown["proxy"] == "http://proxy.example"
+    assert shown["region"] == "http://proxy.example"
     assert shown["dmPolicy"] == "open"
 
 
 def test_a_change_is_found_by_its_key(tmp_path):
     old = loaded(tmp_path, {"zalo": ZALO}).settings
-    new = loaded(tmp_path, {"zalo": {**ZALO, "proxy": "p", "dmPolicy": "pairing"}}).settings
+    new = loaded(tmp_path, {"zalo": {**ZALO, "region": "p", "dmPolicy": "pairing"}}).settings
     assert old is not None
     assert new is not None
     assert {(one.key, one.live) for one in changes(old, new)} == {
-        ("channels.zalo.proxy", True),
+        ("channels.zalo.region", True),
         ("channels.zalo.dmPolicy", True),
     }
     gone = loaded(tmp_path, {}).settings

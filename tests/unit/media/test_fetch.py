@@ -20,8 +20,11 @@ from carapace.media.pace import Pace
 from carapace.media.store import TooLarge
 from carapace.media.types import MediaKind
 from carapace.net.policy import EgressCaller, EgressPolicy
+from carapace.net.proxy import Proxy
 from support.egress import NameTable, make_egress, serving
 from support.media import PNG, MediaHouse, media_house
+from support.proxy_server import http_proxy
+from support.public_web import public_host
 
 MEBIBYTE = 1024 * 1024
 
@@ -296,3 +299,31 @@ async def test_a_caller_that_leaves_gives_its_place_back(tmp_path: Path):
             await task
         assert (await r.fetch("/file")).size_bytes == len(PNG)
         gate.set()
+
+
+async def test_a_caller_with_a_proxy_of_its_own_fetches_through_it(tmp_path: Path):
+    async def picture(_request: web.Request) -> web.Response:
+        return web.Response(body=PNG)
+
+    async with (
+        media_house(tmp_path) as house,
+        public_host(tmp_path / "net", "a.example", web.get("/cat.png", picture)) as internet,
+    ):
+        _, tls = internet.ports("a.example")
+
+        async def dial(_host: str, _port: int):
+            return await asyncio.open_connection("127.0.0.1", tls)
+
+        async with http_proxy(dial) as server:
+            internet.forward("proxy.example", server.port)
+            fetcher = MediaFetcher(
+                internet.egress,
+                house.store,
+                clock=SystemClock(),
+                audit=house.trail.audit,
+                metrics=house.metrics,
+            )
+            caller = EgressCaller("media:test", proxy=Proxy("http", "proxy.example", 8080))
+            item = await fetcher.fetch("https://a.example/cat.png", caller)
+        assert item.content_type == "image/png"
+        assert server.asked == [("a.example", 443)]

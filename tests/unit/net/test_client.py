@@ -12,6 +12,7 @@ from carapace.config.settings.net import NetSettings, ProxySettings
 from carapace.errors import Refused
 from carapace.net.client import Egress
 from carapace.net.policy import EgressCaller, EgressPolicy, allow_url
+from carapace.net.proxy import Proxy
 from carapace.net.websocket import HandshakeFailed
 from support.authority import shared_authority
 from support.egress import PUBLIC, AuditTrail, NameTable, make_egress, serving
@@ -95,6 +96,27 @@ async def test_everything_goes_through_the_configured_proxy(tmp_path, scheme):
         assert proxy.asked == [("a.example", 80), ("a.example", 443), ("a.example", 443)]
         assert internet.names.asked == ["proxy.example"] * 3
         assert len(internet.trail.lines()) == 1
+
+
+async def test_a_caller_with_a_proxy_of_its_own_goes_through_that_one(tmp_path):
+    async with public_host(tmp_path, "a.example", web.get("/", hello)) as internet:
+        clear, _ = internet.ports("a.example")
+
+        async def dial(_host, _port):
+            return await asyncio.open_connection("127.0.0.1", clear)
+
+        async with http_proxy(dial) as proxy:
+            internet.forward("proxy.example", proxy.port)
+            internet.egress.apply(NetSettings(proxy=ProxySettings(url="http://gone.example:1")))
+            own = Proxy("http", "proxy.example", 8080)
+            async with internet.egress.http_client(EgressCaller("x", proxy=own)) as http:
+                assert (await http.get("http://a.example/")).text == "hello"
+                with pytest.raises(httpx2.ConnectError):
+                    await http.get("http://127.0.0.1/")
+            async with internet.egress.http_client(EgressCaller("x")) as http:
+                with pytest.raises(httpx2.ConnectError, match=r"gone\.example"):
+                    await http.get("http://a.example/")
+        assert proxy.asked == [("a.example", 80)]
 
 
 async def test_a_listed_host_is_reached_beside_the_proxy_and_settings_are_live(tmp_path):

@@ -187,7 +187,7 @@ def _describe(status: AccountStatus, account: AccountSettings | None) -> dict[st
 def own_settings(account: AccountSettings) -> dict[str, Any]:
     """What only the channel itself knows the meaning of, as in the file; unset keys are left out.
 
-    The name is among it: a service may show it.
+    The name is among it: a service may show it. The proxy is not: it is the gateway's to use.
     """
     fields: list[tuple[str, str]] = list(
         zip(account.__struct_fields__, account.__struct_encode_fields__, strict=True)
@@ -196,7 +196,7 @@ def own_settings(account: AccountSettings) -> dict[str, Any]:
         shown: msgspec.to_builtins(value)
         for field, shown in fields
         if (field not in _COMMON or field == "name")
-        and field not in {"accounts", "own"}
+        and field not in {"accounts", "own", "proxy"}
         and (value := getattr(account, field)) is not None
     }
     return {**(account.own or {}), **found} if isinstance(account, PluginAccountSettings) else found

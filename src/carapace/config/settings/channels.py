@@ -12,6 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal
 import msgspec
 
 from carapace.config.secret_names import names_secret
+from carapace.config.settings.net import ProxySettings
 from carapace.config.settings.setting import Count, Name, PositiveInt, Section, setting
 
 __all__ = [
@@ -206,6 +207,13 @@ class WebchatSettings(ChannelSettings, frozen=True):
 class PluginAccountSettings(AccountSettings, frozen=True):
     """One account of a channel that a plugin brings."""
 
+    proxy: Annotated[
+        ProxySettings | None,
+        setting(
+            "The proxy of this account alone. Without it: the channel's, then `net.proxy`.",
+            live=True,
+        ),
+    ] = None
     own: Annotated[
         dict[str, Any] | None,
         setting(

@@ -11,6 +11,7 @@ import msgspec
 
 from carapace.plugins.capabilities.codes import Code, guest_error
 from carapace.plugins.capabilities.dispatch import Dispatch, Operation
+from carapace.plugins.capabilities.outbound.proxies import AccountProxies
 from carapace.plugins.capabilities.outbound.rules import OutboundRules
 from carapace.plugins.capabilities.ports import MediaDoor, StoredFile
 
@@ -48,11 +49,13 @@ class MediaCapability:
 
     Args:
         rules: Where files may be fetched from.
+        proxies: Of the plugin's accounts.
         door: The store.
     """
 
-    def __init__(self, rules: OutboundRules, door: MediaDoor) -> None:
+    def __init__(self, rules: OutboundRules, proxies: AccountProxies, door: MediaDoor) -> None:
         self._rules = rules
+        self._proxies = proxies
         self._door = door
         self.call = Dispatch(
             "media",
@@ -68,7 +71,11 @@ class MediaCapability:
         self._rules.check("GET", url)
         cap = int(max_bytes)
         caller = self._rules.caller(
-            max_bytes=cap, max_redirects=_MAX_REDIRECTS, total_s=_FETCH_TIMEOUT_S
+            max_bytes=cap,
+            max_redirects=_MAX_REDIRECTS,
+            total_s=_FETCH_TIMEOUT_S,
+            # The contract does not tell for which account it is.
+            proxy=self._proxies.of(),
         )
         return _item(await self._door.fetch(url, caller, max_bytes=cap))
 

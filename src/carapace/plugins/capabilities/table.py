@@ -20,6 +20,7 @@ from carapace.plugins.capabilities.inbound import InboundCapability
 from carapace.plugins.capabilities.kv import KvCapability
 from carapace.plugins.capabilities.log import LogCapability
 from carapace.plugins.capabilities.media import MediaCapability
+from carapace.plugins.capabilities.outbound.proxies import AccountProxies, ProxiesNow
 from carapace.plugins.capabilities.outbound.requester import Requester
 from carapace.plugins.capabilities.outbound.rules import OutboundRules
 from carapace.plugins.capabilities.poll import PollCapability
@@ -53,10 +54,12 @@ class CapabilitySettings:
         http: Requests it may make beside those of its manifest, written like those
             (`GET,POST https://chat.example/**`). An exact host among these may be in our own
             network.
+        proxies: The proxy of each of its accounts, as it is at each moment.
     """
 
     config: PluginConfig
     http: tuple[str, ...] = ()
+    proxies: ProxiesNow = dict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +145,10 @@ class _Plan:
             operator=_operator_rules(manifest.id, settings.http),
         )
         self.media = services.media if manifest.permissions.media else None
-        self.requester = Requester(self.rules, self.secrets, services.egress, media=self.media)
+        self.proxies = AccountProxies(settings.proxies, where=f"channels.{manifest.id}")
+        self.requester = Requester(
+            self.rules, self.secrets, services.egress, proxies=self.proxies, media=self.media
+        )
         self.timers: TimersCapability | None = None
         self.polls: PollCapability | None = None
         self.websockets: WebSocketCapability | None = None
@@ -204,7 +210,7 @@ def _kv(plan: _Plan) -> CapabilityCall:
 
 def _media(plan: _Plan) -> CapabilityCall:
     assert plan.media is not None  # noqa: S101 - `build` has checked it
-    return MediaCapability(plan.rules, plan.media).call
+    return MediaCapability(plan.rules, plan.proxies, plan.media).call
 
 
 def _inbound(plan: _Plan) -> CapabilityCall:
@@ -258,6 +264,7 @@ def _websocket(plan: _Plan) -> CapabilityCall:
         rules,
         plan.secrets,
         plan.services.egress,
+        proxies=plan.proxies,
         clock=plan.services.clock,
         events=plan.services.events,
     )

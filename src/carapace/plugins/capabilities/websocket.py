@@ -18,6 +18,7 @@ import msgspec
 
 from carapace.clock import Clock
 from carapace.net.client import Egress
+from carapace.net.policy import EgressCaller
 from carapace.net.refused import refusal_of
 from carapace.net.websocket import (
     HandshakeFailed,
@@ -29,6 +30,7 @@ from carapace.plugins.capabilities.bringing import Brought, bring, pause_s
 from carapace.plugins.capabilities.codes import Code, guest_error
 from carapace.plugins.capabilities.dispatch import Dispatch, Operation
 from carapace.plugins.capabilities.outbound.placement import PlacedRequest, place
+from carapace.plugins.capabilities.outbound.proxies import AccountProxies
 from carapace.plugins.capabilities.outbound.redaction import SecretScrubber
 from carapace.plugins.capabilities.outbound.rules import OutboundRules
 from carapace.plugins.capabilities.outbound.wire import (
@@ -79,6 +81,7 @@ class WebSocketCapability:
     Args:
         rules: Where they may lead.
         secrets: What may be put into the handshake.
+        proxies: Of the plugin's accounts.
         egress: The way out.
         clock: For pauses while the plugin is too busy.
         events: The service.
@@ -90,12 +93,14 @@ class WebSocketCapability:
         secrets: PluginSecrets,
         egress: Egress,
         *,
+        proxies: AccountProxies,
         clock: Clock,
         events: ServiceEvents,
     ) -> None:
         self._rules = rules
         self._secrets = secrets
         self._egress = egress
+        self._proxies = proxies
         self._clock = clock
         self._events = events
         self._tasks = Tasks(f"websockets of plugin {rules.plugin_id}", _report)
@@ -130,13 +135,19 @@ class WebSocketCapability:
             "GET", url, headers, body=Empty(), secrets=secrets, reveal=self._secrets.reveal
         )
         self._rules.check("GET", placed.url, has_secrets=placed.has_secrets)
+        caller = self._rules.caller(
+            max_bytes=64 * 1024,
+            max_redirects=0,
+            total_s=None,
+            proxy=self._proxies.of(one.name for one in secrets),
+        )
         if name not in self._connections and len(self._connections) >= MAX_CONNECTIONS:
             raise guest_error(
                 Code.QUOTA, f"{MAX_CONNECTIONS} connections are open already: close one first"
             )
         self._drop(name)
         connection = self._connections[name] = _Connection(name)
-        connection.task = self._tasks.start(self._run(connection, placed), name=name)
+        connection.task = self._tasks.start(self._run(connection, placed, caller), name=name)
 
     async def _send(self, name: str, frame: Text | Base64) -> None:
         connection = self._connections.get(name)
@@ -162,9 +173,11 @@ class WebSocketCapability:
                 connection.task.cancel()
         return connection is not None
 
-    async def _run(self, connection: _Connection, placed: PlacedRequest) -> None:
+    async def _run(
+        self, connection: _Connection, placed: PlacedRequest, caller: EgressCaller
+    ) -> None:
         try:
-            reason = await self._hold(connection, placed)
+            reason = await self._hold(connection, placed, caller)
         finally:
             is_current = self._connections.get(connection.name) is connection
             if is_current:
@@ -172,12 +185,14 @@ class WebSocketCapability:
         if is_current:
             await self._bring(connection, {"tag": "closed", "value": reason})
 
-    async def _hold(self, connection: _Connection, placed: PlacedRequest) -> str:
+    async def _hold(
+        self, connection: _Connection, placed: PlacedRequest, caller: EgressCaller
+    ) -> str:
         """From the handshake to the end; why it ended."""
         scrubber = self._secrets.scrubber()
         try:
             client = await self._egress.websocket(
-                self._rules.caller(max_bytes=64 * 1024, max_redirects=0, total_s=None),
+                caller,
                 placed.url,
                 headers=dict(placed.headers),
                 limits=_LIMITS,

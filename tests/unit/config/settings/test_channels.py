@@ -67,6 +67,14 @@ def test_secrets_are_marked_as_such(name: str, place: tuple[str, ...]):
     assert found.secret
 
 
+@pytest.mark.parametrize("place", [(), ("accounts", "two")])
+def test_the_password_of_an_accounts_proxy_is_one(place: tuple[str, ...]):
+    found = find(("channels", "zalo", *place, "proxy", "password"))
+    assert found is not None
+    assert found.secret
+    assert found.live
+
+
 def test_everything_takes_effect_at_once():
     for name in msgspec.structs.fields(WebhookAccount):
         found = find(("channels", "webhook", name.encode_name))

@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 
 from carapace.plugins.capabilities.media import MediaCapability
-from support.capabilities import code_of, outbound_rig
+from support.capabilities import NO_PROXIES, code_of, outbound_rig
 from support.media import PNG
 
 
@@ -19,7 +19,7 @@ async def give(asked: web.Request) -> web.Response:
 
 async def test_a_file_is_put_described_and_linked(tmp_path: Path):
     async with outbound_rig(tmp_path, with_media=True) as rig:
-        call = MediaCapability(rig.rules, rig.door).call
+        call = MediaCapability(rig.rules, NO_PROXIES, rig.door).call
         item = await call("put", [base64.b64encode(PNG).decode(), "text/html"])
         assert item == await call("info", [item["handle"]])
         assert item["content_type"] == "image/png"
@@ -32,7 +32,7 @@ async def test_a_file_is_put_described_and_linked(tmp_path: Path):
 
 async def test_a_file_is_fetched_under_the_rules(tmp_path: Path):
     async with outbound_rig(tmp_path, web.get("/{x}", give), with_media=True) as rig:
-        call = MediaCapability(rig.rules, rig.door).call
+        call = MediaCapability(rig.rules, NO_PROXIES, rig.door).call
         item = await call("fetch", [rig.url + "/png", 1000])
         assert await rig.house.store.read(item["handle"], max_bytes=999) == PNG
         assert await code_of(call("fetch", [rig.url + "/big", 499.0])) == "refused"
@@ -52,5 +52,5 @@ async def test_a_file_is_fetched_under_the_rules(tmp_path: Path):
 )
 async def test_everything_else_is_refused(tmp_path: Path, function, arguments, code):
     async with outbound_rig(tmp_path, with_media=True) as rig:
-        call = MediaCapability(rig.rules, rig.door).call
+        call = MediaCapability(rig.rules, NO_PROXIES, rig.door).call
         assert await code_of(call(function, arguments)) == code

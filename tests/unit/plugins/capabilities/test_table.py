@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from carapace.config.settings.net import ProxySettings
 from carapace.errors import Refused
 from carapace.plugins.capabilities.table import (
     Capabilities,
@@ -94,6 +95,22 @@ async def test_everything_can_be_opened_as_the_contract_writes_it(services):
     assert set(capabilities.calls) == set(contract)
     for name, call in capabilities.calls.items():
         assert call.functions == contract[name], name  # pyright: ignore[reportFunctionMemberAccess] - a Dispatch
+    await capabilities.aclose()
+
+
+async def test_every_way_out_goes_through_the_accounts_proxy(services):
+    """One that cannot be read shows it: nothing goes around it."""
+    broken = ProxySettings(url="http://0x7f.1:3128")
+    capabilities = make(services, proxies=lambda: {"default": broken})
+    calls, url = capabilities.calls, "https://api.example/v1/x"
+    socket = ["s", "wss://api.example/socket", [], []]
+    assert await code_of(calls["http"]("fetch", [plain_request(url)])) == "not-configured"
+    assert await code_of(calls["media"]("fetch", [url, 1_000.0])) == "not-configured"
+    assert await code_of(calls["websocket"]("open", socket)) == "not-configured"
+    assert await code_of(calls["crypto"]("jwks", [url])) == "not-configured"
+    await calls["poll"]("start", ["p", plain_request(url), ""])
+    (brought,) = await services.events.count(1)
+    assert "not-configured" in str(brought)
     await capabilities.aclose()
 
 

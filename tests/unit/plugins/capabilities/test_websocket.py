@@ -16,7 +16,14 @@ from carapace.plugins.capabilities.secrets import PluginSecrets
 from carapace.plugins.capabilities.websocket import WebSocketCapability
 from carapace.plugins.errors import GuestTrap, PluginUnavailable
 from carapace.plugins.package.permissions import parse_http
-from support.capabilities import HeldSecrets, RecordingEvents, code_of, eventually, secret_use
+from support.capabilities import (
+    NO_PROXIES,
+    HeldSecrets,
+    RecordingEvents,
+    code_of,
+    eventually,
+    secret_use,
+)
 from support.clock import FakeClock
 from support.egress import NameTable, make_egress
 from support.ws_peer import WsPeer, ws_peer
@@ -44,6 +51,7 @@ class Rig:
             rules,
             PluginSecrets(frozenset({"token"}), HeldSecrets(token="hunter2-hunter2")),
             egress,
+            proxies=NO_PROXIES,
             clock=clock,
             events=self.events,
         )

@@ -20,7 +20,9 @@ from carapace.net.client import Egress
 from carapace.net.limits import BodyTooLarge
 from carapace.net.refused import refusal_of
 from carapace.plugins.capabilities.codes import Code, guest_error, of_gateway_error
+from carapace.plugins.capabilities.outbound.clients import Clients, Way
 from carapace.plugins.capabilities.outbound.placement import PlacedRequest, place
+from carapace.plugins.capabilities.outbound.proxies import AccountProxies
 from carapace.plugins.capabilities.outbound.redaction import SecretScrubber, StreamScrubber
 from carapace.plugins.capabilities.outbound.rules import OutboundRules
 from carapace.plugins.capabilities.outbound.wire import (
@@ -57,6 +59,7 @@ class Requester:
         rules: What it may reach.
         secrets: What it may have put in.
         egress: The way out.
+        proxies: Of the plugin's accounts.
         media: For bodies by reference; None if that is not granted.
     """
 
@@ -66,13 +69,15 @@ class Requester:
         secrets: PluginSecrets,
         egress: Egress,
         *,
+        proxies: AccountProxies,
         media: MediaDoor | None,
     ) -> None:
         self._rules = rules
         self._secrets = secrets
         self._egress = egress
+        self._proxies = proxies
         self._media = media
-        self._clients: dict[bool, httpx2.AsyncClient] = {}
+        self._clients = Clients(self._client)
 
     def check(self, request: Request) -> PlacedRequest:
         """The request as it would be sent now.
@@ -105,10 +110,12 @@ class Requester:
         """
         placed = self.check(request)
         host = self._rules.check(placed.method, placed.url, has_secrets=placed.has_secrets)
+        proxy = self._proxies.of(one.name for one in request.secrets)
+        way = Way(proxy, follows=placed.only_headers)
         timeout_s = min(request.timeout_ms / 1000, MAX_TIMEOUT_S)
         try:
             async with asyncio.timeout(timeout_s):
-                return await self._exchange(placed, request.want)
+                return await self._exchange(placed, way, request.want)
         except TimeoutError:
             raise guest_error(
                 Code.TIMEOUT, f"{host} did not answer within {timeout_s:g} s"
@@ -123,18 +130,16 @@ class Requester:
 
     async def aclose(self) -> None:
         """Close all connections."""
-        clients, self._clients = list(self._clients.values()), {}
-        for client in clients:
-            await client.aclose()
+        await self._clients.aclose()
 
-    async def _exchange(self, placed: PlacedRequest, want: Want) -> Response:
+    async def _exchange(self, placed: PlacedRequest, way: Way, want: Want) -> Response:
         async with AsyncExitStack() as stack:
             headers = list(placed.headers)
             content: bytes | AsyncGenerator[bytes] | None = placed.content
             if placed.media is not None:
                 file, content = await stack.enter_async_context(self._door().open(placed.media))
                 headers.append(("Content-Length", str(file.size_bytes)))
-            client = self._client(follow=placed.only_headers)
+            client = await stack.enter_async_context(self._clients.use(way))
             response = await stack.enter_async_context(
                 client.stream(placed.method, placed.url, headers=headers, content=content)
             )
@@ -171,16 +176,14 @@ class Requester:
                 )
         return Media(file.handle)
 
-    def _client(self, *, follow: bool) -> httpx2.AsyncClient:
-        client = self._clients.get(follow)
-        if client is None:
-            caller = self._rules.caller(
-                max_bytes=_MAX_MEDIA_BYTES,
-                max_redirects=_MAX_REDIRECTS if follow else 0,
-                total_s=MAX_TIMEOUT_S,
-            )
-            client = self._clients[follow] = self._egress.http_client(caller)
-        return client
+    def _client(self, way: Way) -> httpx2.AsyncClient:
+        caller = self._rules.caller(
+            max_bytes=_MAX_MEDIA_BYTES,
+            max_redirects=_MAX_REDIRECTS if way.follows else 0,
+            total_s=MAX_TIMEOUT_S,
+            proxy=way.proxy,
+        )
+        return self._egress.http_client(caller)
 
     def _door(self) -> MediaDoor:
         if self._media is None:

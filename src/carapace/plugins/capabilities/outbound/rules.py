@@ -8,6 +8,7 @@ from typing import Final
 
 from carapace.net.allow import AllowRule
 from carapace.net.policy import EgressCaller, EgressPolicy, HostPort
+from carapace.net.proxy import Proxy
 from carapace.net.url import InvalidUrl, as_http_url, parse_url
 from carapace.plugins.capabilities.codes import Code, guest_error
 
@@ -42,13 +43,21 @@ class OutboundRules:
         """All rules."""
         return self.manifest + self.operator
 
-    def caller(self, *, max_bytes: int, max_redirects: int, total_s: float | None) -> EgressCaller:
+    def caller(
+        self,
+        *,
+        max_bytes: int,
+        max_redirects: int,
+        total_s: float | None,
+        proxy: Proxy | None = None,
+    ) -> EgressCaller:
         """How `carapace.net` knows this plugin.
 
         Args:
             max_bytes: Cap of an answer, on the wire and decoded.
             max_redirects: How many are followed, each under the same rules.
             total_s: Deadline of a whole request.
+            proxy: That of the account it is for.
         """
         return EgressCaller(
             f"plugin:{self.plugin_id}",
@@ -62,6 +71,7 @@ class OutboundRules:
                 total_timeout_s=total_s,
                 max_connections=_MAX_CONNECTIONS,
             ),
+            proxy,
         )
 
     def check(self, method: str, url: str, *, has_secrets: bool = False) -> str:

@@ -5,23 +5,29 @@ from __future__ import annotations
 import asyncio
 import base64
 import gzip
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 from aiohttp import web
 
+from carapace.config.settings.net import ProxySettings
 from carapace.plugins.capabilities.outbound import requester as module
+from carapace.plugins.capabilities.outbound.proxies import AccountProxies
 from carapace.plugins.capabilities.outbound.requester import Requester
 from carapace.plugins.capabilities.outbound.rules import OutboundRules
 from carapace.plugins.capabilities.outbound.wire import Base64, Empty, Media, Text
 from carapace.plugins.capabilities.poll import MAX_POLLS
+from carapace.plugins.capabilities.secrets import PluginSecrets
 from carapace.plugins.errors import GuestError
 from carapace.plugins.package.permissions import parse_http
-from support.capabilities import code_of, outbound_rig, request, secret_use
+from support.capabilities import NO_PROXIES, HeldSecrets, code_of, outbound_rig, request, secret_use
 from support.egress import serving
 from support.log_lines import log_lines
 from support.media import PNG
 from support.polling import until
+from support.proxy_server import ProxyServer, http_proxy
+from support.public_web import public_host
 
 SECRET = "hunter2-hunter2"
 
@@ -118,7 +124,7 @@ async def test_a_stored_file_is_a_body(tmp_path: Path):
 
 async def test_without_the_permission_there_are_no_files(tmp_path: Path):
     async with outbound_rig(tmp_path, anything(echo), with_media=True) as rig:
-        bare = Requester(rig.rules, rig.granted, rig.egress, media=None)
+        bare = Requester(rig.rules, rig.granted, rig.egress, proxies=NO_PROXIES, media=None)
         for wish in (
             request(rig.url + "/x", want="media"),
             request(rig.url + "/x", method="POST", media="m-1"),
@@ -147,7 +153,7 @@ async def test_what_the_manifest_does_not_name_is_not_asked(tmp_path: Path):
 async def test_a_private_address_needs_the_operator(tmp_path: Path):
     async with outbound_rig(tmp_path, anything(echo)) as rig:
         rules = OutboundRules(plugin_id="demo", manifest=(parse_http(f"GET {rig.url}/**"),))
-        plain = Requester(rules, rig.granted, rig.egress, media=None)
+        plain = Requester(rules, rig.granted, rig.egress, proxies=NO_PROXIES, media=None)
         with pytest.raises(GuestError) as caught:
             await plain.send(request(rig.url + "/x"))
         await plain.aclose()
@@ -199,7 +205,7 @@ async def test_a_header_stays_behind_when_a_redirect_leads_to_another_origin(tmp
                     parse_http(f"GET http://127.0.0.1:{other}/**"),
                 ),
             )
-            sender = Requester(rules, rig.granted, rig.egress, media=None)
+            sender = Requester(rules, rig.granted, rig.egress, proxies=NO_PROXIES, media=None)
             wish = request(rig.url + "/x", secrets=(secret_use("header", "X-Key"),))
             answer = await sender.send(wish)
             await sender.aclose()
@@ -276,7 +282,7 @@ async def test_a_port_that_nobody_listens_at_is_unreachable(tmp_path: Path):
             manifest=(),
             operator=(parse_http(f"GET http://127.0.0.1:{closed}/**"),),
         )
-        sender = Requester(rules, rig.granted, rig.egress, media=None)
+        sender = Requester(rules, rig.granted, rig.egress, proxies=NO_PROXIES, media=None)
         with pytest.raises(GuestError) as caught:
             await sender.send(request(f"http://127.0.0.1:{closed}/x"))
         await sender.aclose()
@@ -298,3 +304,62 @@ async def test_requests_that_are_held_do_not_keep_others_out(tmp_path: Path):
         await until(lambda: len(waiting) == MAX_POLLS)
         assert (await rig.send("/x")).body == Text("done")
         release.set()
+
+
+async def hello(_asked: web.Request) -> web.Response:
+    return web.Response(text="hello")
+
+
+async def test_each_account_goes_through_its_own_proxy_and_no_other(tmp_path: Path):
+    """And a changed one counts for the next request, whatever connections are kept."""
+    accounts: dict[str, ProxySettings | None] = {"c": None}
+    async with (
+        public_host(tmp_path, "a.example", web.get("/", hello)) as internet,
+        AsyncExitStack() as stack,
+    ):
+        _, tls = internet.ports("a.example")
+
+        async def dial(_host: str, _port: int):
+            return await asyncio.open_connection("127.0.0.1", tls)
+
+        servers: dict[str, ProxyServer] = {}
+        for name in ("north", "south", "west"):
+            servers[name] = await stack.enter_async_context(http_proxy(dial, login=("ada", "pw")))
+            internet.forward(f"{name}.example", servers[name].port)
+        north, south, west = (
+            ProxySettings(url=f"http://{name}.example:3128", username="ada", password="pw")
+            for name in servers
+        )
+        accounts |= {"a": north, "b": south}
+        sender = Requester(
+            OutboundRules(plugin_id="demo", manifest=(parse_http("GET https://a.example/**"),)),
+            PluginSecrets(
+                frozenset({"token"}), HeldSecrets(a__token="t", b__token="t", c__token="t")
+            ),
+            internet.egress,
+            proxies=AccountProxies(lambda: accounts, where="channels.demo"),
+            media=None,
+        )
+        stack.push_async_callback(sender.aclose)
+
+        async def fetch(account: str) -> None:
+            use = secret_use("header", "X-Key", name=f"{account}/token")
+            answer = await sender.send(request("https://a.example/", secrets=[use]))
+            assert answer.body == Text("hello")
+
+        def asked() -> list[int]:
+            return [len(one.asked) for one in servers.values()]
+
+        for account in ("a", "a", "b", "c"):
+            await fetch(account)
+        assert asked() == [1, 1, 0]  # one connection each, and that of c went directly
+        accounts["a"] = west
+        await fetch("a")
+        assert asked() == [1, 1, 1]
+        del servers["west"]
+        accounts["b"] = ProxySettings(url="http://gone.example:1")
+        with pytest.raises(GuestError) as caught:  # rather than directly
+            await fetch("b")
+        assert caught.value.code == "unreachable"
+        await sender.send(request("https://a.example/"))  # for no account: not through any
+        assert asked() == [1, 1]
