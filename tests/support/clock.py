@@ -36,6 +36,11 @@ class FakeClock:
         heapq.heappush(self._sleepers, (self._elapsed_s + delay_s, self._count, future))
         await future
 
+    @property
+    def sleepers(self) -> int:
+        """How many wait for time to pass."""
+        return len(self._sleepers)
+
     async def advance(self, delay_s: float) -> None:
         """Let `delay_s` pass; every sleeper due by then has run on when this returns."""
         target = self._elapsed_s + delay_s

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Final
 
 from carapace import __version__
+from carapace.app import spare_memory
 from carapace.app.observing import Observing
 from carapace.app.options import Ready, UpOptions
 from carapace.app.parts import Parts, build, provider_variables
 from carapace.app.policy import tool_policy
-from carapace.app.spare_memory import keep_small, watch_crowds
 from carapace.app.vault_watch import watch_vault
 from carapace.clock import Clock, SystemClock
 from carapace.config.changes import Change
@@ -101,7 +101,7 @@ class Gateway:
         self._parts = None
 
     async def _start(self) -> Ready:
-        keep_small()
+        spare_memory.keep_small()
         paths = resolve_paths(self._environment, self._options.path_flags())
         paths.make_state_dir()
         voice = _Voice()
@@ -160,7 +160,7 @@ class Gateway:
             (self._find_models(parts), "models"),
             (self._start_plugins(parts), "plugins"),
             (self._watch_vault(parts), "vault watch"),
-            (watch_crowds(lambda: len(parts.server.hub), self._clock), "spare memory"),
+            (spare_memory.watch(lambda: len(parts.server.hub), self._clock), "spare memory"),
         ):
             parts.tasks.start(work, name=name)
         parts.observing.audit.record(

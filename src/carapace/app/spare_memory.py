@@ -18,10 +18,11 @@ from typing import Final
 
 from carapace.clock import Clock
 
-__all__ = ["CROWD", "give_back", "is_over", "keep_small", "watch_crowds"]
+__all__ = ["CROWD", "EVERY_S", "give_back", "is_over", "keep_small", "watch"]
 
 CROWD: Final = 100
-_EVERY_S: Final = 2.0
+EVERY_S: Final = 60.0
+_LOOK_S: Final = 2.0
 _TRIM_THRESHOLD: Final = -1
 _MMAP_THRESHOLD: Final = -3
 _ARENA_MAX: Final = -8
@@ -65,21 +66,24 @@ def _glibc(name: str) -> Callable[..., int] | None:
     return getattr(ctypes.CDLL(None), name, None)
 
 
-async def watch_crowds(
+async def watch(
     connections: Callable[[], int], clock: Clock, release: Callable[[], object] = give_back
 ) -> None:
-    """Call `release` in a thread after each crowd; until cancelled.
+    """Call `release` in a thread every minute, and after each crowd; until cancelled.
+
+    A burst leaves free pages all over the heap: what waited for slow clients, a long
+    conversation that was summarised. The heap alone gives back only its end.
 
     Args:
         connections: How many clients are connected.
         clock: The time.
         release: Gives memory back; may take some milliseconds.
     """
-    peak = 0
+    peak, released_s = 0, clock.monotonic()
     while True:
-        await clock.sleep(_EVERY_S)
+        await clock.sleep(_LOOK_S)
         now = connections()
-        if is_over(peak, now):
+        if is_over(peak, now) or clock.monotonic() - released_s >= EVERY_S:
             await asyncio.to_thread(release)
-            peak = now
+            peak, released_s = now, clock.monotonic()
         peak = max(peak, now)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from carapace.app.spare_memory import CROWD, give_back, is_over, keep_small, watch_crowds
+from carapace.app.spare_memory import CROWD, EVERY_S, give_back, is_over, keep_small, watch
 from support.clock import FakeClock
 
 MB = 1024 * 1024
@@ -116,15 +116,32 @@ def test_other_systems_are_left_alone(monkeypatch: pytest.MonkeyPatch):
     assert keep_small() is False
 
 
+class Watched:
+    """A watch over a number of connections, and when it gave memory back."""
+
+    def __init__(self) -> None:
+        self.clock, self.connections = FakeClock(), 0
+        self.released: list[int] = []
+        self._called = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self.task = asyncio.create_task(watch(lambda: self.connections, self.clock, self._release))
+
+    def _release(self) -> None:
+        self.released.append(self.connections)
+        self._loop.call_soon_threadsafe(self._called.set)
+
+    async def advance(self, delay_s: float, *, is_due: bool) -> None:
+        self._called.clear()
+        async with asyncio.timeout(30):
+            while not self.clock.sleepers:  # noqa: ASYNC110 - the thread before has to end first
+                await asyncio.sleep(0)
+            await self.clock.advance(delay_s)
+            if is_due:
+                await self._called.wait()
+
+
 async def test_it_is_called_once_after_each_crowd():
-    clock, counts, called = FakeClock(), [0], asyncio.Event()
-    loop, calls = asyncio.get_running_loop(), list[int]()
-
-    def release() -> None:
-        calls.append(counts[0])
-        loop.call_soon_threadsafe(called.set)
-
-    watching = asyncio.create_task(watch_crowds(lambda: counts[0], clock, release))
+    watched = Watched()
     for count, is_due in (
         (0, False),
         (300, False),
@@ -134,11 +151,17 @@ async def test_it_is_called_once_after_each_crowd():
         (200, False),
         (0, True),
     ):
-        counts[0] = count
-        called.clear()
-        await clock.advance(2)
-        if is_due:
-            async with asyncio.timeout(30):
-                await called.wait()
-    watching.cancel()
-    assert calls == [10, 0]
+        watched.connections = count
+        await watched.advance(2, is_due=is_due)
+    watched.task.cancel()
+    assert watched.released == [10, 0]
+
+
+async def test_it_is_called_every_minute():
+    watched = Watched()
+    await watched.advance(EVERY_S - 1, is_due=False)
+    assert watched.released == []
+    for _ in range(2):
+        await watched.advance(EVERY_S + 2, is_due=True)
+    watched.task.cancel()
+    assert len(watched.released) >= 2
