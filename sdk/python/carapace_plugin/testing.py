@@ -4,7 +4,9 @@
         assert greet("Ada") == "Hello, Ada!"
     assert host.lines == [("info", "greeted Ada")]
 
-Its answers are held to those of the real gateway by the same cases.
+Its answers are held to those of the real gateway by the same cases. What it leaves out: files are
+kept as they came, `media` knows the types of a few common files by content and the size of PNG
+pictures, and `crypto.aes_ctr` gives the file back as it is.
 """
 
 from __future__ import annotations
@@ -27,6 +29,15 @@ Answer = Mapping[str, Any] | HostError
 """A plain record `response`, as `answer` makes it, or what went wrong."""
 
 _MAX_SCAN = 100
+_MIN_LINK_MS = 1_000
+_STATES = ("starting", "running", "degraded", "stopped")
+_PNG = b"\x89PNG\r\n\x1a\n"
+_MARKS = (
+    (_PNG, "image/png"),
+    (b"\xff\xd8\xff", "image/jpeg"),
+    (b"GIF8", "image/gif"),
+    (b"%PDF-", "application/pdf"),
+)
 _ENTRY_BYTES = 64  # what the gateway counts for an entry beside its key and value
 
 
@@ -201,11 +212,16 @@ class FakeHost:
         value: str = body["value"] or ""
         content = base64.b64decode(value) if body["tag"] == "base64" else value.encode()
         if len(content) > max_bytes:
-            raise HostError("too-large", f"The file is larger than {max_bytes:.0f} bytes.")
-        return self._store(content, "application/octet-stream")
+            raise HostError("refused", f"The file is larger than {max_bytes:.0f} bytes.")
+        return self._store(content)
 
-    def _media_put(self, text: str, claimed_type: str) -> dict[str, Any]:
-        return self._store(base64.b64decode(text), claimed_type)
+    def _media_put(self, text: str, _claimed_type: str) -> dict[str, Any]:
+        try:
+            content = base64.b64decode(text, validate=True)
+        except ValueError:
+            content = b""
+        _need(content, "The file is empty, or not valid base64.")
+        return self._store(content)
 
     def _media_info(self, handle: str) -> dict[str, Any]:
         content, content_type = self._file(handle)
@@ -213,18 +229,18 @@ class FakeHost:
             "handle": handle,
             "content_type": content_type,
             "size_bytes": float(len(content)),
-            "width": None,
-            "height": None,
+            **_picture_size(content),
             "duration_ms": None,
         }
 
-    def _media_link(self, handle: str, _ttl_ms: float) -> str:
+    def _media_link(self, handle: str, ttl_ms: float) -> str:
+        _need(ttl_ms >= _MIN_LINK_MS, "A link lives for a second at least.")
         self._file(handle)
         return f"https://gateway.example/media/{handle}"
 
-    def _store(self, content: bytes, content_type: str) -> dict[str, Any]:
+    def _store(self, content: bytes) -> dict[str, Any]:
         handle = f"media-{len(self.files) + 1}"
-        self.files[handle] = (content, content_type)
+        self.files[handle] = (content, _type_of(content))
         return self._media_info(handle)
 
     def _file(self, handle: str) -> tuple[bytes, str]:
@@ -233,6 +249,12 @@ class FakeHost:
         return self.files[handle]
 
     def _inbound_deliver(self, message: dict[str, Any]) -> str:
+        for each in message.get("attachments", ()):
+            both = (each.get("url"), each.get("handle"))
+            _need(sum(one is not None for one in both) == 1, "A file has a url or a handle.")
+        is_quote = message.get("quote_id") is not None
+        quoted = message.get("quote_text"), message.get("quote_sender_id")
+        _need(is_quote or quoted == (None, None), "A quote needs the id of what it quotes.")
         seen = (message["account"], message["message_id"])
         if seen in self._seen:
             return "duplicate"
@@ -241,12 +263,14 @@ class FakeHost:
         return "accepted"
 
     def _timers_set(self, name: str, at_ms: float, payload: str) -> None:
+        _need(name and at_ms >= 0, "A timer has a name and a moment.")
         self.timers[name] = (at_ms, payload)
 
     def _timers_cancel(self, name: str) -> bool:
         return self.timers.pop(name, None) is not None
 
     def _poll_start(self, name: str, request: dict[str, Any], payload: str) -> None:
+        _need(name, "A poll has a name.")
         self.polls[name] = (request, payload)
 
     def _poll_stop(self, name: str) -> bool:
@@ -257,7 +281,7 @@ class FakeHost:
 
     def _websocket_send(self, name: str, frame: dict[str, Any]) -> None:
         if name not in self.sockets:
-            raise HostError("not-found", f"There is no connection {name}.")
+            raise HostError("closed", f"There is no connection {name}.")
         self.sockets[name].append(frame)
 
     def _websocket_close(self, name: str) -> bool:
@@ -271,17 +295,44 @@ class FakeHost:
 
     def _crypto_aes_ctr(self, handle: str, _key: str, _nonce: str) -> str:
         """The file as it is: a test says what the deciphered one holds by storing that."""
-        content, content_type = self._file(handle)
-        return str(self._store(content, content_type)["handle"])
+        content, _ = self._file(handle)
+        return str(self._store(content)["handle"])
 
     def _agent_start(self, session_key: str, text: str, idempotency_key: str) -> str:
+        _need(session_key and text and idempotency_key, "A turn has a session, a text and a key.")
         if idempotency_key not in self._runs:
             self._runs[idempotency_key] = f"run-{len(self._runs) + 1}"
             self.turns.append((session_key, text))
         return self._runs[idempotency_key]
 
     def _status_set(self, account: str, state: str, detail: str) -> None:
+        _need(state in _STATES, f"There is no state {state}.")
         self.statuses[account] = (state, detail)
+
+
+def _need(truth: object, otherwise: str) -> None:
+    if not truth:
+        raise HostError("invalid-argument", otherwise)
+
+
+def _type_of(content: bytes) -> str:
+    """By content, as the gateway does it, for the files that tests are made of."""
+    for mark, content_type in _MARKS:
+        if content.startswith(mark):
+            return content_type
+    try:
+        is_text = content.decode().isprintable()
+    except UnicodeDecodeError:
+        is_text = False
+    return "text/plain" if is_text else "application/octet-stream"
+
+
+def _picture_size(content: bytes) -> dict[str, int | None]:
+    """Of a PNG file (PNG specification, section 11.2.1: IHDR comes first)."""
+    if not content.startswith(_PNG):
+        return {"width": None, "height": None}
+    width, height = (int.from_bytes(content[at : at + 4], "big") for at in (16, 20))
+    return {"width": width, "height": height}
 
 
 def _entry_bytes(key: str, value: str) -> int:
