@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeVar, overload
 from carapace_plugin.errors import PluginError
 from carapace_plugin.schema import check, schema_of
 
-__all__ = ["Risk", "definitions", "invoke", "tool"]
+__all__ = ["Risk", "definitions", "encoded", "invoke", "tool"]
 
 Risk = Literal["read", "write", "danger"]
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -26,6 +26,9 @@ class _Tool:
 
 
 _tools: dict[str, _Tool] = {}
+
+encoded: Callable[[Any], str] = json.JSONEncoder(ensure_ascii=False).encode
+"""A value as JSON."""
 
 
 @overload
@@ -94,4 +97,4 @@ def invoke(name: str, parameters: str) -> str:
     except ValueError as error:
         raise PluginError("invalid-parameters", f"The parameters are not JSON: {error}") from error
     check(given, found.schema)
-    return json.dumps(found.function(**given), ensure_ascii=False)
+    return encoded(found.function(**given))

@@ -5,10 +5,14 @@ snake_case keys, enums their kebab-case names, flags lists of names, variants
 `{"tag": ..., "value": ...}`, results `{"ok": ...}` or `{"err": ...}`. The bindings of
 componentize-py are told apart by how it names things: a case of a variant has an underscore in
 its class name (`Body_Text`), a record has none.
+
+What is known of a class is kept: a component is a snapshot, so what was looked up while the
+plugin was built costs its calls nothing.
 """
 
 from __future__ import annotations
 
+import functools
 import re
 import types
 import typing
@@ -18,9 +22,13 @@ from typing import Any, cast
 
 __all__ = ["lift", "lower"]
 
+_PLAIN = frozenset({type(None), bool, bytes, float, int, str})
+
 
 def lift(value: Any) -> Any:
     """The plain value of a value of the bindings."""
+    if type(value) in _PLAIN:
+        return value
     if isinstance(value, Flag):
         return [_kebab(str(member.name)) for member in type(value) if member in value]
     if isinstance(value, Enum):
@@ -37,8 +45,9 @@ def lower(value: Any, hint: Any) -> Any:
         value: Plain.
         hint: The type that the bindings expect, as their annotations say it.
     """
-    origin = typing.get_origin(hint)
-    arguments = typing.get_args(hint)
+    if hint in _PLAIN:
+        return value
+    origin, arguments = _parts(hint)
     if origin is list:
         return [lower(each, arguments[0]) for each in value]
     if origin is tuple:
@@ -50,12 +59,13 @@ def lower(value: Any, hint: Any) -> Any:
 
 def _lift_members(value: Any) -> dict[str, Any]:
     """A record, a case of a variant, or a result."""
-    name = type(value).__name__
+    of = cast("type[Any]", type(value))
+    name = of.__name__
     if name in {"Ok", "Err"}:
         return {name.lower(): lift(getattr(value, "value", None))}
     if "_" in name:
         return {"tag": _case(name), "value": lift(getattr(value, "value", None))}
-    return {each.name: lift(getattr(value, each.name)) for each in fields(value)}
+    return {each: lift(getattr(value, each)) for each in _members(of)}
 
 
 def _lower_class(value: Any, hint: type[Any]) -> Any:
@@ -68,8 +78,7 @@ def _lower_class(value: Any, hint: type[Any]) -> Any:
         return hint[_constant(value)]
     if not is_dataclass(hint):
         return value
-    hints = typing.get_type_hints(hint)
-    return hint(**{name: lower(value[name], part) for name, part in hints.items()})
+    return hint(**{name: lower(value[name], part) for name, part in _hints(hint).items()})
 
 
 def _lower_union(value: Any, arguments: tuple[Any, ...]) -> Any:
@@ -81,10 +90,27 @@ def _lower_union(value: Any, arguments: tuple[Any, ...]) -> Any:
         return lower(value, cases[0])
     variant = cast("dict[str, Any]", value)
     found = next(each for each in cases if _case(each.__name__) == variant["tag"])
-    hints = typing.get_type_hints(found)
+    hints = _hints(found)
     return found(lower(variant["value"], hints["value"])) if "value" in hints else found()
 
 
+@functools.cache
+def _parts(hint: Any) -> tuple[Any, tuple[Any, ...]]:
+    """What a type is made of."""
+    return typing.get_origin(hint), typing.get_args(hint)
+
+
+@functools.cache
+def _members(of: type[Any]) -> tuple[str, ...]:
+    return tuple(each.name for each in fields(of))
+
+
+@functools.cache
+def _hints(of: type[Any]) -> dict[str, Any]:
+    return typing.get_type_hints(of)
+
+
+@functools.cache
 def _case(class_name: str) -> str:
     """`Outcome_RetryAfter` is the case `retry-after`."""
     camel = class_name.split("_", 1)[1]

@@ -117,8 +117,9 @@ def _entry_text(project: Project) -> str:
     arguments = f"{manifest.id!r}, {manifest.version!r}, {tuple(manifest.roles)!r}"
     return (
         f"import {project.main.stem}\n"
-        "from carapace_plugin.guest import exports_of\n\n"
+        "from carapace_plugin.guest import exports_of, settle\n\n"
         f"globals().update(exports_of({arguments}))\n"
+        "settle()\n"
     )
 
 

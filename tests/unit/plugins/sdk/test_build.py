@@ -47,6 +47,7 @@ def test_python_gets_an_entry_module_and_its_world(tmp_path: Path, recorded: Rec
     assert "carapace_entry" in recorded.command
     entry = (project.build_dir / "entry" / "carapace_entry.py").read_text()
     assert "exports_of('hello', '0.1.0', ('tool',))" in entry
+    assert entry.endswith("settle()\n"), "nothing comes after the memory is settled"
     searched = [
         recorded.command[at + 1] for at, each in enumerate(recorded.command) if each == "-p"
     ]
