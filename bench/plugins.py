@@ -25,6 +25,8 @@ from carapace.plugins.sdk.local_host import loaded, local_host
 from carapace.plugins.sdk.project import Project, open_project
 
 PLUGINS: Final = Path(__file__).parents[1] / "plugins"
+COMPUTING: Final = Path(__file__).parent / "computing"
+"""The same plugins with a tool that asks the gateway for nothing."""
 LANGUAGES: Final = ("python", "js", "c")
 CALLS: Final = 500
 CROWD, TOGETHER, WAVES = 10, 100, 10
@@ -42,6 +44,7 @@ class Cost:
     start_ms: float
     calls_ms: list[float]
     private_mb: float
+    computing_ms: list[float]
 
 
 class Kv:
@@ -70,7 +73,9 @@ def quantile(values: list[float], part: float) -> float:
     return ordered[min(len(ordered) - 1, int(part * len(ordered)))]
 
 
-def project(language: str, folder: Path, plugin_id: str | None = None) -> Project:
+def project(
+    language: str, folder: Path, plugin_id: str | None = None, *, only_computes: bool = False
+) -> Project:
     """A built copy of a hello plugin, under an id of its own if one is given."""
     source = PLUGINS / f"hello-{language}"
     target = folder / (plugin_id or source.name)
@@ -78,13 +83,16 @@ def project(language: str, folder: Path, plugin_id: str | None = None) -> Projec
     if plugin_id is not None:
         manifest = target / "plugin.toml"
         manifest.write_text(manifest.read_text().replace(source.name, plugin_id, 1))
+    if only_computes:
+        main = open_project(target).main
+        shutil.copyfile(COMPUTING / main.name, main)
     made = open_project(target)
     build(made)
     return made
 
 
 async def greet(host: WorkerHost, plugin_id: str) -> float:
-    """One call of the tool: a read, a write and a line for the log; milliseconds."""
+    """One call of the tool; milliseconds."""
     began = time.perf_counter()
     await host.call(plugin_id, "tool", "invoke", "greet", '{"name": "Ada"}')
     return 1000 * (time.perf_counter() - began)
@@ -110,7 +118,20 @@ async def cost(language: str, folder: Path) -> Cost:
                 await host.stop(plugin.id)
         private_mb = private(host.state(plugin.id).pid or 0)
         calls = [await greet(host, plugin.id) for _ in range(CALLS)]
-    return Cost(language, compiled_ms, min(starts), calls, private_mb)
+    computing = await computes(language, folder)
+    return Cost(language, compiled_ms, min(starts), calls, private_mb, computing)
+
+
+async def computes(language: str, folder: Path) -> list[float]:
+    """Calls of a tool that asks for nothing; milliseconds."""
+    own = folder / f"computing-{language}"
+    own.mkdir()
+    made = await asyncio.to_thread(project, language, own, only_computes=True)
+    async with local_host(own / "host") as host:
+        await host.start(loaded(made, dict.fromkeys(made.imports, nothing)))
+        for _ in range(5):
+            await greet(host, made.manifest.id)
+        return [await greet(host, made.manifest.id) for _ in range(CALLS)]
 
 
 def private(pid: int) -> float:
@@ -169,14 +190,17 @@ async def report(folder: Path) -> str:
         f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python "
         f"{platform.python_version()}, load average before the start {os.getloadavg()[0]:.1f}."
     )
-    head = ("language", "call p50 ms", "goal", "p99", "warm start ms", "goal", "first start ms")
+    head = (
+        *("language", "computing call p50 ms", "goal", "p99", "call with 4 questions p50 ms"),
+        *("goal", "p99", "warm start ms", "goal", "first start ms", "private MB", "goal"),
+    )
     lines = [
         "# What a plugin costs",
         "",
         where,
         "",
-        f"| {' | '.join((*head, 'private MB', 'goal'))} |",
-        "|---" * (len(head) + 2) + "|",
+        f"| {' | '.join(head)} |",
+        "|---" * len(head) + "|",
     ]
     for language in LANGUAGES:
         try:
@@ -185,14 +209,18 @@ async def report(folder: Path) -> str:
             lines.append(f"| {language} | not measured: {error.message.splitlines()[0]} |")
             continue
         lines.append(
-            f"| {one.language} | {quantile(one.calls_ms, 0.5):.2f} | {P50_MS[language]:g} | "
+            f"| {one.language} | {quantile(one.computing_ms, 0.5):.2f} | {P50_MS[language]:g} | "
+            f"{quantile(one.computing_ms, 0.99):.2f} | "
+            f"{quantile(one.calls_ms, 0.5):.2f} | {P50_MS[language]:g} | "
             f"{quantile(one.calls_ms, 0.99):.2f} | {one.start_ms:.0f} | {START_MS:g} | "
             f"{one.compiled_ms:.0f} | {one.private_mb:.1f} | {MEMORY_MB:g} |"
         )
     times, lag = await crowd(folder)
     call = (
-        "A call is a fresh instance, one read and one write of the store, and a line for the log, "
-        "all answered by the gateway. A warm start is a new process and its first call."
+        "A call is a fresh instance in the plugin's worker. The computing one asks the gateway for "
+        "nothing; the other asks it four things: its configuration, one read and one write of the "
+        "store, a line for the log. A warm start is a new process and its first call (with the "
+        "four questions); memory is that of the same plugin."
     )
     many = (
         f"{TOGETHER} calls at once over {CROWD} plugins, {WAVES} times: call p50 "
