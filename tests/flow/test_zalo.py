@@ -19,9 +19,11 @@ from typing import Any
 import pytest
 
 from carapace_tools.golden.connection import Connection
+from support.authority import shared_authority
 from support.crabline import Crabline, crabline, crabline_folder
 from support.gateway import Started, ended, model_server, restart
 from support.polling import until
+from support.proxy_server import Pipe, http_proxy
 from support.zalo_gateway import WEBHOOK_SECRET, admin, config_for, ok, zalo_gateway
 from support.zalo_server import Scripted, ZaloServer
 
@@ -36,6 +38,8 @@ pytestmark = [
 DEADLINE_S = 60.0
 OPEN = {"dmPolicy": "open", "allowFrom": ["*"]}
 MAX_UNITS = 2_000
+FAR = "https://zalo.example"
+PROXY_PASSWORD = "proxy-flow-password-0123456789"
 
 
 @pytest.fixture(params=["own", "crabline"])
@@ -193,6 +197,41 @@ async def test_people_are_let_in_and_answered_by_webhook(tmp_path, zalo):
         assert [one["url"] for one in zalo.called("setWebhook")] == [url]
         await check_pairing(zalo, gateway, connection)
         check_secrecy(zalo, gateway, WEBHOOK_SECRET)
+
+
+async def test_each_bot_goes_out_by_its_own_proxy(tmp_path, monkeypatch):
+    """The far server has a name that nobody but the proxy can look up."""
+    trust = tmp_path / "trust.pem"
+    trust.write_text(shared_authority().pem())
+    monkeypatch.setenv("SSL_CERT_FILE", str(trust))
+    tls = shared_authority().server("zalo.example")
+    with ZaloServer() as near, ZaloServer("98765432:far-abc-xyz", tls=tls) as far:
+
+        async def dial(_host: str, _port: int) -> Pipe:
+            return await asyncio.open_connection("127.0.0.1", far.port)
+
+        async with (
+            http_proxy(dial, login=("ada", PROXY_PASSWORD)) as proxy,
+            model_server(tmp_path) as model,
+        ):
+            settings = {
+                "url": f"http://127.0.0.1:{proxy.port}",
+                "username": "ada",
+                "password": PROXY_PASSWORD,
+            }
+            account = {"botToken": far.token, "apiUrl": FAR, "proxy": settings}
+            config = config_for(model.port, near, **OPEN, accounts={"far": account})
+            config["plugins"]["entries"]["zalo"]["http"].append(f"POST {FAR}/**")
+            async with zalo_gateway(tmp_path / "gateway", config) as gateway:
+                for zalo, text in ((near, "from near"), (far, "from afar")):
+                    await write(zalo, f"[[say:{text}]]", sender="u1", chat="u1")
+                    assert await sent(zalo, 1) == [{"chat_id": "u1", "text": text}]
+                assert set(proxy.asked) == {("zalo.example", 443)}
+                assert PROXY_PASSWORD not in gateway.log()
+                memory = worker_memory(gateway)
+                assert b"zalo.example" in memory
+                assert PROXY_PASSWORD.encode() not in memory
+                assert f"127.0.0.1:{proxy.port}".encode() not in memory
 
 
 async def test_a_gateway_that_is_killed_while_it_answers_answers_once(tmp_path):

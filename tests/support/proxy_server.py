@@ -14,7 +14,7 @@ from ipaddress import ip_address
 
 from support.listener import listening
 
-__all__ = ["ProxyServer", "http_proxy", "socks_proxy"]
+__all__ = ["Pipe", "ProxyServer", "http_proxy", "socks_proxy"]
 
 Pipe = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 Dial = Callable[[str, int], Awaitable[Pipe]]

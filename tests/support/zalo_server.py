@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import ssl
 import sys
 import threading
 import time
@@ -84,7 +85,7 @@ def fetched(url: str) -> Fetched:
 
 
 class ZaloServer:
-    """One bot with its chats; `with ZaloServer() as zalo`.
+    """One bot with its chats; `with ZaloServer() as zalo`. With `tls` it speaks https alone.
 
     Attributes:
         calls: What arrived with the right token.
@@ -95,7 +96,7 @@ class ZaloServer:
         photos: What came of that.
     """
 
-    def __init__(self, token: str = TOKEN) -> None:
+    def __init__(self, token: str = TOKEN, *, tls: ssl.SSLContext | None = None) -> None:
         self.token = token
         self.calls: list[Call] = []
         self.shown: dict[str, Call] = {}
@@ -110,6 +111,8 @@ class ZaloServer:
         self._next_id = 0
         self._free = threading.Event()
         self._server = _Server(("127.0.0.1", 0), _handler(self))
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
 
     def __enter__(self) -> Self:
@@ -133,7 +136,12 @@ class ZaloServer:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def port(self) -> int:
+        """Where it listens on 127.0.0.1."""
+        return self._server.server_address[1]
 
     # ---- what a person does ----
 
