@@ -19,6 +19,7 @@ from carapace.agent.understanding.side_question import SideQuestions
 from carapace.agent.understanding.summarise import Summariser
 from carapace.agent.understanding.transcribe import Transcribers
 from carapace.agent.weights.speech import SpeechModel
+from carapace.app.account_files import AccountFiles
 from carapace.app.observing import Observing
 from carapace.app.preparing import Preparing
 from carapace.channels.types import Target
@@ -41,7 +42,7 @@ class Files:
     """Everything that has to do with files.
 
     Attributes:
-        max_bytes: The cap of a file, by channel and account.
+        of_accounts: How files come in for accounts of chat services.
     """
 
     store: MediaStore
@@ -49,7 +50,7 @@ class Files:
     links: MediaLinks
     understanding: Understanding
     prepare: Preparing
-    max_bytes: Callable[[str, str], int]
+    of_accounts: AccountFiles
 
     def apply(self, settings: Settings) -> None:
         """Go by these settings from now on."""
@@ -65,8 +66,7 @@ class Files:
                 target's account.
             Failed: If the server does not give it.
         """
-        most = self.max_bytes(target.channel, target.account)
-        return (await self.fetcher.fetch(url, max_bytes=most)).id
+        return (await self.of_accounts.fetch(url, target.channel, target.account)).id
 
     async def link_to(self, media_id: str) -> str | None:
         """A temporary public address for a file; None if links are off or it is gone."""
@@ -77,7 +77,7 @@ class Files:
 
 
 async def open_files(
-    settings: Settings,
+    settings: Callable[[], Settings],
     *,
     root: Path,
     models: Path,
@@ -85,22 +85,20 @@ async def open_files(
     egress: Egress,
     providers: ProviderRegistry,
     budget: Budget,
-    max_bytes: Callable[[str, str], int],
     clock: Clock,
     observing: Observing,
     stack: AsyncExitStack,
 ) -> Files:
     """Open the store under `root` and build what stands on it.
 
-    A speech model is looked for in `models`, where `cara model pull` puts it. `max_bytes` is the
-    cap of a file by channel and account.
+    A speech model is looked for in `models`, where `cara model pull` puts it.
 
     Raises:
         Failed: If the folder cannot be used.
     """
-    audit, metrics = observing.audit, observing.metrics
+    audit, metrics, now = observing.audit, observing.metrics, settings()
     store = await MediaStore.open(
-        root, database, settings=settings.media, clock=clock, audit=audit, metrics=metrics
+        root, database, settings=now.media, clock=clock, audit=audit, metrics=metrics
     )
     stack.push_async_callback(store.aclose)
     child, speech = ChildReader(), SpeechModel(models)
@@ -130,8 +128,8 @@ async def open_files(
             charges=charges,
             speech_dir=speech.find,
         ),
-        settings=settings.tools.media,
-        link_settings=settings.tools.links,
+        settings=now.tools.media,
+        link_settings=now.tools.links,
         metrics=metrics,
         room_chars=room_chars,
     )
@@ -143,13 +141,12 @@ async def open_files(
             return False
 
     fetcher = MediaFetcher(egress, store, clock=clock, audit=audit, metrics=metrics)
+    of_accounts = AccountFiles(fetcher, settings)
     return Files(
         store=store,
         fetcher=fetcher,
-        links=MediaLinks(database, settings=settings.media.links, clock=clock),
+        links=MediaLinks(database, settings=now.media.links, clock=clock),
         understanding=understanding,
-        prepare=Preparing(
-            fetcher, store, understanding, max_bytes=max_bytes, takes_images=takes_images
-        ),
-        max_bytes=max_bytes,
+        prepare=Preparing(of_accounts, store, understanding, takes_images=takes_images),
+        of_accounts=of_accounts,
     )

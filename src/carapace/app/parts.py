@@ -43,7 +43,6 @@ from carapace.auth.shared import SharedCredential
 from carapace.auth.tailscale import SOCKET_PATH, TailscaleWhois
 from carapace.auth.tokens import DeviceTokens
 from carapace.auth.types import Caller
-from carapace.channels.accounts.file_cap import max_file_bytes
 from carapace.clock import Clock
 from carapace.config.schema import config_schema
 from carapace.config.service import ConfigService
@@ -230,14 +229,13 @@ async def build(
     meanings = Meanings(database, LocalEmbedder(clock), clock, mode=settings.memory.vectors)
     stack.push_async_callback(meanings.close)
     files = await open_files(
-        settings,
+        lambda: config.settings,
         root=paths.state_dir / "media",
         models=paths.state_dir / "models",
         database=database,
         egress=egress,
         providers=providers,
         budget=budget,
-        max_bytes=lambda channel, account: max_file_bytes(config.settings, channel, account),
         clock=clock,
         observing=observing,
         stack=stack,

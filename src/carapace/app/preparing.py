@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 from carapace.agent.understanding.ports import Asker
 from carapace.agent.understanding.prepare import MAX_ITEMS, PreparedInput, Understanding
+from carapace.app.account_files import AccountFiles
 from carapace.channels.types import InboundMedia, InboundMessage
 from carapace.errors import GatewayError
 from carapace.ids import AgentId, RunId, new_id
-from carapace.media.fetch import MediaFetcher
 from carapace.media.store import MediaStore, too_large
 from carapace.media.types import MediaItem
 from carapace.provenance import Authority, Provenance
@@ -25,26 +25,23 @@ class Preparing:
     """Satisfies `carapace.agent.inbound.Prepare`. Called for accepted messages alone (row E06).
 
     Args:
-        fetcher: Brings files in.
+        files: Brings them in, each as its account may.
         store: Has those that are in already.
         understanding: Reads them.
-        max_bytes: The cap of a file, by channel and account.
         takes_images: Whether the model of an agent sees pictures.
     """
 
     def __init__(
         self,
-        fetcher: MediaFetcher,
+        files: AccountFiles,
         store: MediaStore,
         understanding: Understanding,
         *,
-        max_bytes: Callable[[str, str], int],
         takes_images: Callable[[AgentId], bool],
     ) -> None:
-        self._fetcher = fetcher
+        self._files = files
         self._store = store
         self._understanding = understanding
-        self._max_bytes = max_bytes
         self._takes_images = takes_images
 
     async def __call__(
@@ -56,8 +53,7 @@ class Preparing:
         notes: list[str] = []
         if provenance.authority > Authority.NONE:
             for file, message in files[:MAX_ITEMS]:
-                most = self._max_bytes(message.channel, message.account)
-                await self._collect(file, most, items, notes)
+                await self._collect(file, message, items, notes)
         if len(files) > MAX_ITEMS:
             notes.append(f"Only the first {MAX_ITEMS} of {len(files)} files were looked at.")
         asker = Asker(
@@ -77,10 +73,10 @@ class Preparing:
         )
 
     async def _collect(
-        self, file: InboundMedia, max_bytes: int, items: list[MediaItem], notes: list[str]
+        self, file: InboundMedia, message: InboundMessage, items: list[MediaItem], notes: list[str]
     ) -> None:
         try:
-            item = await self._found(file, max_bytes)
+            item = await self._found(file, message)
         except GatewayError as error:
             _log.warning("a file of a message was not fetched", reason=error.message)
             notes.append(f"A file that came with the message could not be fetched: {error.message}")
@@ -90,12 +86,14 @@ class Preparing:
         else:
             items.append(item)
 
-    async def _found(self, file: InboundMedia, max_bytes: int) -> MediaItem | None:
+    async def _found(self, file: InboundMedia, message: InboundMessage) -> MediaItem | None:
+        channel, account = message.channel, message.account
         if file.media_id is not None:
+            max_bytes = self._files.max_bytes(channel, account)
             item = await self._store.get(file.media_id)
             if item is not None and item.size_bytes > max_bytes:
                 raise too_large(max_bytes)
             return item
         if file.url is None:
             return None
-        return await self._fetcher.fetch(file.url, filename=file.filename, max_bytes=max_bytes)
+        return await self._files.fetch(file.url, channel, account, filename=file.filename)

@@ -51,7 +51,7 @@ async def test_a_file_to_send_is_fetched_from_public_addresses_only(tmp_path: Pa
 async def test_a_file_may_be_as_large_as_its_account_says(tmp_path: Path):
     async with AsyncExitStack() as stack:
         files = (await built(tmp_path, stack)).files
-        assert files.max_bytes("webhook", "default") == 5_000_000
+        assert files.of_accounts.max_bytes("webhook", "default") == 5_000_000
 
 
 async def test_the_store_follows_the_settings(tmp_path: Path):

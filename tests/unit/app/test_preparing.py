@@ -12,8 +12,11 @@ from aiohttp import web
 
 from carapace.agent.understanding.ports import Asker
 from carapace.agent.understanding.prepare import MAX_ITEMS, PreparedInput
+from carapace.app.account_files import AccountFiles
 from carapace.app.preparing import Preparing
 from carapace.channels.types import InboundMedia, InboundMessage
+from carapace.config.settings import Settings
+from carapace.config.settings.channels import ChannelsSettings, WebhookSettings
 from carapace.ids import AgentId
 from carapace.media.fetch import MediaFetcher
 from carapace.media.types import MediaItem
@@ -69,17 +72,20 @@ async def prepared(
         public_host(folder, "media.example", web.get("/cat.png", picture)) as internet,
     ):
         kept = await media.store.put_bytes(PNG)
+        fetcher = MediaFetcher(
+            internet.egress,
+            media.store,
+            clock=media.clock,
+            audit=media.trail.audit,
+            metrics=media.metrics,
+        )
+        settings = Settings(
+            channels=ChannelsSettings(webhook=WebhookSettings(media_max_mb=max_bytes / 1_000_000))
+        )
         prepare = Preparing(
-            MediaFetcher(
-                internet.egress,
-                media.store,
-                clock=media.clock,
-                audit=media.trail.audit,
-                metrics=media.metrics,
-            ),
+            AccountFiles(fetcher, lambda: settings),
             media.store,
             cast("Any", reader),
-            max_bytes=lambda *account: {("webhook", "default"): max_bytes}[account],
             takes_images=lambda agent: agent == AGENT,
         )
         named = tuple(
