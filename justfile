@@ -40,12 +40,12 @@ generate:
 docs:
     sphinx-build -n -W --keep-going -q -b html docs docs/_build/html
 
-# All tests, with branch coverage: two at a time, then those that measure, alone.
+# All tests: two at a time, then those that measure, alone.
 tests:
-    python -m pytest -n 2 --dist worksteal -m "not alone" --cov --cov-report=
-    python -m pytest -m alone --cov --cov-append --cov-report=term:skip-covered
+    python -m pytest -n 2 --dist worksteal -m "not alone"
+    python -m pytest -m alone
 
-# Some tests, one at a time: `just test tests/unit/net`.
+# Some tests or all, one at a time, with branch coverage: `just test tests/unit/net`.
 test *args:
     python -m pytest --cov --cov-report=term:skip-covered {{ args }}
 
