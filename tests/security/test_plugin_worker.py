@@ -110,6 +110,12 @@ def test_what_it_printed_before_it_broke_down_is_told(worker: WasmWorker):
     assert "RuntimeError: as asked" in worker.printed
 
 
+def test_only_codecs_that_were_used_while_it_was_built_are_there(worker: WasmWorker):
+    assert tool(worker, "encode", codec="utf-16-le").ok == '"7800"'
+    assert tool(worker, "encode", codec="utf-16-be").trap is not None
+    assert "LookupError: unknown encoding: utf-16-be" in worker.printed
+
+
 def test_instances_share_nothing_but_the_service_remembers(worker: WasmWorker):
     assert [tool(worker, "count").ok for _ in range(3)] == ["1", "1", "1"]
     counted = [worker.invoke("count", "{}", instance="service").ok for _ in range(3)]

@@ -26,6 +26,7 @@ from wit_world.exports import manifest, tool
 from wit_world.imports import kv, log, types
 
 calls = []
+"".encode("utf-16-le")  # a codec that is used here is in the component
 
 
 def surroundings(given):
@@ -103,6 +104,7 @@ TOOLS = {
     "huge": lambda given: "x" * given["bytes"],
     "crash": crash,
     "exit": lambda _: sys.exit(3),
+    "encode": lambda given: "x".encode(given["codec"]).hex(),
     "kv": use_kv,
     "compare": compare,
     "log": lambda given: log.emit(log.Level.WARN, given["text"]),
