@@ -46,7 +46,7 @@ class House:
         got = await self.admin.until(
             lambda: self.admin.answers(request_id) or self.admin.closed, method, COMPILE_S
         )
-        assert isinstance(got, list), got
+        assert isinstance(got, list), (got, self.gateway.log()[-3000:])
         return got[0]
 
     async def install(self, package: Path) -> dict[str, Any]:

@@ -110,12 +110,18 @@ async def _endless(request: web.Request, report: Report) -> web.StreamResponse:
     await response.prepare(request)
     await response.write(PHOTOS["cat.png"])
     try:
-        while report.sent_bytes < ENDLESS_BYTES:
+        while report.sent_bytes < ENDLESS_BYTES and not _has_left(request):
             await response.write(_PIECE)
             report.sent_bytes += len(_PIECE)
+            # A write need not wait, least of all one that nobody takes any more.
+            await asyncio.sleep(0)
     except ConnectionError:
         pass  # whoever fetches has had enough
     return response
+
+
+def _has_left(request: web.Request) -> bool:
+    return request.transport is None or request.transport.is_closing()
 
 
 class Story:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from carapace import __version__
-from carapace.app import spare_memory
+from carapace.app import spare_memory, struct_types
 from carapace.app.observing import Observing
 from carapace.app.options import Ready, UpOptions
 from carapace.app.parts import Parts, build, provider_variables
@@ -102,6 +102,7 @@ class Gateway:
 
     async def _start(self) -> Ready:
         spare_memory.keep_small()
+        struct_types.prepare()
         paths = resolve_paths(self._environment, self._options.path_flags())
         paths.make_state_dir()
         voice = _Voice()

@@ -35,6 +35,7 @@ from carapace.app.observing import Observing
 from carapace.app.plugins import HousePlugins, PluginWorks
 from carapace.app.policy import SessionPolicies, tool_policy
 from carapace.app.source import Source, own_names, own_presence
+from carapace.app.struct_types import prepare
 from carapace.auth.pairing import Pairing
 from carapace.auth.presence import Presence
 from carapace.auth.revocation import Revocations
@@ -304,6 +305,7 @@ async def build(
     async def open_plugins(root: Path, lock_key: bytes) -> PluginWorks:
         from carapace.app.plugin_works import plugin_works  # noqa: PLC0415 - see `app.plugins`
 
+        prepare()
         build_plugins = plugin_works(
             lambda: config.settings,
             state_dir=paths.state_dir,

@@ -74,7 +74,7 @@ async def test_asking_twice_gives_the_same(rig):
 
 
 def test_no_two_channels_share_an_id():
-    names = [kind.name for kind in KINDS]
+    names = [(kind.name, kind.way) for kind in KINDS]
     assert len(set(names)) == len(names)
 
 
