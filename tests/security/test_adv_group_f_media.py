@@ -199,12 +199,16 @@ def test_adv_f14_a_racer_that_swaps_names_gains_nothing(tmp_path: Path):
     racer = threading.Thread(target=race)
     racer.start()
     try:
-        seen = [_look(files, media_id) for _ in range(10_000)]
+        seen = {_look(files, media_id) for _ in range(10_000)}
+        for _ in range(200_000):  # on a busy machine one of the two is seldom seen
+            if seen >= {b"ours", None}:
+                break
+            seen.add(_look(files, media_id))
     finally:
         is_over.set()
         racer.join()
         files.close()
-    assert set(seen) == {b"ours", None}  # both, so the race was run; and never the secret
+    assert seen == {b"ours", None}  # both, so the race was run; and never the secret
 
 
 def _look(files: MediaFiles, media_id: str) -> bytes | None:
