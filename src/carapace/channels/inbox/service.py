@@ -171,7 +171,8 @@ class Inbox:
         if found is None:
             return None
         inbox_id, batch = found
-        if batch is not None:
+        if batch is not None and batch.inbox_ids == (inbox_id,):
+            # Another row may have come first, and be answered by the time this one is known of.
             self._fresh.keep(new.lane, batch, now_s=self._clock.monotonic())
         self._add(new.lane, new.message.sender.id, wait_s)
         return inbox_id

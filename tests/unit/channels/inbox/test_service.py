@@ -274,6 +274,33 @@ async def test_a_lane_with_more_rows_than_were_seen_is_read():
             await inbox.take(1)
 
 
+async def test_a_row_that_another_put_saw_is_not_taken_twice():
+    may_return = asyncio.Event()
+
+    class SecondIsLate(Unsure):
+        writes = 0
+
+        async def write(self, fn: Callable[[Tx], T]) -> T:
+            done = await self._database.write(fn)
+            if fn is not records.lanes:
+                SecondIsLate.writes += 1
+                if SecondIsLate.writes == 2:
+                    await may_return.wait()
+            return done
+
+    async with opened(wrap=SecondIsLate) as (inbox, database, _):
+        first, second = (asyncio.create_task(inbox.put(new(name))) for name in ("m1", "m2"))
+        assert await first == 1
+        (batch,) = await inbox.take(1)
+        assert batch.inbox_ids == (1,)
+        may_return.set()
+        assert await second == 2
+        await database.write(lambda tx: records.ack(tx, [1], reason="answered", now_ms=1))
+        inbox.release(batch, ended=True)
+        (batch,) = await inbox.take(1)
+        assert batch.inbox_ids == (2,)
+
+
 async def test_what_waits_for_more_text_is_read_when_it_is_due():
     async with opened_unreadable() as (inbox, _, clock):
         await inbox.put(new(), wait_s=0.01)
