@@ -33,7 +33,7 @@ from carapace.channels.outbox.backoff import (
     decide,
     outcome_of,
 )
-from carapace.channels.outbox.claims import Mark, Plan, recover, step
+from carapace.channels.outbox.claims import Mark, Plan, recover, step, take_new
 from carapace.channels.outbox.schedule import ClockWatch, Schedule
 from carapace.channels.outbox.types import Attempt, Cause, OutboxRow, OutboxState
 from carapace.channels.types import (
@@ -54,6 +54,7 @@ pytestmark = pytest.mark.slow
 POLICY = RetryPolicy(max_attempts=6, max_repeats=4)
 TTL_MS = 3_600_000
 MAX_WAIT_MS = 3_600_000
+ACCOUNT = ("recording", "default")
 OUTCOMES = {
     "delivered": Step(Delivered(message_id="m")),
     "busy": Step(RetryAfter(reason="busy"), arrives=False),
@@ -92,6 +93,7 @@ class OutboxMachine(RuleBasedStateMachine):
         self.results = []
         self.taken: list[OutboxRow] = []
         self.reads_back = False
+        self.places: list[OutboxRow | None] = []
         self.schedule = Schedule(max_per_account=3, max_total=3)
         self.watch = ClockWatch()
         self.attempter = Attempter(
@@ -117,10 +119,37 @@ class OutboxMachine(RuleBasedStateMachine):
         put(self.tx, key, conversation, at_ms=self.now_ms, ttl_ms=TTL_MS, group=group)
         self.order.setdefault(conversation, []).append(key)
 
+    @precondition(lambda self: not self.reads_back)
+    @rule(conversation=st.sampled_from("abcd"), is_written=st.booleans())
+    def insert_in_place(self, conversation: str, is_written: bool) -> None:
+        """Another transaction inserts a row and takes it; whoever made it has not heard yet."""
+        if not self.schedule.reserve(ACCOUNT):
+            return
+        if not is_written:
+            self.places.append(None)
+            return
+        self.count += 1
+        key = f"{conversation}{self.count:04}"
+        made = put(self.tx, key, conversation, at_ms=self.now_ms, ttl_ms=TTL_MS)
+        self.order.setdefault(conversation, []).append(key)
+        self.places.append(take_new(self.tx, made, now_ms=self.now_ms, lease_ms=60_000))
+
+    @precondition(lambda self: self.places)
+    @rule(is_heard=st.booleans())
+    def end_a_reservation(self, is_heard: bool) -> None:
+        row = self.places.pop(0)
+        self.schedule.give_back(ACCOUNT)
+        if not is_heard:
+            self.reads_back = True
+        elif row is not None:
+            self.schedule.begin(row)
+            self.taken.append(row)
+
+    @precondition(lambda self: not (self.reads_back and self.places))
     @rule(unheard=st.sampled_from([None, None, None, "written", "not written"]))
     def take_a_step(self, unheard: str | None) -> None:
         """One transaction; sometimes its commit does not report back."""
-        self.schedule.learn([("recording", "default")])
+        self.schedule.learn([ACCOUNT])
         plan = Plan(
             now_ms=self.now_ms,
             lease_ms=60_000,
@@ -130,6 +159,7 @@ class OutboxMachine(RuleBasedStateMachine):
             in_flight=self.schedule.in_flight,
             reads_back=self.reads_back,
             turns_back=self.watch.turned_back(self.now_ms, self.uptime_s),
+            has_reserved=bool(self.places),
         )
         if unheard == "not written":
             self.reads_back = True

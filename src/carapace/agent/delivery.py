@@ -17,6 +17,7 @@ from carapace.agent.types import RunOutcome, RunState, Submission
 from carapace.channels.inbox import records as inbox_records
 from carapace.channels.live.drafts import Drafts
 from carapace.channels.outbox import records as outbox_records
+from carapace.channels.outbox.reservation import Reservation
 from carapace.channels.outbox.types import AccountKey, Cause, OutboxRow
 from carapace.channels.types import Outgoing, ReplyRoute, Target
 from carapace.clock import Clock
@@ -29,13 +30,25 @@ from carapace.sessions.types import StoredMessage
 from carapace.store.ports import Database, Tx
 from carapace.telemetry.log import get_logger
 
-__all__ = ["GIVEN_UP_TEXT", "Answer", "DeadNotices", "Delivery", "Notify", "Render", "said"]
+__all__ = [
+    "GIVEN_UP_TEXT",
+    "Answer",
+    "DeadNotices",
+    "Delivery",
+    "Notify",
+    "Render",
+    "Reserve",
+    "said",
+]
 
 Render = Callable[[str, Target], list[str]]
 """Text of an agent as the messages that a service takes; none if nothing is to be said."""
 
 Notify = Callable[[AccountKey], None]
 """Tells the sender that an account has something new to send."""
+
+Reserve = Callable[[AccountKey], Reservation | None]
+"""Asks the sender for a place for what is about to be written, so that it goes out at once."""
 
 GIVEN_UP_TEXT: Final = (
     "I tried to answer your message several times and was interrupted each time, so I gave up. "
@@ -83,6 +96,7 @@ class Delivery:
         notify: See `Notify`.
         ttl_s: How long an answer may wait from now on, until it is too old to be sent.
         drafts: Answers that are shown while they are written; the finished ones replace them.
+        reserve: See `Reserve`; without it answers wait for the sender's next step.
     """
 
     def __init__(
@@ -92,7 +106,9 @@ class Delivery:
         notify: Notify,
         ttl_s: Callable[[], float],
         drafts: Drafts | None = None,
+        reserve: Reserve | None = None,
     ) -> None:
+        self._reserve = reserve
         self._render = render
         self._notify = notify
         self._ttl_s = ttl_s
@@ -142,20 +158,35 @@ class Delivery:
         if self._drafts is not None:
             await self._drafts.close(answer.run_id)
 
-    def finish(self, tx: Tx, answer: Answer, *, now_ms: int) -> None:
+    def reserve(self, answer: Answer) -> Reservation | None:
+        """A place for the first message of an answer, to be given to `finish` and then ended."""
+        if self._reserve is None or not answer.outgoing:
+            return None
+        target = answer.outgoing[0].target
+        return self._reserve((target.channel, target.account))
+
+    def finish(
+        self, tx: Tx, answer: Answer, *, now_ms: int, place: Reservation | None = None
+    ) -> OutboxRow | None:
         """Acknowledge the inbox rows and put the answer into the outbox.
 
         Belongs in the transaction that writes the run's outcome; repeating it changes nothing.
+
+        Returns:
+            The row that took the `place`.
         """
         inbox_records.ack(tx, answer.inbox_ids, reason=answer.reason, now_ms=now_ms)
         if self._drafts is not None:
             outgoing = self._drafts.settle(tx, answer.run_id, answer.outgoing)
             answer = replace(answer, outgoing=outgoing)
-        self.send(tx, answer, now_ms=now_ms)
+        made = self.send(tx, answer, now_ms=now_ms)
+        if place is None or not made:
+            return None
+        return place.take(tx, made[0], now_ms=now_ms)
 
-    def send(self, tx: Tx, answer: Answer, *, now_ms: int) -> None:
-        """Put the answer into the outbox, and leave the inbox as it is."""
-        for outgoing in answer.outgoing:
+    def send(self, tx: Tx, answer: Answer, *, now_ms: int) -> list[int]:
+        """Put the answer into the outbox, and leave the inbox as it is; the ids of new rows."""
+        made = [
             outbox_records.insert(
                 tx,
                 outgoing,
@@ -165,6 +196,9 @@ class Delivery:
                 expires_at_ms=now_ms + round(self._ttl_s() * 1000),
                 group=answer.run_id,
             )
+            for outgoing in answer.outgoing
+        ]
+        return [outbox_id for outbox_id in made if outbox_id is not None]
 
     def notify(self, answer: Answer) -> None:
         """The transaction is on disk."""

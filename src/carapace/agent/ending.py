@@ -14,6 +14,8 @@ from carapace.agent.records_usage import insert_usage
 from carapace.agent.runs import Run
 from carapace.agent.talk import Talk
 from carapace.agent.types import RunOutcome, RunState, StopReason
+from carapace.channels.outbox.reservation import Reservation
+from carapace.channels.outbox.types import OutboxRow
 from carapace.clock import Clock
 from carapace.errors import GatewayError
 from carapace.protocol.agent import AgentMeta, AgentPayload, AgentResult, ResultMeta
@@ -39,6 +41,9 @@ _STOPPED: Final = {
 }
 _ENDED_EARLY: Final = frozenset({RunState.ABORTED, RunState.TIMEOUT, RunState.CUT})
 _log = get_logger(__name__)
+
+Store = Callable[[Tx, Reservation | None], OutboxRow | None]
+"""Writes the end of a run; gives the row that took the place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +107,11 @@ class Endings:
         if self._delivery is not None and answer is not None:
             await self._delivery.quiet(answer)
         try:
-            await self._save(run, lambda tx: self._store(tx, run, draft, outcome, answer), answer)
+            await self._save(
+                run,
+                lambda tx, place: self._store(tx, run, draft, outcome, answer, place=place),
+                answer,
+            )
         except GatewayError as error:
             _log.error("turn not saved", run_id=run.run_id, reason=error.message)
             text = f"the answer could not be saved: {error.message}"
@@ -115,7 +124,7 @@ class Endings:
             self._tell(run.reply.end(now_ms))
         return outcome
 
-    async def _save(self, run: Run, store: Callable[[Tx], None], answer: Answer | None) -> None:
+    async def _save(self, run: Run, store: Store, answer: Answer | None) -> None:
         """Write the end of a run. Of the inbox's it is tried again: asking anew costs more.
 
         Raises:
@@ -123,11 +132,8 @@ class Endings:
         """
         pauses_s = iter(_SAVE_PAUSES_S if run.submission.inbox_ids else ())
         while True:
-            # Before the write: what the sender then asks of the writer stands in its queue
-            # behind the answer, and so finds it.
-            self._notify(answer)
             try:
-                return await self._database.write(store)
+                return await self._write(store, answer)
             except GatewayError as error:
                 # A write whose outcome is unknown may have put the answer there.
                 self._notify(answer)
@@ -136,6 +142,23 @@ class Endings:
                     raise
                 _log.warning("turn not saved yet", run_id=run.run_id, reason=error.message)
                 await self._clock.sleep(pause_s)
+
+    async def _write(self, store: Store, answer: Answer | None) -> None:
+        """Write the end of a run, and have its answer sent at once if the sender has a place."""
+        place = self._delivery.reserve(answer) if self._delivery and answer is not None else None
+        if place is None:
+            # Before the write: what the sender then asks of the writer stands in its queue
+            # behind the answer, and so finds it.
+            self._notify(answer)
+            await self._database.write(lambda tx: store(tx, None))
+            return
+        try:
+            row = await self._database.write(lambda tx: store(tx, place))
+        except BaseException as error:
+            is_known = isinstance(error, GatewayError) and error.retryable is True
+            place.failed(is_doubtful=not is_known)
+            raise
+        place.written(row)
 
     def _notify(self, answer: Answer | None) -> None:
         if self._delivery is not None and answer is not None:
@@ -182,14 +205,21 @@ class Endings:
         )
 
     def _store(
-        self, tx: Tx, run: Run, draft: Draft | None, outcome: RunOutcome, answer: Answer | None
-    ) -> None:
-        """The one transaction at the end; repeating it changes nothing."""
+        self,
+        tx: Tx,
+        run: Run,
+        draft: Draft | None,
+        outcome: RunOutcome,
+        answer: Answer | None,
+        *,
+        place: Reservation | None,
+    ) -> OutboxRow | None:
+        """The one transaction at the end; repeating it changes nothing. Gives what took `place`."""
         if not records.finish(tx, run.run_id, outcome):
-            return
-        now_ms = outcome.ended_at_ms
+            return None
+        now_ms, taken = outcome.ended_at_ms, None
         if self._delivery is not None and answer is not None:
-            self._delivery.finish(tx, answer, now_ms=now_ms)
+            taken = self._delivery.finish(tx, answer, now_ms=now_ms, place=place)
         touch = Touch(aborted_last_run=outcome.state in _ENDED_EARLY)
         if draft is not None:
             for message in draft.messages:
@@ -206,6 +236,7 @@ class Endings:
             if draft.last_usage != Usage():
                 touch = _touch(draft, is_aborted=bool(touch.aborted_last_run))
         session_records.touch(tx, run.session_key, touch, now_ms=now_ms)
+        return taken
 
     def _count(self, used: Usage) -> None:
         tokens = self._metrics.tokens

@@ -144,7 +144,13 @@ async def open_chats(
         clock=clock,
         tasks=live,
     )
-    delivery = Delivery(render, notify=outbox.notify, ttl_s=lambda: outbox.ttl_s, drafts=drafts)
+    delivery = Delivery(
+        render,
+        notify=outbox.notify,
+        ttl_s=lambda: outbox.ttl_s,
+        drafts=drafts,
+        reserve=outbox.reserve,
+    )
     return ChatsIn(
         access=access,
         inbox=inbox,

@@ -6,6 +6,8 @@ import asyncio
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from carapace.agent import records
 from carapace.agent.delivery import Delivery
 from carapace.agent.ending import OWED_TEXT
@@ -14,7 +16,8 @@ from carapace.agent.types import RunState, Submission
 from carapace.channels.inbox import records as inbox_records
 from carapace.channels.inbox.records import InboxRow, NewRow
 from carapace.channels.outbox import records as outbox_records
-from carapace.channels.outbox.types import OutboxQuery
+from carapace.channels.outbox.reservation import Ended, Reservation
+from carapace.channels.outbox.types import AccountKey, OutboxQuery, OutboxState
 from carapace.channels.types import ReplyRoute, Target
 from carapace.clock import SystemClock
 from carapace.errors import Failed
@@ -59,6 +62,15 @@ async def _row(house: AgentHouse) -> InboxRow:
 
 def _delivery() -> Delivery:
     return Delivery(lambda text, _: [text], notify=lambda _: None, ttl_s=lambda: 60.0)
+
+
+def _in_place(heard: list[Ended]) -> Delivery:
+    def reserve(key: AccountKey) -> Reservation:
+        return Reservation(key=key, lease_ms=1_000, on_end=lambda _, ended: heard.append(ended))
+
+    return Delivery(
+        lambda text, _: [text], notify=lambda _: None, ttl_s=lambda: 60.0, reserve=reserve
+    )
 
 
 async def test_accepting_a_message_of_the_inbox_counts_its_start_and_ending_it_its_end():
@@ -195,4 +207,43 @@ async def test_the_sender_is_called_before_the_answer_is_written_and_again_if_th
         await clock.advance(10.0)
         await run.ended()
         assert heard == [accepted, accepted + 1, accepted + 1]
+        await after.agent.drain(0.0)
+
+
+async def test_an_answer_that_has_a_place_is_handed_over_when_it_is_on_disk():
+    heard: list[Ended] = []
+    async with agent_house(echo, delivery=_in_place(heard)) as house:
+        await _put(house)
+        run = await house.agent.submit(of_inbox("hi"))
+        await run.ended()
+        [ended] = heard
+        assert ended.row is not None
+        assert ended.row.outgoing is not None
+        assert (ended.row.state, ended.row.outgoing.text) == (OutboxState.SENDING, "Echo: hi")
+        assert (await _row(house)).state == "done"
+
+
+@pytest.mark.parametrize(
+    ("error", "is_doubtful"),
+    [(Failed("no room", retryable=True), False), (Failed("the disk is away"), True)],
+    ids=["not taken", "nobody knows"],
+)
+async def test_a_place_is_given_back_if_the_answer_was_not_written(
+    error: Failed, is_doubtful: bool
+):
+    heard: list[Ended] = []
+    async with agent_house() as house:
+        database = FaultyDatabase(house.database)
+        provider, clock = ScriptedProvider(echo), FakeClock()
+        after = build_house(
+            database, house.folder, provider, clock=clock, delivery=_in_place(heard)
+        )
+        await _put(house)
+        run = await after.agent.submit(of_inbox("hi"))
+        database.faults = [(error, False)]
+        await until(lambda: heard)
+        assert heard == [Ended(is_doubtful=is_doubtful)]
+        await clock.advance(10.0)
+        await run.ended()
+        assert heard[1].row is not None
         await after.agent.drain(0.0)

@@ -13,6 +13,7 @@ from carapace.channels.inbox.records import NewRow
 from carapace.channels.live import draft_records
 from carapace.channels.live.drafts import Drafts
 from carapace.channels.outbox import records as outbox_records
+from carapace.channels.outbox.reservation import Reservation
 from carapace.channels.outbox.types import AccountKey, Cause, OutboxQuery, OutboxRow, OutboxState
 from carapace.channels.types import ChannelInfo, OutgoingKind, ReplyRoute, Target
 from carapace.clock import SystemClock
@@ -139,6 +140,32 @@ async def test_the_end_takes_the_message_from_the_inbox_and_puts_the_answer_into
     assert silent is not None
     mine.notify(silent)
     assert told == [("chat", "default")]
+
+
+async def test_the_first_message_of_an_answer_takes_the_place_that_is_held_for_it():
+    asked: list[AccountKey] = []
+
+    def reserve(key: AccountKey) -> Reservation:
+        asked.append(key)
+        return Reservation(key=key, lease_ms=1_000, on_end=lambda *_: None)
+
+    mine = Delivery(halves, notify=lambda _: None, ttl_s=lambda: 10.0, reserve=reserve)
+    answer, silent = plan(outcome(RunState.DONE, "a|b")), plan(outcome(RunState.DONE))
+    assert answer is not None
+    assert silent is not None
+    assert mine.reserve(silent) is None
+    assert delivery().reserve(answer) is None
+    place = mine.reserve(answer)
+    assert asked == [("chat", "default")]
+    async with memory_database() as database:
+        await database.write(_put)
+        taken = await database.write(lambda tx: mine.finish(tx, answer, now_ms=1_000, place=place))
+        assert taken is not None
+        assert taken.idempotency_key == "r1/1"
+        rows = await _outbox(database)
+        assert sorted(row.state for row in rows) == [OutboxState.SENDING, OutboxState.WAITING]
+        again = await database.write(lambda tx: mine.finish(tx, answer, now_ms=1_000, place=place))
+        assert again is None
 
 
 def _put(tx: Tx) -> None:

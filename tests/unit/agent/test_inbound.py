@@ -279,10 +279,10 @@ async def test_an_answer_that_cannot_be_saved_is_made_again(monkeypatch: pytest.
         store = house.house.agent._turns._endings._store
         failures = [Failed("disk full")] * 4
 
-        def flaky(*args: Any) -> None:
+        def flaky(*args: Any, **more: Any) -> Any:
             if failures:
                 raise failures.pop()
-            store(*args)
+            return store(*args, **more)
 
         monkeypatch.setattr(house.house.agent._turns._endings, "_store", flaky)
         await house.say("hi")
@@ -378,10 +378,10 @@ async def test_an_answer_is_saved_again_before_the_model_is_asked_again(
     async with inbound_house(say("first"), say("second")) as house:
         store, failures = house.house.agent._turns._endings._store, [Failed("disk full")] * 3
 
-        def flaky(*args: Any) -> None:
+        def flaky(*args: Any, **more: Any) -> Any:
             if failures:
                 raise failures.pop()
-            store(*args)
+            return store(*args, **more)
 
         monkeypatch.setattr(house.house.agent._turns._endings, "_store", flaky)
         await house.say("hi")

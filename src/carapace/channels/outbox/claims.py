@@ -33,6 +33,7 @@ __all__ = [
     "recover",
     "save_screened",
     "step",
+    "take_new",
 ]
 
 Hold = tuple[int, int]
@@ -52,6 +53,13 @@ WHERE outbox_id IN (
     AND expires_at_ms > :now_ms
   ORDER BY next_at_ms, outbox_id LIMIT :limit
 )
+RETURNING *
+"""
+_TAKE_NEW: Final = """
+UPDATE outbox SET state = 'sending', fence = fence + 1, attempts = attempts + 1,
+  taken_at_ms = :now_ms, lease_until_ms = :lease_until_ms
+WHERE outbox_id = :outbox_id AND is_head = 1 AND state = 'waiting' AND attempts = 0
+  AND next_at_ms <= :now_ms AND expires_at_ms > :now_ms
 RETURNING *
 """
 _NEXT_ACCOUNT: Final = """
@@ -159,6 +167,8 @@ class Plan:
         reads_back: The step before may or may not have been written: let go of rows that it
             took and that were never given to a channel.
         turns_back: The clock jumped backwards: bring times that lie ahead nearer.
+        has_reserved: Rows may be `sending` by a reservation that has not heard of it yet: what
+            is not in flight need not be lost, however old its lease.
     """
 
     now_ms: int
@@ -169,6 +179,7 @@ class Plan:
     in_flight: frozenset[Hold] = frozenset()
     reads_back: bool = False
     turns_back: bool = False
+    has_reserved: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,7 +229,8 @@ def step(tx: Tx, plan: Plan) -> Taken:
             fenced.append(mark)
         else:
             ended.extend(result)
-    _doubt_lapsed(tx, plan)
+    if not plan.has_reserved:
+        _doubt_lapsed(tx, plan)
     ended += _expire(tx, plan.now_ms)
     rows: list[OutboxRow] = []
     open_keys: list[AccountKey] = []
@@ -243,6 +255,13 @@ def recover(tx: Tx, *, now_ms: int, max_wait_ms: int) -> Recovered:
         _doubt(tx, row, now_ms=now_ms, reason="the gateway ended while it was being sent")
     _turn_back(tx, now_ms, max_wait_ms)
     return Recovered(unknown=len(rows), accounts=_accounts(tx))
+
+
+def take_new(tx: Tx, outbox_id: int, *, now_ms: int, lease_ms: int) -> OutboxRow | None:
+    """Take a row that this transaction inserted; None if others of its conversation come first."""
+    values = {"outbox_id": outbox_id, "now_ms": now_ms, "lease_until_ms": now_ms + lease_ms}
+    found = tx.one(_TAKE_NEW, values)
+    return None if found is None else row_of(found)
 
 
 def save_screened(tx: Tx, row: OutboxRow, outgoing: str) -> bool:

@@ -59,6 +59,17 @@ class Schedule:
         self._known.update(dict.fromkeys(fresh))
         return bool(fresh)
 
+    def reserve(self, key: AccountKey) -> bool:
+        """Hold a place for a row that is being written; False if all are taken."""
+        is_free = self._load[key] < self._max_per_account and self._load.total() < self._max_total
+        if is_free:
+            self._load[key] += 1
+        return is_free
+
+    def give_back(self, key: AccountKey) -> None:
+        """A place from `reserve` is free again."""
+        self._unload(key)
+
     def begin(self, row: OutboxRow) -> None:
         """`row` goes to its channel."""
         self._in_flight.add((row.outbox_id, row.fence))
@@ -66,13 +77,16 @@ class Schedule:
 
     def answered(self, row: OutboxRow) -> None:
         """The channel is done with `row`; its result has still to be written."""
-        self._load[row.account_key] -= 1
-        if not self._load[row.account_key]:
-            del self._load[row.account_key]
+        self._unload(row.account_key)
 
     def end(self, row: OutboxRow) -> None:
         """What became of the row is on disk."""
         self._in_flight.discard((row.outbox_id, row.fence))
+
+    def _unload(self, key: AccountKey) -> None:
+        self._load[key] -= 1
+        if not self._load[key]:
+            del self._load[key]
 
     def round(self, is_ready: Callable[[AccountKey], bool]) -> Round:
         """Share what is free; whoever was first this time is last the next."""

@@ -8,7 +8,8 @@ The rules of this file:
    asked whether the key arrived, or the repeat says that it may be one.
 2. One loop owns the rows. Each step of it is one transaction: results are written, what is too
    old dies, the next heads are taken. While a step waits for the disk, results of running
-   attempts gather; so under load one commit serves many rows, and idle costs nothing.
+   attempts gather; so under load one commit serves many rows, and idle costs nothing. Only a
+   new row may be taken outside of it: by the transaction that inserts it, with a `Reservation`.
 3. Only the head of a conversation is ever taken, so messages of a conversation keep their
    order; a head that waits for its retry holds up its own conversation and no other. At most
    so many attempts run for one account, and so many in all.
@@ -17,7 +18,8 @@ The rules of this file:
 5. A result is kept in memory until the disk has it. The attempt is not made again because the
    disk failed; the row stays in flight here, and the result is written when the disk is back.
 6. If a commit does not report back, the rows it may have taken were given to nobody: the next
-   step lets go of whatever is `sending` and not in flight here, then goes on.
+   step lets go of whatever is `sending` and not in flight here, then goes on. It waits for open
+   reservations first, and none is given before: their rows are not in flight yet either.
 7. Every attempt ends in bounded time (`attempt.py`). An outcome decides what follows, in a
    pure function (`backoff.py`).
 8. A clock that jumps forward lets messages expire early, with a notice; one that jumps back is
@@ -47,6 +49,7 @@ from carapace.channels.outbox.backoff import (
 from carapace.channels.outbox.claims import Mark, Plan, Recovered, Taken
 from carapace.channels.outbox.notices import Notices, OnDead
 from carapace.channels.outbox.records import encode_outgoing, media_owner
+from carapace.channels.outbox.reservation import Ended, Reservation
 from carapace.channels.outbox.schedule import ClockWatch, Schedule
 from carapace.channels.outbox.service import Outbox
 from carapace.channels.outbox.types import AccountKey, Attempt, OutboxRow, OutboxState
@@ -180,6 +183,8 @@ class Sender:
         )
         self._clock_watch = ClockWatch()
         self._results: list[Mark] = []
+        self._reserved: set[Reservation] = set()
+        self._none_reserved = asyncio.Event()
         self._blocked: tuple[AccountKey, ...] = ()
         self._is_woken = False
         self._bell = asyncio.Event()
@@ -190,7 +195,7 @@ class Sender:
         self._reads_back = False
         self._turns_back = False
         self._store_failures = 0
-        outbox.wake_with(self._woken)
+        outbox.send_with(self._woken, self.reserve)
 
     @property
     def in_flight(self) -> int:
@@ -229,7 +234,7 @@ class Sender:
             await self._recover_at_last()
             self._tasks.start(self._notices.run(), name="notices")
             self._tasks.start(self._upkeep.run(), name="upkeep")
-            while not (self._is_draining and not self._schedule.in_flight):
+            while not (self._is_draining and not self._has_more()):
                 self._is_woken = False
                 await self._pause(await self._step())
         finally:
@@ -257,6 +262,9 @@ class Sender:
             return False
         return True
 
+    def _has_more(self) -> bool:
+        return bool(self._schedule.in_flight or self._reserved)
+
     async def _stop_tasks(self) -> None:
         """Cancel what still runs; a channel that does not even end then is left behind."""
         try:
@@ -278,6 +286,9 @@ class Sender:
 
     async def _step(self) -> Taken | None:
         """Write results and take rows; None if the database did not take it."""
+        while self._reads_back and self._reserved:
+            self._none_reserved.clear()
+            await self._none_reserved.wait()
         plan = self._plan()
         try:
             taken = await self._database.write(lambda tx: self._write(tx, plan))
@@ -313,6 +324,7 @@ class Sender:
             in_flight=self._schedule.in_flight,
             reads_back=self._reads_back,
             turns_back=self._turns_back,
+            has_reserved=bool(self._reserved),
         )
 
     def _write(self, tx: Tx, plan: Plan) -> Taken:
@@ -342,6 +354,31 @@ class Sender:
             self._schedule.begin(row)
         for row in taken.rows:
             self._tasks.start(self._send(row), name=f"message {row.outbox_id}")
+
+    # rows that are taken where they are inserted
+
+    def reserve(self, key: AccountKey) -> Reservation | None:
+        """A place for a new row, if nothing speaks against sending it at once."""
+        works = self._is_running and self._is_recovered and not self._is_draining
+        if not works or self._reads_back or self._store_failures or not self._is_ready(key):
+            return None
+        if not self._schedule.reserve(key):
+            return None
+        place = Reservation(key=key, lease_ms=self._lease_ms(), on_end=self._reservation_ended)
+        self._reserved.add(place)
+        return place
+
+    def _reservation_ended(self, place: Reservation, ended: Ended) -> None:
+        self._reserved.remove(place)
+        self._schedule.give_back(place.key)
+        self._reads_back = self._reads_back or ended.is_doubtful
+        if not self._reserved:
+            self._none_reserved.set()
+        if ended.row is not None and self._is_running:
+            self._schedule.begin(ended.row)
+            self._tasks.start(self._send(ended.row), name=f"message {ended.row.outbox_id}")
+        if ended.row is None or self._is_draining:
+            self._woken((place.key,))
 
     # one attempt
 
@@ -431,7 +468,7 @@ class Sender:
             await self._clock.sleep(self._store_pause_s())
             return
         if self._is_draining:
-            if self._schedule.in_flight:
+            if self._has_more():
                 await self._wait(_HEARTBEAT_S)
             return
         if self._schedule.learn(taken.accounts):

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from carapace.channels.outbox import records
+from carapace.channels.outbox.reservation import Reservation
 from carapace.channels.outbox.types import (
     AccountKey,
     Attempt,
@@ -33,6 +34,7 @@ DEFAULT_TTL_S: Final = 3_600.0
 """How long a message may wait; an answer that is older would only confuse."""
 
 Wake = Callable[[tuple[AccountKey, ...]], None]
+Reserve = Callable[[AccountKey], Reservation | None]
 KeepMedia = Callable[[Tx, str, str], object]
 """Notes in the transaction that a file (media id) is needed by an owner; False if it is gone."""
 
@@ -68,6 +70,7 @@ class Outbox:
         self._clock = clock
         self._ttl_s = ttl_s
         self._wake: Wake | None = None
+        self._reserve: Reserve | None = None
 
     @property
     def ttl_s(self) -> float:
@@ -78,14 +81,21 @@ class Outbox:
         """Take a new time to live; rows that wait keep theirs."""
         self._ttl_s = ttl_s
 
-    def wake_with(self, wake: Wake) -> None:
-        """Call `wake` whenever something was put; the sender's, of which there is one."""
-        self._wake = wake
+    def send_with(self, wake: Wake, reserve: Reserve) -> None:
+        """Call `wake` whenever something was put; both are the sender's, of which there is one."""
+        self._wake, self._reserve = wake, reserve
 
     def notify(self, *keys: AccountKey) -> None:
         """Rows were inserted elsewhere, or an account became ready; `keys` names which."""
         if self._wake is not None:
             self._wake(keys)
+
+    def reserve(self, key: AccountKey) -> Reservation | None:
+        """A place for a row that is about to be inserted elsewhere, if the sender has one free.
+
+        End it right after that transaction, whatever became of it.
+        """
+        return None if self._reserve is None else self._reserve(key)
 
     async def put(
         self,

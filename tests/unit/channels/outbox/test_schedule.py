@@ -110,3 +110,15 @@ def test_a_clock_that_is_slewed_is_left_alone():
     watch = ClockWatch()
     watch.turned_back(1_000_000, 5.0)
     assert not watch.turned_back(1_000_500, 6.0)
+
+
+def test_a_place_that_is_held_counts_like_a_row():
+    schedule = Schedule(max_per_account=2, max_total=3)
+    schedule.learn([("recording", "a"), ("recording", "b")])
+    assert [schedule.reserve(("recording", "a")) for _ in range(3)] == [True, True, False]
+    assert limits(schedule) == {"b": 1}
+    assert schedule.reserve(("recording", "b"))
+    assert not schedule.reserve(("recording", "c"))
+    schedule.give_back(("recording", "a"))
+    assert schedule.reserve(("recording", "c"))
+    assert schedule.in_flight == frozenset()

@@ -8,10 +8,13 @@ from typing import Any
 
 from carapace.channels.outbox.attempt import Cancelled
 from carapace.channels.outbox.records import insert
+from carapace.channels.outbox.reservation import Reservation
 from carapace.channels.outbox.sender import SenderOptions
+from carapace.channels.outbox.service import Outbox
 from carapace.channels.outbox.types import AttemptOutcome, Cause, OutboxRow, OutboxState
 from carapace.channels.types import Dead, Delivered, Outgoing, RetryAfter, SendOutcome, Unknown
 from carapace.provenance import OWNER
+from carapace.store.ports import Tx
 from carapace.telemetry.exposition import render
 from support.clock import FakeClock
 from support.faulty_database import FaultyDatabase
@@ -35,6 +38,40 @@ async def insert_unseen(house: SendingHouse, message: Outgoing, *, run_id: str |
     )
     assert key is not None
     return key
+
+
+async def insert_in_place(
+    house: SendingHouse, message: Outgoing, place: Reservation
+) -> OutboxRow | None:
+    """As the end of a turn does it: the row is taken where it is inserted."""
+    now_ms = house.clock.now_ms()
+
+    def work(tx: Tx) -> OutboxRow | None:
+        made = insert(
+            tx,
+            message,
+            provenance=OWNER,
+            run_id="run",
+            created_at_ms=now_ms,
+            expires_at_ms=now_ms + 60_000,
+        )
+        assert made is not None
+        return place.take(tx, made, now_ms=now_ms)
+
+    return await house.database.write(work)
+
+
+async def started(house: SendingHouse) -> None:
+    """Start, and wait until something was sent: the sender is at rest."""
+    house.start()
+    await house.ended(await house.put("first", "elsewhere"))
+    await until(lambda: house.sender.in_flight == 0)
+
+
+def reserved(house: SendingHouse) -> Reservation:
+    place = house.outbox.reserve(("recording", "default"))
+    assert place is not None
+    return place
 
 
 async def test_a_message_is_delivered_and_told():
@@ -365,6 +402,137 @@ async def test_a_fault_of_ours_in_an_attempt_is_unknown():
         [row] = await house.ended(await house.put("a"))
         assert [one.may_be_repeat for one in house.account.sent] == [True]
         assert row.attempts == 2
+
+
+async def test_a_reserved_row_is_sent_without_a_step():
+    async with sending_house(wrap=FaultyDatabase) as house:
+        await started(house)
+        house.account.hold()
+        place, counter = reserved(house), house.database
+        assert isinstance(counter, FaultyDatabase)
+        row = await insert_in_place(house, outgoing("answer"), place)
+        assert row is not None
+        before = counter.writes
+        place.written(row)
+        await until(lambda: house.account.in_flight == 1)
+        assert counter.writes == before
+        assert (await house.row(row.outbox_id)).state is OutboxState.SENDING
+        house.account.release()
+        [ended] = await house.ended(row.outbox_id)
+        assert (ended.state, ended.attempts) == (OutboxState.DELIVERED, 1)
+        assert house.account.texts() == ["first", "answer"]
+
+
+async def test_what_a_reservation_did_not_take_is_sent_by_the_next_step():
+    async with sending_house() as house:
+        await started(house)
+        house.account.script(RetryAfter(reason="busy"))
+        earlier = await house.put("one")
+        place = reserved(house)
+        assert await insert_in_place(house, outgoing("two"), place) is None
+        place.written(None)
+        await house.ended(earlier)
+        await until(lambda: house.account.texts() == ["first", "one", "two"])
+
+
+async def test_no_place_is_given_where_a_row_could_not_be_sent_at_once():
+    options = SenderOptions(max_per_account=2, max_total=2)
+    async with sending_house(options=options) as house:
+        key = ("recording", "default")
+        assert house.outbox.reserve(key) is None
+        await started(house)
+        one, two = reserved(house), reserved(house)
+        assert house.outbox.reserve(key) is None
+        one.failed(is_doubtful=False)
+        house.account.problem = "not logged in"
+        assert house.outbox.reserve(key) is None
+        assert house.outbox.reserve(("recording", "gone")) is None
+        house.account.problem = None
+        reserved(house).written(None)
+        two.written(None)
+        assert await house.sender.drain(5)
+        assert house.outbox.reserve(key) is None
+
+
+async def test_an_outbox_without_a_sender_has_no_places():
+    async with sending_house() as house:
+        assert Outbox(house.database, house.clock).reserve(("recording", "default")) is None
+
+
+async def test_a_row_whose_transaction_did_not_report_back_is_sent_once_unmarked():
+    async with sending_house() as house:
+        await started(house)
+        place = reserved(house)
+        row = await insert_in_place(house, outgoing("answer"), place)
+        assert row is not None
+        place.failed(is_doubtful=True)
+        [ended] = await house.ended(row.outbox_id)
+        assert (ended.fence, ended.attempts) == (2, 1)
+        assert [(one.text, one.may_be_repeat) for one in house.account.sent[1:]] == [
+            ("answer", False)
+        ]
+
+
+async def test_open_reservations_are_waited_for_before_strays_are_let_go_of():
+    async with sending_house() as house:
+        await started(house)
+        open_place, lost = reserved(house), reserved(house)
+        open_row = await insert_in_place(house, outgoing("open", "one"), open_place)
+        lost_row = await insert_in_place(house, outgoing("lost", "two"), lost)
+        assert open_row is not None
+        assert lost_row is not None
+        lost.failed(is_doubtful=True)
+        assert house.outbox.reserve(("recording", "default")) is None
+        late = await house.put("late", "three")
+        assert [(await house.row(one.outbox_id)).fence for one in (open_row, lost_row)] == [1, 1]
+        assert house.account.texts() == ["first"]
+        open_place.written(open_row)
+        rows = await house.ended(open_row.outbox_id, lost_row.outbox_id, late)
+        assert [row.fence for row in rows] == [1, 2, 1]
+        assert sorted(house.account.texts()) == ["first", "late", "lost", "open"]
+        assert not any(one.may_be_repeat for one in house.account.sent)
+        reserved(house).written(None)
+
+
+async def test_a_lease_that_passes_before_the_commit_is_heard_of_is_no_reason_for_doubt():
+    clock = FakeClock()
+    async with sending_house(clock=clock) as house:
+        await started(house)
+        place = reserved(house)
+        row = await insert_in_place(house, outgoing("answer"), place)
+        assert row is not None
+        await clock.advance(place.lease_ms / 1000 + 1)
+        await house.ended(await house.put("other", "elsewhere"))
+        assert (await house.row(row.outbox_id)).state is OutboxState.SENDING
+        place.written(row)
+        [ended] = await house.ended(row.outbox_id)
+        assert not ended.may_be_repeat
+        assert house.account.texts() == ["first", "other", "answer"]
+
+
+async def test_a_drain_waits_for_open_reservations():
+    async with sending_house() as house:
+        await started(house)
+        place = reserved(house)
+        drain = asyncio.create_task(house.sender.drain(5))
+        row = await insert_in_place(house, outgoing("answer"), place)
+        assert row is not None
+        assert not drain.done()
+        place.written(row)
+        assert await drain
+        assert (await house.row(row.outbox_id)).state is OutboxState.DELIVERED
+
+
+async def test_a_row_that_comes_when_the_sender_was_cut_is_left_for_the_next_start():
+    async with sending_house() as house:
+        await started(house)
+        place = reserved(house)
+        row = await insert_in_place(house, outgoing("answer"), place)
+        assert row is not None
+        await house.stop()
+        place.written(row)
+        assert (await house.row(row.outbox_id)).state is OutboxState.SENDING
+        assert house.account.texts() == ["first"]
 
 
 class Stubborn(RecordingAccount):

@@ -108,7 +108,7 @@ async def test_the_same_key_again_is_the_same_row(outbox: Outbox):
 async def test_the_sender_is_woken_with_the_account(outbox: Outbox):
     woken: list[tuple[AccountKey, ...]] = []
     outbox.notify()
-    outbox.wake_with(woken.append)
+    outbox.send_with(woken.append, lambda _: None)
     await put(outbox)
     outbox.notify()
     assert woken == [(("recording", "default"),), ()]
@@ -177,7 +177,7 @@ async def test_a_dead_message_is_sent_again_on_demand(outbox: Outbox, database: 
     key = await put(outbox)
     await close(database, key, OutboxState.DEAD)
     woken: list[tuple[AccountKey, ...]] = []
-    outbox.wake_with(woken.append)
+    outbox.send_with(woken.append, lambda _: None)
     assert (await outbox.retry(key)).state is OutboxState.WAITING
     assert woken == [(("recording", "default"),)]
 
