@@ -217,8 +217,10 @@ class Person(asyncio.Protocol):
         self._data += data
         head, end, rest = self._data.partition(b"\r\n\r\n")
         length = _length(head)
-        if end and len(rest) >= length and self._answer is not None:
-            self._data = rest[length:]
+        if not end or len(rest) < length or self._answer is None:
+            return
+        self._data = rest[length:]
+        if not self._answer.done():  # who asked may have gone
             self._answer.set_result((int(head.split(b" ", 2)[1]), at))
 
     async def write(self) -> Times:
