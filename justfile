@@ -6,7 +6,11 @@ _list:
     @just --list --unsorted
 
 # Everything CI runs: style, types, floors, layout, docs, tests.
-check: lint types floors layout generated docs tests
+check: static tests
+
+# What can be said without running it; side by side.
+[parallel]
+static: lint types floors layout generated docs
 
 # Format the tree.
 format:
