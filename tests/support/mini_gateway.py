@@ -69,6 +69,7 @@ class MiniGateway:
             },
             "sessions.delete": lambda params: {"deleted": params["key"] == "agent:main:main"},
             "sessions.reset": lambda _: {"ok": True},
+            "plugins.list": lambda _: {"plugins": []},
             "chat.history": lambda params: {
                 "messages": []
                 if params["sessionKey"] == "empty"

@@ -41,6 +41,8 @@ __all__ = ["CHECKS", "Finding", "Patient", "examine"]
 _MIN_FREE_BYTES: Final = 500_000_000
 _MAX_SKEW_MS: Final = 60_000
 _MIN_PYTHON: Final = (3, 11)
+_WELL: Final = frozenset({"running", "idle", "starting"})
+_LOST: Final = frozenset({"refused", "quarantined"})
 _OLDEST_SANE_S: Final = 1_780_000_000
 """The middle of 2026: a clock before that has lost its battery."""
 
@@ -290,6 +292,7 @@ def _gateway(patient: Patient) -> Iterator[Finding]:
             health: dict[str, Any] = gateway.call("health")
             yield _well(gateway.hello, health)
             yield from _skew(int(health.get("ts", 0)))
+            yield from _plugins(gateway)
     except Trouble as trouble:
         yield _not_reached(target, trouble)
 
@@ -312,6 +315,30 @@ def _skew(ts_ms: int) -> Iterator[Finding]:
             f"the gateway's clock is {skew_ms // 1000} s away",
             "Set both clocks: a device signature is good for ten minutes",
         )
+
+
+def _plugins(gateway: GatewayClient) -> Iterator[Finding]:
+    """What is installed and does not do what it should."""
+    try:
+        page: dict[str, Any] = gateway.call("plugins.list")
+    except Trouble as trouble:
+        yield Finding("plugins", "warn", trouble.why or trouble.what, trouble.next_step)
+        return
+    if page.get("trouble"):
+        yield Finding("plugins", "bad", str(page["trouble"]), "See: cara plugin list")
+    rows: list[dict[str, Any]] = page.get("plugins", [])
+    well = [str(row["id"]) for row in rows if row["state"] in _WELL]
+    if well:
+        yield Finding("plugins", "ok", f"work: {', '.join(well)}")
+    for row in rows:
+        name, reason = row["id"], row.get("reason") or row["state"]
+        if row["state"] in _LOST:
+            yield Finding("plugins", "bad", f"{name}: {reason}", "See: cara plugin list")
+        elif row["state"] == "restarting":
+            yield Finding("plugins", "warn", f"{name}: {reason}", "See: cara logs")
+        if row.get("pending"):
+            waits = f"{name} {row['pending']['version']} waits for your word"
+            yield Finding("plugins", "warn", waits, f"Look at it: cara plugin consent {name}")
 
 
 def _not_reached(target: Target, trouble: Trouble) -> Finding:

@@ -26,7 +26,8 @@ def doctor(
     """Find what is broken, and mend it with --fix.
 
     Looks at Python, the clock, the configuration, the state folder and its permissions, the
-    disk, the database, the audit trail, the vault, the models, and the running gateway.
+    disk, the database, the audit trail, the vault, the models, the running gateway, and its
+    plugins.
     Exits with 1 if something is bad.
 
     Parameters

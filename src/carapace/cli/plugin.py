@@ -13,6 +13,7 @@ from carapace.cli.connect import connect
 from carapace.cli.options import DEFAULT_REMOTE, Remote
 from carapace.cli.output import as_json, show, table
 from carapace.cli.plugin_author import add_author_commands
+from carapace.cli.plugin_setup import add_setup_commands
 from carapace.cli.plugin_trust import trust, verify
 from carapace.cli.shell import new_app
 from carapace.cli.trouble import USAGE, Trouble
@@ -22,9 +23,11 @@ __all__ = ["app"]
 app: Final = new_app("plugin", help="Plugins: install, list; write your own.")
 app.command(trust)
 app.command(verify)
+add_setup_commands(app)
 add_author_commands(app)
 
 Yes = Annotated[bool, Parameter(alias="-y", negative="")]
+No = Annotated[bool, Parameter(negative="")]
 
 _DEADLINE_S: Final = 600.0
 """A package may have to be fetched and compiled first."""
@@ -103,7 +106,7 @@ def upgrade(
 
 @app.command
 def consent(
-    plugin: str, /, *, yes: Yes = False, no: Yes = False, remote: Remote = DEFAULT_REMOTE
+    plugin: str, /, *, yes: Yes = False, no: No = False, remote: Remote = DEFAULT_REMOTE
 ) -> None:
     """See what a waiting version asks for, and agree to it or let go of it.
 

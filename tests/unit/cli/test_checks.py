@@ -179,6 +179,44 @@ def test_what_the_gateway_calls_degraded_is_a_warning_and_so_is_its_clock(
     assert "clock is" in skew.text
 
 
+def plugin(name: str, state: str, **more: object) -> dict[str, object]:
+    return {"id": name, "version": "1.0.0", "state": state, **more}
+
+
+def test_plugins_that_need_somebody_are_named(cara: Command, gateway: MiniGateway):
+    gateway.answers["plugins.list"] = lambda _: {
+        "trouble": "the lock file was changed",
+        "plugins": [
+            plugin("one", "running"),
+            plugin("two", "idle"),
+            plugin("off", "disabled"),
+            plugin("bad", "refused", reason="nobody trusted signed it"),
+            plugin("lost", "quarantined"),
+            plugin("again", "restarting", reason="its process was lost"),
+            plugin("new", "waits-for-consent", pending={"version": "2.0.0"}),
+        ],
+    }
+    _, *found = findings("gateway")
+    assert [(one.state, one.text) for one in found] == [
+        ("bad", "the lock file was changed"),
+        ("ok", "work: one, two"),
+        ("bad", "bad: nobody trusted signed it"),
+        ("bad", "lost: quarantined"),
+        ("warn", "again: its process was lost"),
+        ("warn", "new 2.0.0 waits for your word"),
+    ]
+
+
+def test_a_gateway_that_does_not_list_its_plugins_is_told_of(cara: Command, gateway: MiniGateway):
+    def refuse(_: object) -> None:
+        raise Refuse("INVALID_REQUEST", "missing scope: operator.admin")
+
+    gateway.answers["plugins.list"] = refuse
+    _, found = findings("gateway")
+    assert (found.name, found.state) == ("plugins", "warn")
+    assert "missing scope" in found.text
+
+
 def test_a_wrong_token_is_bad(cara: Command, gateway: MiniGateway, monkeypatch):
     monkeypatch.setattr(checks, "port_owner", lambda _: None)
     (found,) = findings("gateway", token="wrong-token")
