@@ -50,6 +50,7 @@ def _seen(outgoing: Outgoing) -> Seen:
         reply_to=outgoing.reply_to,
         about=outgoing.about_message_id,
         media=outgoing.media,
+        options=outgoing.poll.options if outgoing.poll else (),
         is_marked=outgoing.may_be_repeat,
     )
 
@@ -340,6 +341,7 @@ def _seen_post(post: Post) -> Seen:
         reply_to=value["replyTo"],
         about=value["about"],
         media=tuple(one["id"] for one in value["media"]),
+        options=tuple(value["poll"]["options"]) if "poll" in value else (),
         is_marked=value["mayBeRepeat"],
     )
 

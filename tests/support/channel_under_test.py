@@ -71,6 +71,7 @@ class Seen:
     reply_to: str | None = None
     about: str | None = None
     media: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
     is_marked: bool = False
 
 

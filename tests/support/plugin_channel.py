@@ -31,7 +31,7 @@ ABOUT: dict[str, Any] = {
     "max_text": 2_000,
     "unit": "utf16",
     "chat_types": ["direct", "group", "channel"],
-    "features": ["look-up", "edit", "delete", "react", "typing", "media", "markdown"],
+    "features": ["look-up", "edit", "delete", "react", "typing", "media", "polls", "markdown"],
 }
 
 
@@ -132,7 +132,12 @@ _ANSWERS: dict[Trouble, Callable[[], Any]] = {
     Trouble.ANSWERS_MUCH: lambda: {"tag": "unknown", "value": _error("x" * 1_000_000)},
     Trouble.DOWN: _raise(PluginUnavailable("its worker does not start")),
 }
-_KINDS = {"edit": OutgoingKind.EDIT, "delete": OutgoingKind.DELETE, "react": OutgoingKind.REACTION}
+_KINDS = {
+    "edit": OutgoingKind.EDIT,
+    "delete": OutgoingKind.DELETE,
+    "react": OutgoingKind.REACTION,
+    "send-poll": OutgoingKind.POLL,
+}
 
 
 class _Rig:
@@ -152,7 +157,7 @@ class _Rig:
         self._answer: Callable[[], Any] | None = None
         self._free = asyncio.Event()
         self._free.set()
-        for name in ("send-text", "send-media", "edit", "delete", "react"):
+        for name in ("send-text", "send-media", *_KINDS):
             self.host.script(f"channel.{name}", self._send(_KINDS.get(name, OutgoingKind.MESSAGE)))
         self.host.script("channel.describe", lambda: ABOUT)
         self.host.script("channel.start", self._start)
@@ -167,8 +172,8 @@ class _Rig:
         if unknown := told.keys() - {"botToken", "name"}:
             raise GuestError("settings", f"there is no setting {unknown.pop()}")
 
-    def _send(self, kind: OutgoingKind) -> Callable[[Any], Any]:
-        async def send(outgoing: dict[str, Any]) -> Any:
+    def _send(self, kind: OutgoingKind) -> Callable[..., Any]:
+        async def send(outgoing: dict[str, Any], *polls: dict[str, Any]) -> Any:
             await self._free.wait()
             answer, self._answer = self._answer, None
             if answer is not None:
@@ -184,6 +189,7 @@ class _Rig:
                     reply_to=outgoing["reply_to"],
                     about=outgoing["about_message_id"],
                     media=tuple(outgoing["media"]),
+                    options=tuple(one for poll in polls for one in poll["options"]),
                     is_marked=outgoing["may_be_repeat"],
                 )
             )

@@ -42,6 +42,7 @@ RECORDING_INFO = ChannelInfo(
     can_react=True,
     can_type=True,
     can_media=True,
+    can_poll=True,
     can_look_up=True,
 )
 

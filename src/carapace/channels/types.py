@@ -24,6 +24,7 @@ __all__ = [
     "LengthUnit",
     "Outgoing",
     "OutgoingKind",
+    "Poll",
     "Quote",
     "Receipt",
     "ReceiptStatus",
@@ -202,6 +203,20 @@ class OutgoingKind(StrEnum):
     EDIT = "edit"
     DELETE = "delete"
     REACTION = "reaction"
+    POLL = "poll"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Poll:
+    """What people choose from; the question is the message's text.
+
+    Attributes:
+        options: 2 to 12.
+        max_selections: How many of them one person may choose.
+    """
+
+    options: tuple[str, ...]
+    max_selections: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,6 +230,7 @@ class Outgoing:
         media: Ids in the media store.
         reply_to: Message it answers.
         about_message_id: For edits, deletes and reactions.
+        poll: For polls, and only for them.
         idempotency_key: The same for every attempt; the service drops repeats by it if it can.
         may_be_repeat: An earlier attempt may have arrived; a channel that cannot drop repeats
             says so in what it sends.
@@ -228,6 +244,7 @@ class Outgoing:
     media: tuple[str, ...] = ()
     reply_to: str | None = None
     about_message_id: str | None = None
+    poll: Poll | None = None
     may_be_repeat: bool = False
     attempt: int = 1
 
@@ -302,5 +319,6 @@ class ChannelInfo:
     can_react: bool = False
     can_type: bool = False
     can_media: bool = False
+    can_poll: bool = False
     markdown: bool = True
     tables: bool = False

@@ -1,4 +1,4 @@
-"""`outbox.*` and `send`: messages on their way to chat services."""
+"""`outbox.*`, `send` and `poll`: messages on their way to chat services."""
 
 from __future__ import annotations
 
@@ -7,7 +7,14 @@ from collections.abc import Sequence
 from typing import Final
 
 from carapace.channels.outbox.types import OutboxQuery, OutboxRow, OutboxState
-from carapace.channels.types import DEFAULT_ACCOUNT, ChannelInfo, Outgoing, Target
+from carapace.channels.types import (
+    DEFAULT_ACCOUNT,
+    ChannelInfo,
+    Outgoing,
+    OutgoingKind,
+    Poll,
+    Target,
+)
 from carapace.errors import Failed, Refused
 from carapace.methods.context import Context
 from carapace.protocol.outbox import (
@@ -20,6 +27,7 @@ from carapace.protocol.outbox import (
     OutboxList,
     OutboxListing,
     OutboxRetry,
+    PollParams,
     SendParams,
     SendQueued,
 )
@@ -109,13 +117,7 @@ async def send(ctx: Context, params: SendParams) -> SendQueued:
         raise Refused(f"The channel {channel.id} takes no files; send a link in the text.")
     if not urls and not params.message.strip():
         raise Refused("message required: there is nothing to send")
-    target = Target(
-        channel=channel.id, account=params.account_id or DEFAULT_ACCOUNT, conversation=params.to
-    )
-    if ctx.services.accounts.get(channel.id, target.account) is None:
-        raise Refused(
-            f"The account {target.account} of {channel.id} does not run; see channels.status."
-        )
+    target = _target(ctx, channel, params)
     texts = ctx.services.render(params.message, target) or ([""] if urls else [])
     if not texts:
         raise Refused("message required: nothing of it is left to send")
@@ -123,6 +125,43 @@ async def send(ctx: Context, params: SendParams) -> SendQueued:
     return SendQueued(
         run_id=params.idempotency_key, message_id=str(first), channel=channel.id, queued=True
     )
+
+
+@METHODS.method("poll", scope=Scope.ADMIN, advertised=False)
+async def poll(ctx: Context, params: PollParams) -> SendQueued:
+    """Put a question with answers to choose from into the outbox, without the agent."""
+    channel = _channel(ctx, params.channel)
+    if not channel.can_poll:
+        raise Refused(f"unsupported poll channel: {channel.id}")
+    if params.duration_hours is not None:
+        raise Refused(f"The polls of {channel.id} do not end; leave durationHours out.")
+    options = tuple(dict.fromkeys(one.strip() for one in params.options))
+    if not params.question.strip() or "" in options or len(options) != len(params.options):
+        raise Refused("A poll needs a question, and answers that are not blank and all different.")
+    if params.max_selections > len(options):
+        raise Refused(f"maxSelections is {params.max_selections}, but there are {len(options)}.")
+    outgoing = Outgoing(
+        target=_target(ctx, channel, params),
+        kind=OutgoingKind.POLL,
+        text=params.question.strip(),
+        poll=Poll(options=options, max_selections=params.max_selections),
+        idempotency_key=f"poll-{params.idempotency_key}",
+    )
+    queued = await ctx.services.outbox.put(outgoing, provenance=OWNER)
+    return SendQueued(
+        run_id=params.idempotency_key,
+        message_id=str(queued.outbox_id),
+        channel=channel.id,
+        queued=True,
+    )
+
+
+def _target(ctx: Context, channel: ChannelInfo, params: SendParams | PollParams) -> Target:
+    """Where it goes; the account must run."""
+    account = params.account_id or DEFAULT_ACCOUNT
+    if ctx.services.accounts.get(channel.id, account) is None:
+        raise Refused(f"The account {account} of {channel.id} does not run; see channels.status.")
+    return Target(channel=channel.id, account=account, conversation=params.to)
 
 
 async def _put(

@@ -155,8 +155,30 @@ class SendParams(_In, kw_only=True):
     session_key: _Name | None = None
 
 
+class PollParams(_In, kw_only=True):
+    """Params of `poll`: a question with answers to choose from, to a chat.
+
+    Attributes:
+        to: The conversation's id on its service.
+        max_selections: How many answers one person may choose; one without it.
+        duration_hours: No channel ends a poll by itself yet, so this is refused.
+        idempotency_key: The same key again sends nothing more.
+        channel: Which service.
+        account_id: Which of our accounts there; the default one without.
+    """
+
+    to: _Name
+    question: Annotated[str, Meta(min_length=1, max_length=1_024)]
+    options: Annotated[tuple[_Name, ...], Meta(min_length=2, max_length=12)]
+    max_selections: Annotated[int, Meta(ge=1, le=12)] = 1
+    duration_hours: Annotated[int, Meta(ge=1)] | None = None
+    idempotency_key: _Name
+    channel: _Name | None = None
+    account_id: _Name | None = None
+
+
 class SendQueued(_Out, kw_only=True):
-    """The answer to `send`: it is on disk and on its way.
+    """The answer to `send` and `poll`: it is on disk and on its way.
 
     Attributes:
         message_id: Of the outbox; the service's own id is in `outbox.get` once it has it.

@@ -52,6 +52,7 @@ async def test_what_it_can_is_what_it_does(kind, rig):
     assert info.can_edit == (OutgoingKind.EDIT in kind.sends)
     assert info.can_delete == (OutgoingKind.DELETE in kind.sends)
     assert info.can_react == (OutgoingKind.REACTION in kind.sends)
+    assert info.can_poll == (OutgoingKind.POLL in kind.sends)
 
 
 @every()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from carapace.channels.types import Dead, Delivered, Outgoing, OutgoingKind, Target
+from carapace.channels.types import Dead, Delivered, Outgoing, OutgoingKind, Poll, Target
 from support.channel_kinds import every
 from support.channel_under_test import Seen
 
@@ -99,6 +99,17 @@ async def test_edits_deletes_and_reactions_name_their_message(kind, opened, what
         opened,
         outgoing(kind, kind=what, about_message_id="m-0", text="👍"),
         Seen("👍", "room", "key-1", kind=what, about="m-0"),
+    )
+
+
+@every(sends=frozenset(OutgoingKind))
+async def test_a_poll_has_its_question_and_its_answers(kind, opened):
+    poll = Poll(options=("Tea", "Cocoa 👍"), max_selections=2)
+    await check(
+        kind,
+        opened,
+        outgoing(kind, kind=OutgoingKind.POLL, text="What now?", poll=poll),
+        Seen("What now?", "room", "key-1", kind=OutgoingKind.POLL, options=("Tea", "Cocoa 👍")),
     )
 
 

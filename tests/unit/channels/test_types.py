@@ -37,6 +37,13 @@ from carapace.channels import types
             may_be_repeat=True,
             attempt=3,
         ),
+        types.Outgoing(
+            target=types.Target(channel="webhook", account="default", conversation="C"),
+            idempotency_key="k",
+            kind=types.OutgoingKind.POLL,
+            text="Which?",
+            poll=types.Poll(options=("a", "b"), max_selections=2),
+        ),
         types.ReplyRoute(
             target=types.Target(channel="webhook", account="a", conversation="c"),
             inbox_ids=(1, 2),

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from carapace.channels.outbox.records import media_owner
 from carapace.channels.outbox.types import OutboxQuery
-from carapace.channels.types import Outgoing, Target
+from carapace.channels.types import Outgoing, OutgoingKind, Poll, Target
 from carapace.errors import Failed, Refused
 from carapace.methods import outbox
 from carapace.provenance import OWNER
@@ -122,6 +123,47 @@ async def test_what_cannot_be_sent_is_refused_with_the_reason(change: dict[str, 
         with pytest.raises(Refused, match=says):
             await house.call("send", given)
         assert (await house.call("outbox.list"))["items"] == []
+
+
+POLL = {"to": "c1", "question": " Tea? ", "options": ["yes", " no "], "idempotencyKey": "k"}
+
+
+async def test_a_poll_is_put_in_once_for_each_key(house: MethodHouse):
+    one, two = [await house.call("poll", POLL) for _ in range(2)]
+    assert one == two
+    assert (one["runId"], one["channel"], one["queued"]) == ("k", "webhook", True)
+    (put_in,) = await rows(house)
+    assert (put_in.kind, put_in.text) == (OutgoingKind.POLL, "Tea?")
+    assert put_in.poll == Poll(options=("yes", "no"), max_selections=1)
+    page = await house.call("outbox.list")
+    assert [(row["kind"], row["text"]) for row in page["items"]] == [("poll", "Tea?")]
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"channel": "carrier-pigeon"}, "unsupported channel: carrier-pigeon"),
+        ({"accountId": "second"}, "second of webhook does not run"),
+        ({"question": "  "}, "needs a question"),
+        ({"options": ["a", " a"]}, "all different"),
+        ({"options": ["a", "  "]}, "not blank"),
+        ({"maxSelections": 3}, "maxSelections is 3, but there are 2"),
+        ({"durationHours": 1}, "leave durationHours out"),
+    ],
+)
+async def test_a_poll_that_nobody_could_answer_is_refused(
+    house: MethodHouse, change: dict[str, Any], says: str
+):
+    with pytest.raises(Refused, match=says):
+        await house.call("poll", POLL | change)
+    assert await rows(house) == []
+
+
+async def test_a_channel_without_polls_is_sent_none(house: MethodHouse):
+    mute = RecordingChannel(replace(RECORDING_INFO, id="mute", can_poll=False))
+    house.services.accounts.add(mute)
+    with pytest.raises(Refused, match="unsupported poll channel: mute"):
+        await house.call("poll", POLL | {"channel": "mute"})
 
 
 @pytest.fixture

@@ -107,6 +107,7 @@ class WebhookChannel:
             can_delete=True,
             can_react=True,
             can_media=True,
+            can_poll=True,
             markdown=True,
             tables=True,
         )

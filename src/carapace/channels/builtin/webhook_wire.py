@@ -131,7 +131,8 @@ def encode_outgoing(outgoing: Outgoing, links: dict[str, str | None]) -> bytes:
         outgoing: What is said.
         links: For each media id where it can be fetched for a while, None if it cannot.
     """
-    target = outgoing.target
+    target, poll = outgoing.target, outgoing.poll
+    chosen = {"options": poll.options, "maxSelections": poll.max_selections} if poll else None
     return msgspec.json.encode(
         {
             "kind": outgoing.kind.value,
@@ -144,6 +145,7 @@ def encode_outgoing(outgoing: Outgoing, links: dict[str, str | None]) -> bytes:
             "media": [{"id": one, "url": links.get(one)} for one in outgoing.media],
             "replyTo": outgoing.reply_to,
             "about": outgoing.about_message_id,
+            **({"poll": chosen} if chosen else {}),
         }
     )
 

@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from carapace.channels.plugin.wire import outcome_of, outgoing_record, target_record
+from carapace.channels.plugin.wire import (
+    outcome_of,
+    outgoing_record,
+    poll_record,
+    target_record,
+)
 from carapace.channels.ports import Intake
 from carapace.channels.types import (
     ChannelInfo,
@@ -32,6 +37,7 @@ _FUNCTIONS: Final = {
     OutgoingKind.EDIT: "edit",
     OutgoingKind.DELETE: "delete",
     OutgoingKind.REACTION: "react",
+    OutgoingKind.POLL: "send-poll",
 }
 
 
@@ -84,8 +90,9 @@ class PluginAccount:
         function = self._function(outgoing)
         if function is None:
             return Dead(reason=f"{self._info.label} has nothing for {_wanted(outgoing)}")
+        more = [poll_record(outgoing)] if outgoing.kind is OutgoingKind.POLL else []
         try:
-            answer = await self._guest.call("channel", function, outgoing_record(outgoing))
+            answer = await self._guest.call("channel", function, outgoing_record(outgoing), *more)
         except GuestError as error:
             return _refused(error)
         except GuestTrap as trap:
@@ -104,6 +111,7 @@ class PluginAccount:
             OutgoingKind.EDIT: info.can_edit,
             OutgoingKind.DELETE: info.can_delete,
             OutgoingKind.REACTION: info.can_react,
+            OutgoingKind.POLL: info.can_poll,
         }
         return _FUNCTIONS[outgoing.kind] if can[outgoing.kind] else None
 

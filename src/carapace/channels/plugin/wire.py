@@ -17,6 +17,7 @@ from carapace.channels.types import (
     Delivered,
     LengthUnit,
     Outgoing,
+    Poll,
     RetryAfter,
     SendOutcome,
     Target,
@@ -25,7 +26,7 @@ from carapace.channels.types import (
 from carapace.errors import Refused
 from carapace.plugins.guest import said
 
-__all__ = ["channel_info", "outcome_of", "outgoing_record", "target_record"]
+__all__ = ["channel_info", "outcome_of", "outgoing_record", "poll_record", "target_record"]
 
 _MAX_ALIASES: Final = 16
 _MAX_ID_CHARS: Final = 1_024
@@ -108,6 +109,7 @@ def channel_info(value: Any, plugin_id: str) -> ChannelInfo:
         can_react="react" in features,
         can_type="typing" in features,
         can_media="media" in features,
+        can_poll="polls" in features,
         markdown="markdown" in features,
         tables="tables" in features,
     )
@@ -133,6 +135,16 @@ def outgoing_record(outgoing: Outgoing) -> dict[str, Any]:
         "idempotency_key": outgoing.idempotency_key,
         "may_be_repeat": outgoing.may_be_repeat,
         "attempt": outgoing.attempt,
+    }
+
+
+def poll_record(outgoing: Outgoing) -> dict[str, Any]:
+    """`channel.poll`, of a message that is one."""
+    poll = outgoing.poll or Poll(options=())
+    return {
+        "question": outgoing.text,
+        "options": list(poll.options),
+        "max_selections": poll.max_selections,
     }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from carapace.channels.types import (
@@ -9,6 +11,7 @@ from carapace.channels.types import (
     Delivered,
     Outgoing,
     OutgoingKind,
+    Poll,
     RetryAfter,
     Target,
     Unknown,
@@ -22,8 +25,9 @@ from support.recording_channel import RecordingIntake
 TARGET = Target(channel="parrot", account="default", conversation="room")
 
 
-def outgoing(**more):
-    return Outgoing(target=TARGET, idempotency_key="k", text="hi", **more)
+def outgoing(**more: Any) -> Outgoing:
+    values: dict[str, Any] = {"text": "hi", **more}
+    return Outgoing(target=TARGET, idempotency_key="k", **values)
 
 
 def fail(error):
@@ -57,18 +61,27 @@ async def test_files_go_another_way_than_words(rig, account):
         ("edit", {"kind": OutgoingKind.EDIT}, "edit"),
         ("delete", {"kind": OutgoingKind.DELETE}, "delete"),
         ("react", {"kind": OutgoingKind.REACTION}, "reaction"),
+        ("polls", {"kind": OutgoingKind.POLL}, "poll"),
     ],
 )
 async def test_what_the_channel_cannot_do_is_dead_and_the_guest_not_bothered(
     rig, account, feature, more, word
 ):
-    names = {"media": "can_media", "edit": "can_edit", "delete": "can_delete", "react": "can_react"}
-    object.__setattr__(account._info, names[feature], False)
+    names = {"polls": "can_poll"}
+    object.__setattr__(account._info, names.get(feature, f"can_{feature}"), False)
     before = len(rig.host.calls)
     outcome = await account.send(outgoing(**more))
     assert isinstance(outcome, Dead)
     assert word in outcome.reason
     assert len(rig.host.calls) == before
+
+
+async def test_a_poll_is_handed_over_with_its_answers(rig, account):
+    poll = Poll(options=("a", "b"), max_selections=2)
+    await account.send(outgoing(kind=OutgoingKind.POLL, text="Which?", poll=poll))
+    (made,) = rig.host.made("channel", "send-poll")
+    assert made.arguments[0]["text"] == "Which?"
+    assert made.arguments[1] == {"question": "Which?", "options": ["a", "b"], "max_selections": 2}
 
 
 async def test_a_look_up_that_fails_is_not_a_no(rig, account):
