@@ -31,7 +31,8 @@ class PluginEntry(Section, frozen=True):
         setting(
             "Requests that it may make beside those that it was installed with, as in "
             "`POST https://chat.example/**`. A host that is written out may be one of your own "
-            "network. Read when the plugin starts."
+            "network. When they change, the plugin is started anew.",
+            live=True,
         ),
     ] = ()
     webhook_aliases: Annotated[

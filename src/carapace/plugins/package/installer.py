@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from carapace.clock import Clock
 from carapace.config.settings.plugins import PluginEntry, PluginsSettings
@@ -33,6 +33,13 @@ __all__ = ["Installer"]
 
 _log = get_logger(__name__)
 _TURN_DEADLINE_S: Final = 600.0
+
+
+class _Run(NamedTuple):
+    """What runs: the digest of a version, and the operator's rules for its requests."""
+
+    digest: str
+    rules: tuple[str, ...]
 
 
 class Installer:
@@ -69,7 +76,7 @@ class Installer:
         self._clock = clock
         self._audit = audit
         self._busy = asyncio.Lock()
-        self._running: dict[str, str] = {}
+        self._running: dict[str, _Run] = {}
         self._troubles: dict[str, PluginState] = {}
 
     def close(self) -> None:
@@ -301,6 +308,7 @@ class Installer:
         Raises:
             PluginRefused: If it does not start; what ran before still does.
         """
+        run = _Run(found.digest, self._rules(found.id))
         try:
             await self._runtime.add(found)
         except GatewayError as error:
@@ -308,7 +316,7 @@ class Installer:
                 Refusal.RUNTIME,
                 f"{found.id} {found.version} does not start: {error.message}",
             ) from error
-        self._running[found.id] = found.digest
+        self._running[found.id] = run
         if not found.is_signed:
             _log.warning("an unsigned plugin runs", plugin=found.id, version=found.version)
 
@@ -324,13 +332,16 @@ class Installer:
             return
         try:
             found = await asyncio.to_thread(self._installed.load, plugin_id, self._trust())
-            if self._running.get(plugin_id) != found.digest:
+            if self._running.get(plugin_id) != _Run(found.digest, self._rules(plugin_id)):
                 await self._start(found)
         except PluginRefused as error:
             self._troubles[plugin_id] = PluginState(Standing.REFUSED, error.message, error.refusal)
             _log.error("a plugin does not run", plugin=plugin_id, why=error.message)
             self._audit.record(AuditKind.PLUGIN_REFUSED, plugin=plugin_id, reason=_word(error))
-            if error.refusal is not Refusal.RUNTIME:
+            running = self._running.get(plugin_id)
+            is_outdated = running is not None and running.rules != self._rules(plugin_id)
+            if error.refusal is not Refusal.RUNTIME or is_outdated:
+                # What ran before may not go on by rules that the operator took back.
                 await self._end(plugin_id)
 
     async def _known(self, plugin_id: str) -> LockedPlugin:
@@ -379,6 +390,10 @@ class Installer:
         if not settings.entries.get(own.id, PluginEntry()).enabled:
             return f"plugins.entries.{own.id}.enabled is false"
         return None if own.enabled else f"let it run: cara plugin enable {own.id}"
+
+    def _rules(self, plugin_id: str) -> tuple[str, ...]:
+        """What the operator lets it reach beside its manifest; taken in when it starts."""
+        return self._settings().entries.get(plugin_id, PluginEntry()).http
 
     def _trust(self) -> Trust:
         settings = self._settings()

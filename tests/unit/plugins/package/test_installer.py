@@ -282,6 +282,31 @@ async def test_a_setting_ends_it_at_once(house: PackageHouse, settings, reason):
     assert reason in found.state.reason
 
 
+def reaching(*rules: str) -> PluginsSettings:
+    entry = PluginEntry(http=rules)
+    return PluginsSettings(trusted_publishers=(PUBLISHER,), entries={"hello": entry})
+
+
+async def test_it_is_started_anew_when_the_operators_rules_for_requests_change(house: PackageHouse):
+    await installed(house)
+    for rules in (("GET https://b.example/**",), ("GET https://b.example/**",), ()):
+        house.settings = reaching(*rules)
+        await house.installer.settle()
+    assert house.runtime.told == [("add", "1.0.0")] * 3
+    assert (await only(house)).state.state == "running"
+
+
+async def test_it_does_not_go_on_by_rules_that_were_taken_back(house: PackageHouse):
+    await installed(house)
+    house.settings = reaching("GET https://b.example/**")
+    await house.installer.settle()
+    house.runtime.broken.add("1.0.0")
+    house.settings = reaching("what is this")
+    await house.installer.settle()
+    assert house.runtime.running == {}
+    assert (await only(house)).state.refusal is Refusal.RUNTIME
+
+
 async def test_whom_nobody_trusts_any_more_is_ended(house: PackageHouse):
     await installed(house)
     house.settings = PluginsSettings()
