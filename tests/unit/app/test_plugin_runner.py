@@ -7,7 +7,7 @@ import pytest
 from carapace.app.plugin_runner import PluginRunner
 from carapace.errors import GatewayError, Refused
 from carapace.plugins.ports import RunPhase
-from support.plugin_rooms import installed, plugin_rooms
+from support.plugin_rooms import installed, plugin_rooms, settings_of
 
 HOOKED = 'hooks = ["message_sending"]'
 
@@ -65,6 +65,21 @@ async def test_a_new_version_takes_the_place_of_the_old_one(rig, runner):
     await runner.add(tool("1.1.0"))
     assert await served(rig) == "1.1.0"
     assert runner.manifest("parrot", "tool").version == "1.1.0"
+
+
+async def test_the_same_version_is_started_anew_with_what_holds_now(rig, runner):
+    def reaches() -> list[str]:
+        capabilities = runner._running["parrot"]._capabilities
+        return [one.host.host for one in capabilities._plan.rules.all]
+
+    await runner.add(tool())
+    assert reaches() == []
+    rules = {"entries": {"parrot": {"http": ["GET https://b.example/**"]}}}
+    rig.settings = settings_of(plugins=rules)
+    await runner.add(tool())
+    assert reaches() == ["b.example"]
+    assert await served(rig) == "1.0.0"
+    assert list(runner.troubles()) == []
 
 
 async def test_one_that_does_not_start_leaves_the_old_one_in_place(rig, runner):
