@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 import msgspec
@@ -74,7 +75,7 @@ class _Handler:
         request.enter(Step.AUTHORISE)
         request.enter(Step.PERSIST)
         accepted = await self._handle(request.value)
-        return _json(accepted.status, accepted.body)
+        return replace(_json(accepted.status, accepted.body), is_repeat=accepted.is_repeat)
 
 
 def _refusal(status: int, text: str) -> WebhookAnswer:
