@@ -71,6 +71,7 @@ def have(language: str, folder: Path) -> None:
             "python": toolchain.python_componentizer,
             "js": lambda: toolchain.js_componentizer(folder),
             "c": toolchain.c_compiler,
+            "rust": toolchain.rust_compiler,
         }[language]()
     except Refused as refused:
         pytest.skip(refused.message)
@@ -78,7 +79,7 @@ def have(language: str, folder: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(400)
-@pytest.mark.parametrize("language", ["python", "js", "c"])
+@pytest.mark.parametrize("language", ["python", "js", "c", "rust"])
 async def test_from_nothing_to_a_running_plugin(tmp_path: Path, language: str):
     have(language, tmp_path)
     work = tmp_path / "work"

@@ -216,7 +216,7 @@ async def test_a_plugin_of_every_role_goes_on_over_upgrades_of_the_gateway(
     assert len(compiled) == 1, "it is compiled once"
 
 
-@pytest.mark.parametrize("language", ["c", "js", "python"])
+@pytest.mark.parametrize("language", ["c", "js", "python", "rust"])
 async def test_a_plugin_in_every_language_goes_on_over_an_upgrade_of_the_gateway(
     tmp_path: Path, author: Author, language: str
 ):

@@ -103,7 +103,7 @@ async def house(folder: Path, **more: Any) -> AsyncGenerator[House]:
             yield one
 
 
-@pytest.mark.parametrize("language", ["c", "js", "python"])
+@pytest.mark.parametrize("language", ["c", "js", "python", "rust"])
 async def test_a_tool_is_installed_seen_and_used_by_the_assistant(tmp_path, language):
     package = packed(OURS / f"hello-{language}", tmp_path)
     async with house(tmp_path) as one:

@@ -13,7 +13,7 @@ from carapace.errors import Failed
 from carapace.plugins.sdk import toolchain
 from carapace.plugins.sdk.contract import contract, contract_path, guest_library
 from carapace.plugins.sdk.project import Project
-from carapace.plugins.sdk.wit import c_glue
+from carapace.plugins.sdk.wit import c_glue, rust_glue
 from carapace.plugins.sdk.wit.component_text import component_text
 from carapace.plugins.sdk.wit.worlds import WORLD, world_text
 
@@ -21,6 +21,8 @@ __all__ = ["build", "is_current"]
 
 _ENTRY: Final = "carapace_entry"
 _DIGEST: Final = "sources.sha256"
+_TEXT: Final = "component.wat"
+_CORE: Final = "core.wasm"
 
 
 def build(project: Project) -> Path:
@@ -78,20 +80,56 @@ def _build_js(project: Project, target: Path) -> None:
 
 def _build_c(project: Project, target: Path) -> None:
     """All C files of the folder with the generated glue, then the component around them."""
+    glue = _write_c_glue(project)
+    # Relative names, so that the result does not depend on where the folder lies.
+    sources = [f"../../{path.relative_to(project.folder).as_posix()}" for path in project.sources()]
+    _link(project, [each for each in sources if each.endswith(".c")])
+    _assemble(project, glue, target)
+
+
+def _build_rust(project: Project, target: Path) -> None:
+    """The crate of the contract, the plugin as a library over it, and the C glue below both."""
+    rustc = toolchain.rust_compiler()
+    glue = _write_c_glue(project)
+    parts = contract(), project.imports, project.exports
+    (glue / rust_glue.CRATE).write_text(rust_glue.crate(*parts), "utf-8")
+    (glue / rust_glue.SHIMS).write_text(rust_glue.shims(*parts), "utf-8")
+    common = [*rustc, "--edition", "2021", "--target", toolchain.RUST_TARGET]
+    common += ["-C", "panic=abort", "-C", "opt-level=2", "-C", "debuginfo=0"]
+    crate = [*common, "--crate-type", "rlib", rust_glue.CRATE, "-o", "libcarapace_plugin.rlib"]
+    toolchain.run(crate, folder=glue, what="compile the crate of the contract")
+    main = f"../../{project.main.name}"
+    own = [*common, "--crate-type", "staticlib", "-C", "codegen-units=1", main]
+    own += ["--extern", "carapace_plugin=libcarapace_plugin.rlib", "-o", "libapp.a"]
+    toolchain.run(own, folder=glue, what=f"compile {project.main.name}")
+    _link(project, [rust_glue.SHIMS, "libapp.a"])
+    _assemble(project, glue, target)
+
+
+def _write_c_glue(project: Project) -> Path:
+    """A new folder with what stands between core module and contract."""
     glue = project.build_dir / "glue"
     _renew(glue)
     header = c_glue.header(contract(), project.imports, project.exports)
     (glue / c_glue.HEADER).write_text(header, "utf-8")
     (glue / c_glue.SOURCE).write_text(c_glue.source(contract(), project.exports), "utf-8")
-    text = glue / "component.wat"
-    text.write_text(component_text(contract(), project.imports, project.exports), "utf-8")
-    core = glue / "core.wasm"
-    # Relative names, so that the result does not depend on where the folder lies.
-    sources = [f"../../{path.relative_to(project.folder).as_posix()}" for path in project.sources()]
+    text = component_text(contract(), project.imports, project.exports)
+    (glue / _TEXT).write_text(text, "utf-8")
+    return glue
+
+
+def _link(project: Project, inputs: list[str]) -> None:
+    """Sources and libraries, named from the glue's folder, with the glue: one core module."""
     command = [*toolchain.c_compiler(), "-target", "wasm32-freestanding", "-O2", "-Wall"]
     command += ["-nostdlib", "-Wl,--no-entry", "-s", "-I", ".", "-I", "../.."]
-    command += [each for each in sources if each.endswith(".c")] + [c_glue.SOURCE]
-    toolchain.run([*command, "-o", core.name], folder=glue, what=f"compile {project.main.name}")
+    command += [*inputs, c_glue.SOURCE, "-o", _CORE]
+    glue = project.build_dir / "glue"
+    toolchain.run(command, folder=glue, what=f"compile {project.main.name}")
+
+
+def _assemble(project: Project, glue: Path, target: Path) -> None:
+    """The component around the core module."""
+    text, core = glue / _TEXT, glue / _CORE
     assemble = [sys.executable, "-m", "carapace.plugins.sdk.assemble"]
     toolchain.run(
         [*assemble, str(text), str(core), str(target)],
@@ -138,4 +176,5 @@ _BUILDERS: Final[dict[str, Callable[[Project, Path], None]]] = {
     "python": _build_python,
     "js": _build_js,
     "c": _build_c,
+    "rust": _build_rust,
 }

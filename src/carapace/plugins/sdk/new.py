@@ -139,6 +139,11 @@ def create(folder: Path, *, language: str, role: str = "tool") -> Path:
         )
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise Refused(f"{folder} is in use: choose another name, or remove it first.")
+    if language == "rust" and role != "tool":
+        raise Refused(
+            f"There is no beginning of a {role} in Rust yet, only of a tool. The other languages "
+            "have one of each; in Rust all roles can be built: write `impl` of its `Guest`."
+        )
     made_of = _made_of(role, language)
     words = {
         "id": plugin_id,

@@ -14,11 +14,16 @@ from carapace.plugins.package.manifest import InvalidManifest, Manifest, parse_m
 __all__ = ["LANGUAGES", "MANIFEST", "Project", "open_project"]
 
 MANIFEST: Final = "plugin.toml"
-LANGUAGES: Final = {"app.py": "python", "app.js": "js", "app.c": "c"}
+LANGUAGES: Final = {"app.py": "python", "app.js": "js", "app.c": "c", "app.rs": "rust"}
 """The source file that a project begins with -> its language."""
 
 _NOT_SOURCE: Final = frozenset({"build", "node_modules", "tests", "__pycache__"})
-_SUFFIXES: Final = {"python": {".py"}, "js": {".js", ".mjs"}, "c": {".c", ".h"}}
+_SUFFIXES: Final = {
+    "python": {".py"},
+    "js": {".js", ".mjs"},
+    "c": {".c", ".h"},
+    "rust": {".rs"},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +33,7 @@ class Project:
     Attributes:
         folder: That holds everything.
         manifest: Of `plugin.toml`.
-        language: `python`, `js` or `c`.
+        language: `python`, `js`, `c` or `rust`.
         main: The source file that the language is known by.
     """
 

@@ -13,11 +13,24 @@ from typing import Final
 
 from carapace.errors import Failed, Refused
 
-__all__ = ["c_compiler", "js_componentizer", "python_componentizer", "run"]
+__all__ = [
+    "RUST_TARGET",
+    "c_compiler",
+    "js_componentizer",
+    "python_componentizer",
+    "run",
+    "rust_compiler",
+]
 
 QJS_VERSION: Final = "0.4.5"
+RUST_TARGET: Final = "wasm32-unknown-unknown"
 BUILD_TIMEOUT_S: Final = 300.0
 _EXTRA: Final = 'pip install "carapace-gateway[plugins,plugin-sdk]"'
+_DEBIAN_RUSTC: Final = "/usr/bin/rustc"
+"""Beside one of rustup, which is first on the path and may lack the target."""
+_RUST_INSTALL: Final = (
+    f"rustup target add {RUST_TARGET}, or on Debian: apt install rustc libstd-rust-dev-wasm32"
+)
 _MAX_TOLD_LINES: Final = 40
 # Its site-packages would join the search path of componentize-py.
 _NOT_PASSED: Final = frozenset({"VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME"})
@@ -63,6 +76,26 @@ def c_compiler() -> list[str]:
     if found is None:
         raise _missing("zig", "C", _EXTRA)
     return [found, "cc"]
+
+
+def rust_compiler() -> list[str]:
+    """The command that compiles Rust to WebAssembly: one that has the library for it.
+
+    Raises:
+        Refused: If there is none, with the command that installs it.
+    """
+    for found in dict.fromkeys((shutil.which("rustc"), _DEBIAN_RUSTC)):
+        if found is not None and Path(found).exists() and _knows_target(found):
+            return [found]
+    raise _missing("rustc with the target " + RUST_TARGET, "Rust", _RUST_INSTALL)
+
+
+def _knows_target(rustc: str) -> bool:
+    asked = [rustc, "--print", "target-libdir", "--target", RUST_TARGET]
+    done = subprocess.run(  # noqa: S603 - a list, and no shell
+        asked, stdin=subprocess.DEVNULL, capture_output=True, timeout=30.0, check=False
+    )
+    return done.returncode == 0 and Path(done.stdout.decode().strip()).is_dir()
 
 
 def run(

@@ -159,6 +159,7 @@ def test_what_toml_cannot_say_is_null():
     [
         *(("c", role) for role in ROLES),
         *(("js", role) for role in ROLES),
+        ("rust", "tool"),
         # The one with the most kinds of values; a guest in Python takes a minute.
         ("python", "channel"),
     ],

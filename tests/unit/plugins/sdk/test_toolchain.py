@@ -19,6 +19,7 @@ def nothing(*_args: object) -> None:
 def no_toolchains(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(toolchain.importlib.util, "find_spec", nothing)
     monkeypatch.setattr(toolchain.shutil, "which", nothing)
+    monkeypatch.setattr(toolchain, "_DEBIAN_RUSTC", "/nowhere/rustc")
 
 
 @pytest.mark.usefixtures("no_toolchains")
@@ -27,6 +28,7 @@ def test_a_missing_toolchain_comes_with_its_install_command(tmp_path: Path):
         (toolchain.python_componentizer, 'pip install "carapace-gateway[plugins,plugin-sdk]"'),
         (toolchain.c_compiler, 'pip install "carapace-gateway[plugins,plugin-sdk]"'),
         (lambda: toolchain.js_componentizer(tmp_path), "npm install --save-dev componentize-qjs@"),
+        (toolchain.rust_compiler, "apt install rustc libstd-rust-dev-wasm32"),
     ):
         with pytest.raises(Refused) as caught:
             find()
@@ -41,6 +43,39 @@ def test_installed_toolchains_are_found(monkeypatch: pytest.MonkeyPatch, tmp_pat
     monkeypatch.setattr(toolchain.shutil, "which", lambda name: f"/bin/{name}")
     assert toolchain.c_compiler() == ["/bin/zig", "cc"]
     assert toolchain.js_componentizer(tmp_path) == ["/bin/componentize-qjs"]
+
+
+def rustc(folder: Path, library: Path | None) -> Path:
+    """A program that says where its library for WebAssembly is, if it has one."""
+    folder.mkdir()
+    made = folder / "rustc"
+    said = (
+        "exit 1"
+        if library is None
+        else f'case "$*" in *{toolchain.RUST_TARGET}) echo {library};; esac'
+    )
+    made.write_text(f"#!/bin/sh\n{said}\n")
+    made.chmod(0o755)
+    return made
+
+
+def test_a_rust_compiler_counts_that_has_the_library_for_the_target(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    has = rustc(tmp_path / "has", tmp_path)
+    lacks, knows_not = rustc(tmp_path / "lacks", tmp_path / "gone"), rustc(tmp_path / "not", None)
+    for first, second, found in (
+        (has, lacks, has),
+        (lacks, has, has),
+        (knows_not, has, has),
+        (None, has, has),
+        (has, tmp_path / "nowhere", has),
+    ):
+        monkeypatch.setattr(
+            toolchain.shutil, "which", lambda _name, first=first: first and str(first)
+        )
+        monkeypatch.setattr(toolchain, "_DEBIAN_RUSTC", str(second))
+        assert toolchain.rust_compiler() == [str(found)]
 
 
 def test_a_project_brings_its_own_npm_packages(tmp_path: Path):

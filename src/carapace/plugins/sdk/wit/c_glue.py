@@ -21,7 +21,17 @@ from carapace.plugins.sdk.wit.layout import (
 )
 from carapace.plugins.sdk.wit.syntax import Function, Package, WitError
 
-__all__ = ["HEADER", "SOURCE", "header", "source"]
+__all__ = [
+    "HEADER",
+    "SOURCE",
+    "Call",
+    "c_name",
+    "calls_of",
+    "header",
+    "snake",
+    "source",
+    "types_of",
+]
 
 HEADER: Final = "carapace_plugin.h"
 SOURCE: Final = "carapace_plugin.c"
@@ -50,8 +60,15 @@ _FLAGS: Final = ((8, "uint8_t"), (16, "uint16_t"), (32, "uint32_t"))
 
 
 @dataclass(frozen=True, slots=True)
-class _Call:
-    """A function with its shapes resolved."""
+class Call:
+    """A function with its shapes resolved.
+
+    Attributes:
+        interface: That holds it.
+        function: As the contract has it.
+        parameters: Name in C and shape of each.
+        result: Its shape, if it gives anything.
+    """
 
     interface: str
     function: Function
@@ -60,7 +77,8 @@ class _Call:
 
     @property
     def symbol(self) -> str:
-        return f"{_snake(self.interface)}_{_snake(self.function.name)}"
+        """Its name in C, without a prefix."""
+        return f"{snake(self.interface)}_{snake(self.function.name)}"
 
     @property
     def is_spilled(self) -> bool:
@@ -70,21 +88,21 @@ class _Call:
 
 def header(package: Package, imports: Sequence[str], exports: Sequence[str]) -> str:
     """The text of `carapace_plugin.h` for a plugin with these interfaces."""
-    calls = [*_calls(package, imports), *_calls(package, exports)]
+    calls = [*calls_of(package, imports), *calls_of(package, exports)]
     lines = [_runtime("runtime.h"), ""]
-    for shape in _in_order(calls):
+    for shape in types_of(calls):
         lines += [*_type(shape), ""]
-    for call in _calls(package, imports):
+    for call in calls_of(package, imports):
         lines += [*_import(package, call), ""]
     lines.append("/* What the plugin itself must define. */")
-    lines += [f"{_prototype('plugin', call)};" for call in _calls(package, exports)]
+    lines += [f"{_prototype('plugin', call)};" for call in calls_of(package, exports)]
     return "\n".join([*lines, "", "#endif", ""])
 
 
 def source(package: Package, exports: Sequence[str]) -> str:
     """The text of `carapace_plugin.c` for a plugin that exports these interfaces."""
     lines = [_runtime("runtime.c"), ""]
-    for call in _calls(package, exports):
+    for call in calls_of(package, exports):
         lines += [*_export(package, call), ""]
     return "\n".join(lines)
 
@@ -93,30 +111,31 @@ def _runtime(name: str) -> str:
     return files("carapace.plugins.sdk.wit").joinpath(name).read_text("utf-8").rstrip()
 
 
-def _calls(package: Package, interfaces: Sequence[str]) -> list[_Call]:
-    found: list[_Call] = []
+def calls_of(package: Package, interfaces: Sequence[str]) -> list[Call]:
+    """The functions of these interfaces."""
+    found: list[Call] = []
     for name in interfaces:
         for function in package.interfaces[name].functions.values():
             parameters = tuple(
-                (_snake(each.name), shape_of(package, name, each.type))
+                (snake(each.name), shape_of(package, name, each.type))
                 for each in function.parameters
                 if each.type is not None
             )
             result = None if function.result is None else shape_of(package, name, function.result)
-            found.append(_Call(name, function, parameters, result))
+            found.append(Call(name, function, parameters, result))
     return found
 
 
-def _in_order(calls: Sequence[_Call]) -> list[Shape]:
+def types_of(calls: Sequence[Call]) -> list[Shape]:
     """Every type that needs a struct, each after those it is made of."""
     found: dict[str, Shape] = {}
 
     def visit(shape: Shape | None) -> None:
-        if shape is None or shape.kind in _PRIMITIVES or _name(shape) in found:
+        if shape is None or shape.kind in _PRIMITIVES or c_name(shape) in found:
             return
         for _, part in shape.parts:
             visit(part)
-        found[_name(shape)] = shape
+        found[c_name(shape)] = shape
 
     for call in calls:
         for _, shape in call.parameters:
@@ -126,25 +145,25 @@ def _in_order(calls: Sequence[_Call]) -> list[Shape]:
 
 
 def _type(shape: Shape) -> Iterator[str]:
-    name = _name(shape)
+    name = c_name(shape)
     if shape.kind in {"enum", "flags"}:
         yield f"typedef {_small(shape)} {name};"
         yield "enum {"
         for index, (case, _) in enumerate(shape.parts):
             value = index if shape.kind == "enum" else f"1u << {index}"
-            yield f"  {name.upper()}_{_snake(case).upper()} = {value},"
+            yield f"  {name.upper()}_{snake(case).upper()} = {value},"
         yield "};"
     elif shape.kind == "list":
-        yield f"typedef struct {{ {_name(shape.part(0))} *items; uint32_t count; }} {name};"
+        yield f"typedef struct {{ {c_name(shape.part(0))} *items; uint32_t count; }} {name};"
     elif shape.kind == "option":
-        yield f"typedef struct {{ bool is_some; {_name(shape.part(0))} value; }} {name};"
+        yield f"typedef struct {{ bool is_some; {c_name(shape.part(0))} value; }} {name};"
     elif shape.kind in {"variant", "result"}:
         yield from _union(shape, name)
     else:
         yield "typedef struct {"
         for field, part in shape.parts:
             if part is not None:
-                yield f"  {_name(part)} {_snake(field)};"
+                yield f"  {c_name(part)} {snake(field)};"
         yield f"}} {name};"
 
 
@@ -152,18 +171,18 @@ def _union(shape: Shape, name: str) -> Iterator[str]:
     if shape.kind == "variant":
         yield "enum {"
         for index, (case, _) in enumerate(shape.parts):
-            yield f"  {name.upper()}_{_snake(case).upper()} = {index},"
+            yield f"  {name.upper()}_{snake(case).upper()} = {index},"
         yield "};"
     yield "typedef struct {"
     yield f"  {'bool is_error' if shape.kind == 'result' else 'uint8_t tag'};"
     loaded = [(case, part) for case, part in shape.parts if part is not None]
     if loaded:
-        members = " ".join(f"{_name(part)} {_snake(case)};" for case, part in loaded)
+        members = " ".join(f"{c_name(part)} {snake(case)};" for case, part in loaded)
         yield f"  union {{ {members} }} value;"
     yield f"}} {name};"
 
 
-def _import(package: Package, call: _Call) -> Iterator[str]:
+def _import(package: Package, call: Call) -> Iterator[str]:
     parameters, results = core_signature(package, call.interface, call.function, imported=True)
     identifier = package.interface_id(call.interface)
     taken = ", ".join(_CORE[core] for core in parameters) or "void"
@@ -180,15 +199,15 @@ def _import(package: Package, call: _Call) -> Iterator[str]:
     if call.result is None:
         yield f"  {raw}({', '.join(given)});"
     elif results:
-        yield f"  return ({_name(call.result)}){raw}({', '.join(given)});"
+        yield f"  return ({c_name(call.result)}){raw}({', '.join(given)});"
     else:
-        yield f"  {_name(call.result)} result;"
+        yield f"  {c_name(call.result)} result;"
         yield f"  {raw}({', '.join([*given, '(uint32_t)&result'])});"
         yield "  return result;"
     yield "}"
 
 
-def _export(package: Package, call: _Call) -> Iterator[str]:
+def _export(package: Package, call: Call) -> Iterator[str]:
     parameters, results = core_signature(package, call.interface, call.function, imported=False)
     core_name = f"{package.interface_id(call.interface)}#{call.function.name}"
     taken = ", ".join(f"{_CORE[core]} a{index}" for index, core in enumerate(parameters))
@@ -201,11 +220,11 @@ def _export(package: Package, call: _Call) -> Iterator[str]:
     if call.result is None:
         yield f"  {called};"
     elif len(flat(call.result)) > 1:
-        yield f"  static {_name(call.result)} result;"
+        yield f"  static {c_name(call.result)} result;"
         yield f"  result = {called};"
         yield "  return (uint32_t)&result;"
     else:
-        yield f"  {_name(call.result)} result = {called};"
+        yield f"  {c_name(call.result)} result = {called};"
         yield f"  return {_packed('result', call.result)[0]};"
     yield "}"
     yield f'__attribute__((export_name("cabi_post_{core_name}")))'
@@ -214,29 +233,29 @@ def _export(package: Package, call: _Call) -> Iterator[str]:
     yield f"void carapace_post_{call.symbol}({dropped}) {{ {unused}carapace_release_all(); }}"
 
 
-def _unpacked_parameters(call: _Call) -> Iterator[str]:
+def _unpacked_parameters(call: Call) -> Iterator[str]:
     if call.is_spilled:
         yield f"  {_spilled(call)} *spilled = (void *)a0;"
         for name, shape in call.parameters:
-            yield f"  {_name(shape)} {name} = spilled->{name};"
+            yield f"  {c_name(shape)} {name} = spilled->{name};"
         return
     at = 0
     for name, shape in call.parameters:
         width = len(flat(shape))
-        yield f"  {_name(shape)} {name};"
+        yield f"  {c_name(shape)} {name};"
         slots = [f"a{at + index}" for index in range(width)]
         yield from (f"  {line}" for line in _unpacked(name, shape, slots))
         at += width
 
 
-def _spilled(call: _Call) -> str:
-    members = " ".join(f"{_name(shape)} {name};" for name, shape in call.parameters)
+def _spilled(call: Call) -> str:
+    members = " ".join(f"{c_name(shape)} {name};" for name, shape in call.parameters)
     return f"struct {{ {members} }}"
 
 
-def _prototype(prefix: str, call: _Call) -> str:
-    taken = ", ".join(f"{_name(shape)} {name}" for name, shape in call.parameters) or "void"
-    gives = "void" if call.result is None else _name(call.result)
+def _prototype(prefix: str, call: Call) -> str:
+    taken = ", ".join(f"{c_name(shape)} {name}" for name, shape in call.parameters) or "void"
+    gives = "void" if call.result is None else c_name(call.result)
     return f"{gives} {prefix}_{call.symbol}({taken})"
 
 
@@ -248,7 +267,7 @@ def _packed(value: str, shape: Shape) -> list[str]:
         return [f"(uint32_t){value}.items", f"{value}.count"]
     if shape.kind in {"record", "tuple"}:
         parts = [(name, part) for name, part in shape.parts if part is not None]
-        return [each for name, part in parts for each in _packed(f"{value}.{_snake(name)}", part)]
+        return [each for name, part in parts for each in _packed(f"{value}.{snake(name)}", part)]
     if shape.kind not in {"option", "variant", "result"}:
         return [value]
     tag = f"{value}.{_tag(shape)}"
@@ -270,7 +289,7 @@ def _unpacked(target: str, shape: Shape, slots: Sequence[str]) -> Iterator[str]:
         for name, part in shape.parts:
             if part is not None:
                 width = len(flat(part))
-                yield from _unpacked(f"{target}.{_snake(name)}", part, slots[at : at + width])
+                yield from _unpacked(f"{target}.{snake(name)}", part, slots[at : at + width])
                 at += width
     elif shape.kind in {"option", "variant", "result"}:
         yield f"{target}.{_tag(shape)} = {slots[0]};"
@@ -279,7 +298,7 @@ def _unpacked(target: str, shape: Shape, slots: Sequence[str]) -> Iterator[str]:
             yield from (f"  {line}" for line in _unpacked(f"{target}.{member}", part, slots[1:]))
             yield "}"
     else:
-        yield f"{target} = ({_name(shape)}){slots[0]};"
+        yield f"{target} = ({c_name(shape)}){slots[0]};"
 
 
 def _tag(shape: Shape) -> str:
@@ -300,22 +319,22 @@ def _cases(shape: Shape) -> Iterator[tuple[int, str, Shape]]:
             continue
         if flat(part) != joined[: len(flat(part))]:
             raise WitError(f"{shape.name}: cases of unlike core types are not supported in C")
-        yield index, "value" if shape.kind == "option" else f"value.{_snake(case)}", part
+        yield index, "value" if shape.kind == "option" else f"value.{snake(case)}", part
 
 
-def _name(shape: Shape) -> str:
+def c_name(shape: Shape) -> str:
     """The C name of a type."""
     if shape.kind in _PRIMITIVES:
         return _PRIMITIVES[shape.kind]
     if shape.owner:
-        return f"carapace_{_snake(shape.owner)}_{_snake(shape.name)}"
+        return f"carapace_{snake(shape.owner)}_{snake(shape.name)}"
     made_of = "_".join("none" if part is None else _word(part) for _, part in shape.parts)
     return f"carapace_{shape.kind}_{made_of}"
 
 
 def _word(shape: Shape) -> str:
     """What a type is called inside of another's name."""
-    return shape.kind if shape.kind in _PRIMITIVES else _name(shape).removeprefix("carapace_")
+    return shape.kind if shape.kind in _PRIMITIVES else c_name(shape).removeprefix("carapace_")
 
 
 def _small(shape: Shape) -> str:
@@ -324,6 +343,7 @@ def _small(shape: Shape) -> str:
     return next(name for most, name in _FLAGS if len(shape.parts) <= most)
 
 
-def _snake(name: str) -> str:
+def snake(name: str) -> str:
+    """A name of the contract as one of C."""
     plain = name.replace("-", "_")
     return f"{plain}_" if plain in _RESERVED else plain
