@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ["add_author_commands"]
 
-Language = Literal["python", "js", "c"]
+Language = Literal["python", "js", "c", "rust"]
 Role = Literal["tool", "channel", "webhook", "service", "hooks"]
 Json = Annotated[bool, Parameter(name="--json", negative="")]
 
