@@ -6,12 +6,12 @@ import asyncio
 import json
 import signal
 import socket
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
+from support.cara import CARA, cara_env, run_cara
 from support.gateway import (
     TOKEN,
     Started,
@@ -27,8 +27,6 @@ from support.ws import peer
 
 pytestmark = pytest.mark.slow
 
-CARA = str(Path(sys.executable).parent / "cara")
-
 
 @pytest.fixture
 async def gateway(tmp_path: Path) -> AsyncIterator[Started]:
@@ -36,40 +34,9 @@ async def gateway(tmp_path: Path) -> AsyncIterator[Started]:
         yield started
 
 
-def cara_env(gateway: Started) -> dict[str, str]:
-    return {
-        **environment(gateway.home),
-        "CARAPACE_CONFIG_PATH": str(gateway.home / "carapace.json"),
-        "CARAPACE_STATE_DIR": str(gateway.state_dir),
-        "CARAPACE_GATEWAY_PORT": str(gateway.port),
-    }
-
-
 async def cara(gateway: Started, *words: str, stdin: bytes | None = None) -> tuple[int, str, str]:
     """Run one command against the gateway; its exit code and both outputs."""
     return await run_cara(cara_env(gateway), *words, stdin=stdin)
-
-
-async def run_cara(
-    env: dict[str, str], *words: str, stdin: bytes | None = None
-) -> tuple[int, str, str]:
-    process = await asyncio.create_subprocess_exec(
-        CARA,
-        *words,
-        stdin=asyncio.subprocess.DEVNULL if stdin is None else asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env=env,
-    )
-    try:
-        async with asyncio.timeout(30):
-            out, err = await process.communicate(stdin)
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    assert process.returncode is not None
-    return process.returncode, out.decode(), err.decode()
 
 
 async def test_a_question_is_answered_and_shows_in_sessions(gateway: Started):

@@ -17,6 +17,7 @@ import aiohttp
 import pytest
 
 from carapace_tools.golden.connection import Connection
+from support.cara import cara_env, run_cara
 from support.gateway import Started, model_server, restart, running_gateway, settings
 from support.packages import PUBLISHER
 from support.plugin_packages import GUESTS, packed
@@ -168,8 +169,21 @@ async def test_a_plugin_of_every_role_is_a_part_of_the_house(tmp_path):
         probed = await one.call("plugins.channel.probe", {"id": "parrot"})
         assert probed["payload"] == {"account": {"name": "the parrot of default"}}
 
+        await _answers_the_command_line(one)
         await _keeps_its_secret(one)
         await _comes_back(one)
+
+
+async def _answers_the_command_line(one: House) -> None:
+    env = cara_env(one.gateway)
+    code, out, err = await run_cara(env, "plugin", "probe", "parrot")
+    assert (code, "name: the parrot of default" in out) == (0, True), err
+    assert (await run_cara(env, "plugin", "resolve", "parrot", "Ann"))[:2] == (0, "Ann\n")
+    assert "names nobody" in (await run_cara(env, "plugin", "find", "parrot"))[1]
+    answers = json.dumps({"botToken": "another-token", "color": "red"}).encode()
+    code, out, err = await run_cara(env, "plugin", "setup", "parrot", stdin=answers)
+    assert (code, "no parrot of that color" in err) == (1, True), out
+    assert "plugins: work: parrot" in (await run_cara(env, "doctor"))[1]
 
 
 async def _keeps_its_secret(one: House) -> None:
