@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Final
 
 import msgspec
@@ -75,7 +74,7 @@ class _Handler:
         request.enter(Step.AUTHORISE)
         request.enter(Step.PERSIST)
         accepted = await self._handle(request.value)
-        return replace(_json(accepted.status, accepted.body), is_repeat=accepted.is_repeat)
+        return _json(accepted.status, accepted.body)
 
 
 def _refusal(status: int, text: str) -> WebhookAnswer:

@@ -5,12 +5,10 @@ another order of the query, another spelling of the signature or another account
 do not change or share it (advisories D11, D12). Only requests with a right signature get here, so
 a stranger cannot fill the memory.
 
-A row is written before the handling and gets its outcome after it. If it cannot be written, nothing
-is handled. A handling that a crash cut short has a row without outcome; the sender's repetition is
-then handled: at least once, as everything that comes in.
-
-This is for bodies that do not say which they are. What has an id of its own, as a chat message has,
-is known by that where it is kept, for longer and at no further cost.
+A row is written before the handling and gets its outcome after it, or is written with its outcome
+in the handler's own transaction. If it cannot be written, nothing is handled. A handling that a
+crash cut short has a row without outcome; the sender's repetition is then handled: at least once,
+as everything that comes in.
 """
 
 from __future__ import annotations
@@ -29,6 +27,7 @@ __all__ = ["Claim", "ReplayMemory", "replay_digest"]
 
 _MAX_ROWS: Final = 20_000
 _PRUNE_EVERY: Final = 256
+_HANDLED: Final = 200
 
 
 def replay_digest(owner: str, account: str, key: bytes) -> bytes:
@@ -49,6 +48,13 @@ class Claim:
 
     seen: Seen
     max_rows: int | None = None
+
+    def keep(self, tx: Tx) -> bool:
+        """Write the row with its outcome in the handler's transaction; False: it was there."""
+        if not self.claim(tx):
+            return False
+        records.settle(tx, self.seen.digest, _HANDLED)
+        return True
 
     def claim(self, tx: Tx) -> bool:
         """Write the row without an outcome; False: it was there with one."""
@@ -102,12 +108,21 @@ class ReplayMemory:
         is_due = self._begun % _PRUNE_EVERY == 0
         return Claim(seen, self._max_rows if is_due else None)
 
-    async def is_repeated(self, claim: Claim) -> bool:
+    async def is_repeated(self, claim: Claim, *, remembers: bool) -> bool:
         """Whether it was handled before; else its row is there when this returns.
+
+        Args:
+            claim: From `begin`.
+            remembers: The handler will write the row itself; it is only looked for.
 
         Raises:
             Failed: If the database cannot say, or cannot keep it.
         """
+        seen = claim.seen
+        if remembers:
+            return await self._database.read(
+                lambda tx: records.is_handled(tx, seen.digest, seen.seen_at_ms)
+            )
         return not await self._database.write(claim.claim)
 
     async def settle(self, claim: Claim, status: int) -> None:

@@ -7,7 +7,7 @@ from typing import Final
 
 from carapace.store.ports import Tx
 
-__all__ = ["Seen", "claim", "forget", "prune", "settle"]
+__all__ = ["Seen", "claim", "forget", "is_handled", "prune", "settle"]
 
 _CLAIM: Final = """
 INSERT INTO webhook_replay (digest, owner, account, seen_at_ms, expires_at_ms)
@@ -18,6 +18,9 @@ WHERE webhook_replay.status IS NULL OR webhook_replay.expires_at_ms <= excluded.
 """
 _SETTLE: Final = "UPDATE webhook_replay SET status = ? WHERE digest = ?"
 _FORGET: Final = "DELETE FROM webhook_replay WHERE digest = ? AND status IS NULL"
+_IS_HANDLED: Final = """
+SELECT 1 FROM webhook_replay WHERE digest = ? AND status IS NOT NULL AND expires_at_ms > ?
+"""
 _EXPIRE: Final = "DELETE FROM webhook_replay WHERE expires_at_ms <= ?"
 # The newest stay: an account can only push out its own.
 _CAP: Final = """
@@ -65,6 +68,11 @@ def settle(tx: Tx, digest: bytes, status: int) -> None:
 def forget(tx: Tx, digest: bytes) -> None:
     """The request was not handled after all; its repetition is welcome."""
     tx.execute(_FORGET, (digest,))
+
+
+def is_handled(tx: Tx, digest: bytes, now_ms: int) -> bool:
+    """Whether the request was handled before."""
+    return tx.one(_IS_HANDLED, (digest, now_ms)) is not None
 
 
 def prune(tx: Tx, owner: str, account: str, *, max_rows: int, now_ms: int) -> int:

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from carapace.errors import Refused
+from carapace.store.ports import Tx
 
 __all__ = [
     "MAX_BODY_BYTES",
@@ -150,17 +151,12 @@ class BadBody(Refused):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookAnswer:
-    """What the client gets.
-
-    Attributes:
-        is_repeat: The handler knew it: what was asked had been done before.
-    """
+    """What the client gets."""
 
     status: int = 200
     body: bytes = b""
     content_type: str = TEXT
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
-    is_repeat: bool = False
 
 
 def plain(status: int, text: str, **headers: str) -> WebhookAnswer:
@@ -178,12 +174,16 @@ class VerifiedRequest:
         verified: Whose it is.
         value: The body, parsed.
         enter: The handler says which step it is at: `AUTHORISE`, then `PERSIST`.
+        remember: For handlers of routes that `remembers`: called in the very transaction that
+            writes what the request causes; False if the request was there before, and then the
+            handler undoes what it wrote by raising.
     """
 
     raw: RawRequest
     verified: Verified
     value: Any
     enter: Callable[[Step], None]
+    remember: Callable[[Tx], bool]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,6 +203,7 @@ class WebhookRoute:
             everything; a 401 or 403 of the handler counts as a wrong secret.
         max_bytes: Longest body.
         timeout_s: Longest time the handler may take.
+        remembers: The handler calls `VerifiedRequest.remember` itself, in its transaction.
         challenge: For `WWW-Authenticate`, with 401.
         refuse: How a refusal after the signature looks: status and text to an answer.
     """
@@ -217,5 +218,6 @@ class WebhookRoute:
     is_judged_late: bool = False
     max_bytes: int = MAX_BODY_BYTES
     timeout_s: float = 30.0
+    remembers: bool = False
     challenge: str = "Signature"
     refuse: Callable[[int, str], WebhookAnswer] = plain

@@ -328,13 +328,13 @@ class WebhookKernel:
     ) -> WebhookAnswer:
         visit.enter(Step.REPLAY)
         if verified.replay is None:
-            return await self._work(visit, route, raw, verified)
+            return await self._work(visit, route, raw, verified, None)
         claim = self._replays.begin(route.owner, verified, verified.replay)
         if claim is None:
             # Nobody knows yet whether the first one will be handled well.
             return _busy(_RETRY_S)
         try:
-            if await self._replays.is_repeated(claim):
+            if await self._replays.is_repeated(claim, remembers=route.remembers):
                 self._record(AuditKind.WEBHOOK_REPLAYED, visit, account=verified.account)
                 return plain(200, "duplicate")
             return await self._settled(visit, route, raw, verified, claim)
@@ -352,10 +352,11 @@ class WebhookKernel:
         """Handle it, and remember what became of it, also if it was cut short."""
         status = 500
         try:
-            answer = await self._work(visit, route, raw, verified)
+            answer = await self._work(visit, route, raw, verified, claim)
             status = answer.status
         finally:
-            await asyncio.shield(self._settle(visit, claim, status))
+            if not route.remembers:
+                await asyncio.shield(self._settle(visit, claim, status))
         return answer
 
     async def _settle(self, visit: _Visit, claim: Claim, status: int) -> None:
@@ -371,13 +372,20 @@ class WebhookKernel:
         route: WebhookRoute,
         raw: RawRequest,
         verified: Verified,
+        claim: Claim | None,
     ) -> WebhookAnswer:
         visit.enter(Step.PARSE)
         try:
             value = route.parse(raw)
         except BadBody as error:
             return route.refuse(400, error.message)
-        request = VerifiedRequest(raw=raw, verified=verified, value=value, enter=visit.enter)
+        request = VerifiedRequest(
+            raw=raw,
+            verified=verified,
+            value=value,
+            enter=visit.enter,
+            remember=claim.keep if claim is not None else _always,
+        )
         try:
             async with asyncio.timeout(route.timeout_s):
                 answer = await route.handle(request)
@@ -386,8 +394,6 @@ class WebhookKernel:
             return _busy(_LOCK_CUT_S)
         except GatewayError as error:
             return _refusal(route, error)
-        if answer.is_repeat:
-            self._record(AuditKind.WEBHOOK_REPLAYED, visit, account=verified.account)
         visit.enter(Step.ANSWER)
         return answer
 
@@ -451,3 +457,7 @@ def _busy(retry_after_s: float, *, status: int = 503) -> WebhookAnswer:
 def _seconds(wait_s: float) -> str:
     """RFC 9110, section 10.2.3: whole seconds."""
     return str(max(1, round(wait_s + 0.499)))
+
+
+def _always(_tx: object) -> bool:
+    return True

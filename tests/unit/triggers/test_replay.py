@@ -20,7 +20,7 @@ async def handle(memory: ReplayMemory, status: int = 200, **more: str) -> bool:
     """One whole request; whether it was handled."""
     claim = begin(memory, **more)  # type: ignore[arg-type]
     try:
-        if await memory.is_repeated(claim):
+        if await memory.is_repeated(claim, remembers=False):
             return False
         await memory.settle(claim, status)
         return True
@@ -66,7 +66,7 @@ async def test_a_handling_that_a_crash_cut_short_is_done_again():
     clock = FakeClock()
     async with memory_database() as database:
         claim = begin(ReplayMemory(database, clock))
-        assert not await ReplayMemory(database, clock).is_repeated(claim)
+        assert not await ReplayMemory(database, clock).is_repeated(claim, remembers=False)
         assert await rows(database) == 1
         assert await handle(ReplayMemory(database, clock))
 
@@ -81,6 +81,17 @@ async def test_only_one_at_a_time():
         assert begin(memory)
 
 
+async def test_a_handler_keeps_it_in_its_own_transaction():
+    async with memory_database() as database:
+        memory = ReplayMemory(database, FakeClock())
+        claim = begin(memory)
+        assert not await memory.is_repeated(claim, remembers=True)
+        assert await rows(database) == 0
+        assert await database.write(claim.keep)
+        assert await memory.is_repeated(claim, remembers=True)
+        assert not await database.write(claim.keep)
+
+
 async def test_the_memory_is_bounded():
     clock = FakeClock()
     async with memory_database() as database:
@@ -88,7 +99,10 @@ async def test_the_memory_is_bounded():
         for number in range(256):
             await clock.advance(0.001)
             claim = begin(memory, str(number).encode())
-            await memory.is_repeated(claim)
+            if number % 2:
+                await database.write(claim.keep)
+            else:
+                await memory.is_repeated(claim, remembers=False)
             memory.end(claim)
         assert await rows(database) == 10
 

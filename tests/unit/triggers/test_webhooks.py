@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 
 import pytest
 
@@ -389,22 +388,28 @@ async def test_a_handler_that_takes_too_long_is_ended():
         assert answer.headers == {"Retry-After": "5"}
 
 
-async def test_a_handler_that_knows_a_repetition_has_it_recorded():
-    async def handle(_request: VerifiedRequest) -> WebhookAnswer:
-        return replace(plain(200, "duplicate"), is_repeat=True)
+async def test_a_handler_can_remember_in_its_own_transaction():
+    handled: list[bool] = []
 
-    async with kernel_rig(route(handle=handle)) as rig:
+    async def handle(request: VerifiedRequest) -> WebhookAnswer:
+        handled.append(await rig.database.write(request.remember))
+        return plain(200, "ok")
+
+    async with kernel_rig(route(handle=handle, remembers=True)) as rig:
+        assert (await rig.signed()).body == b"ok"
         assert (await rig.signed()).body == b"duplicate"
-        [line] = rig.audited("webhook.replayed")
-        assert line["owner"] == "test"
+        assert handled == [True]
 
 
 async def test_without_a_replay_key_nothing_is_dropped():
     def check(raw: RawRequest) -> Verified | Rejected:
         return Verified()
 
-    async with kernel_rig(route(verify=check)) as rig:
-        assert [(await rig.send()).body for _ in range(2)] == [b"ok", b"ok"]
+    async def handle(request: VerifiedRequest) -> WebhookAnswer:
+        return plain(200, str(await rig.database.write(request.remember)))
+
+    async with kernel_rig(route(verify=check, handle=handle)) as rig:
+        assert [(await rig.send()).body for _ in range(2)] == [b"True", b"True"]
 
 
 async def test_if_it_cannot_be_remembered_it_is_not_handled():

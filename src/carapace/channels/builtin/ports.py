@@ -18,12 +18,10 @@ class Accepted:
     Attributes:
         status: HTTP status.
         body: Sent as JSON.
-        is_repeat: It had been dealt with before.
     """
 
     status: int
     body: Mapping[str, Any]
-    is_repeat: bool = False
 
 
 Handle = Callable[[Any], Awaitable[Accepted]]

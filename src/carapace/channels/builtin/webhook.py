@@ -257,8 +257,7 @@ class WebhookAccount:
         body: dict[str, Any] = {"ok": not is_dropped, "status": receipt.status.value}
         if receipt.reason:
             body["reason"] = receipt.reason
-        is_repeat = receipt.status is ReceiptStatus.DUPLICATE
-        return Accepted(status=_STATUS.get(receipt.status, 200), body=body, is_repeat=is_repeat)
+        return Accepted(status=_STATUS.get(receipt.status, 200), body=body)
 
 
 def callback_policy(url: str, *, allow_private: bool | None) -> EgressPolicy:
