@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
-from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 import aiohttp
 import pytest
 
-from carapace.channels.builtin.webhook_wire import SIGNATURE_HEADER, sign
 from carapace_tools.golden.connection import Connection
 from support.counting_peer import counting_peer
 from support.gateway import Started, model_server, running_gateway, settings
 from support.polling import until
-from support.script_people import SECRET, Person, webhook_settings
+from support.script_people import Person, webhook_settings
 from support.ws import peer
 
 pytestmark = pytest.mark.slow
@@ -92,27 +89,3 @@ async def test_a_script_is_answered_and_an_account_is_off_when_it_is_off(tmp_pat
                 second = await person.write(client, url, "hello again")
                 await until(lambda: len(receiver.arrivals) == 2, deadline_s=20)
                 assert receiver.arrivals[1].body["replyTo"] == second
-
-
-async def test_the_same_signed_bytes_again_are_one_message_also_at_the_same_time(tmp_path):
-    with counting_peer() as receiver:
-        async with model_server(tmp_path) as model, aiohttp.ClientSession() as client:
-            config = settings(model.port)
-            config["channels"] = {"webhook": webhook_settings(receiver.url)}
-            async with running_gateway(tmp_path / "gateway", config) as gateway:
-                url = f"{gateway.http}/channels/webhook/default"
-                body = json.dumps({"id": "1", "sender": {"id": "ann"}, "text": "hi"}).encode()
-                headers = {SIGNATURE_HEADER: sign(SECRET, body, int(time.time()))}
-
-                async def post() -> tuple[int, str]:
-                    async with client.post(url, data=body, headers=headers) as answer:
-                        return answer.status, (await answer.json())["status"]
-
-                answers = Counter(await asyncio.gather(*(post() for _ in range(8))))
-                assert answers == {(202, "accepted"): 1, (200, "duplicate"): 7}
-                await until(lambda: receiver.arrivals, deadline_s=20)
-                assert await post() == (200, "duplicate")
-                await Person("bob").write(client, url, "and now something else")
-                await until(lambda: len(receiver.arrivals) == 2, deadline_s=20)
-                told = [one.body["conversation"]["id"] for one in receiver.arrivals]
-                assert told == ["ann", "group-bob"]

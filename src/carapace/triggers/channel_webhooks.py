@@ -47,9 +47,7 @@ class ChannelWebhooks:
             WebhookRoute(
                 path=path,
                 owner=_OWNER,
-                # The inbox knows each message by its id for a month (ADR 0222). A second memory
-                # would cost every message two commits and tell nothing more.
-                verify=timestamped_signature(secret, account=account, drops_repeats=False),
+                verify=timestamped_signature(secret, account=account),
                 handle=_Handler(handle),
                 parse=json_object,
                 refuse=_refusal,

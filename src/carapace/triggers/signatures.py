@@ -93,7 +93,6 @@ def timestamped_signature(
     timestamp_header: str | None = None,
     account: str = "",
     tolerance_s: float = TOLERANCE_S,
-    drops_repeats: bool = True,
 ) -> Verify | None:
     """HMAC-SHA256 over the time in seconds, a dot, and the raw body.
 
@@ -107,8 +106,6 @@ def timestamped_signature(
         timestamp_header: Where the time is, if not beside the signature.
         account: Named in `Verified`.
         tolerance_s: How far the sender's clock may be off, either way.
-        drops_repeats: The same signature again is a repetition. False if what is in the body is
-            known by an id of its own for longer than a signature counts.
     """
     if secret is None or not secret.strip():
         return None
@@ -127,8 +124,7 @@ def timestamped_signature(
             return Rejected(reason="signature")
         if abs(raw.received_at_ms / 1000 - int(time_text)) > tolerance_s:
             return Rejected(reason="stale")
-        replay = Replay(key=expected, ttl_s=3 * tolerance_s) if drops_repeats else None
-        return Verified(account=account, replay=replay)
+        return Verified(account=account, replay=Replay(key=expected, ttl_s=3 * tolerance_s))
 
     return verify
 

@@ -45,9 +45,8 @@ class WebhookDoor(Protocol):
     def open(self, account: str, secret: str, handle: Handle) -> Callable[[], None]:
         """Serve `POST /channels/webhook/<account>` until the returned function is called.
 
-        A request reaches `handle` when its signature over time and raw body is right, and its
-        body is a JSON object of bounded size and depth. It may be a repetition of one that was
-        handled, or is being handled: whoever handles it knows by the message's id.
+        A request reaches `handle` when its signature over time and raw body is right, it is not
+        a repetition, and its body is a JSON object of bounded size and depth.
 
         Raises:
             Refused: If there can be no such path.
