@@ -30,6 +30,7 @@ COMPUTING: Final = Path(__file__).parent / "computing"
 LANGUAGES: Final = ("python", "js", "c")
 CALLS: Final = 500
 CROWD, TOGETHER, WAVES = 10, 100, 10
+IDLE_S: Final = 2.0
 TICK_S: Final = 0.002
 P50_MS: Final = {"python": 3.0, "js": 1.5, "c": 1.5}
 START_MS, MEMORY_MB, LAG_MS = 300.0, 30.0, 20.0
@@ -116,6 +117,7 @@ async def cost(language: str, folder: Path) -> Cost:
             starts.append(1000 * (time.perf_counter() - began))
             if len(starts) < 5:  # noqa: PLR2004 - the last stays
                 await host.stop(plugin.id)
+        await asyncio.sleep(IDLE_S)
         private_mb = private(host.state(plugin.id).pid or 0)
         calls = [await greet(host, plugin.id) for _ in range(CALLS)]
     computing = await computes(language, folder)

@@ -138,6 +138,16 @@ def tool_wat(
 """
 
 
+def _begins_with(work: str) -> str:
+    """A body that says nothing, and `work` before any call: what an instance does when it is made.
+
+    The last parenthesis is left to `tool_wat`.
+    """
+    return f"""(call $ok (i32.const 0) (i32.const 0)))
+    (func $begin {work})
+    (start $begin"""
+
+
 CONFIG = {
     "imports": """(import "carapace:plugin/config@1.0.0" (instance $config
       (export "get" (func (param "key" string) (result (option string))))))""",
@@ -291,6 +301,13 @@ HAZARDS: dict[str, str] = {
     "print": tool_wat(
         """(call $write (call $stdout) (local.get $text) (local.get $text_len) (i32.const 128))
         (call $ok (i32.const 0) (i32.const 0))""",
+        **PRINT,
+    ),
+    "begins-asking": tool_wat(
+        _begins_with("(call $get (i32.const 0) (i32.const 1) (i32.const 128))"), **CONFIG
+    ),
+    "begins-printing": tool_wat(
+        _begins_with("(call $write (call $stdout) (i32.const 16) (i32.const 2) (i32.const 128))"),
         **PRINT,
     ),
     "http": tool_wat(

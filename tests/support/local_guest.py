@@ -57,3 +57,7 @@ class LocalGuest:
             return self.guest.run(message, running, self.deadline)
         finally:
             running.flush()
+
+    def tidy(self) -> None:
+        """As the worker does between two calls."""
+        self.guest.tidy(self.deadline)

@@ -1,13 +1,15 @@
 """One plugin: its component, what it may call, and the instances that run.
 
 All of it belongs to one thread. A fresh instance serves each call and is thrown away; only
-`service` lives on, until it traps.
+`service` lives on, until it traps. Between two calls the next instance is made in advance, for a
+guest that needs nobody for its beginning.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from wasmtime import Engine, Store, WasmtimeError
 from wasmtime import component as wc
@@ -26,6 +28,13 @@ __all__ = ["Ask", "Guest"]
 
 Ask = Callable[[RunningCall, str, str, list[Any]], Answer]
 """Asks the gateway: interface, function, arguments. Blocks; raises GuestTrap at the deadline."""
+
+
+_PREPARE_S: Final = 0.1
+"""For an instance that is made in advance; a call may take all of its own time for it."""
+_MAX_FAULTS: Final = 3
+"""So often that may fail before it is left alone."""
+_NO_CALL: Final = 0
 
 
 class _Instance:
@@ -72,6 +81,10 @@ class Guest:
         self._ask = ask
         self._running: RunningCall | None = None
         self._service: _Instance | None = None
+        self._spare: _Instance | None = None
+        self._over: _Instance | None = None
+        self._faults = 0
+        self._is_preparing = False
         self._imports = imports_of(engine, component, load.grants, load.exports)
         self._exports = exports_of(engine, component, load.exports)
         self._linker = self._linked()
@@ -83,7 +96,7 @@ class Guest:
         return Loaded(imports, exports, is_sealed)
 
     def run(self, call: Call, running: RunningCall, deadline: Deadline) -> Any:
-        """Serve one call, to its end or its deadline.
+        """Serve one call, to its end or its deadline; `tidy` once its result is on its way.
 
         Raises:
             GuestError: What the guest says, or `INVALID_ARGUMENTS` if the call makes no sense.
@@ -107,16 +120,52 @@ class Guest:
             raise trap_of(running.stopped or error, running.printed()) from None
         finally:
             deadline.end()
-            if is_over:
-                self._discard(instance)
+            if is_over and instance is not None:
+                self._discard()
+                self._over = instance
+                if instance is self._service:
+                    self._service = None
             self._running = None
 
-    def _discard(self, instance: _Instance | None) -> None:
+    def tidy(self, deadline: Deadline) -> None:
+        """Between two calls: let the last instance go, and have one ready for the next."""
+        is_wanted = self._over is not None and self._spare is None and self._faults < _MAX_FAULTS
+        self._discard()
+        if is_wanted:
+            self._prepare(deadline)
+
+    def rest(self) -> None:
+        """No call comes for a while: keep no instance for it."""
+        self._discard()
+        self._over, self._spare = self._spare, None
+        self._discard()
+
+    def _discard(self) -> None:
         """Give its memory back now; waiting for the collector would keep many."""
-        if instance is not None:
-            instance.store.close()
-            if instance is self._service:
-                self._service = None
+        over, self._over = self._over, None
+        if over is not None:
+            over.store.close()
+
+    def _prepare(self, deadline: Deadline) -> None:
+        """Make an instance that waits for its call; if that fails, the call makes its own."""
+        running = RunningCall(
+            _NO_CALL, time.monotonic() + _PREPARE_S, limits=self._limits, write=_refuse_text
+        )
+        self._running, self._is_preparing = running, True
+        forget_exception()
+        try:
+            made = self._made(running, deadline)
+        except Exception:  # noqa: BLE001 - the call that makes its own will say why it cannot
+            self._faults += 1
+        else:
+            self._spare = made
+        finally:
+            deadline.end()
+            self._running, self._is_preparing = None, False
+        if running.printed():
+            # What it prints when it begins belongs to a call.
+            self._over, self._spare, self._faults = self._spare, None, _MAX_FAULTS
+            self._discard()
 
     def _understood(self, call: Call) -> tuple[str, Signature, list[Any]]:
         export = self._exports.get(call.interface)
@@ -139,6 +188,18 @@ class Guest:
             running.pollables = self._service.pollables
             deadline.begin(running.deadline_s, self._service.store)
             return self._service
+        if self._spare is not None:
+            running.pollables = self._spare.pollables
+            deadline.begin(running.deadline_s, self._spare.store)
+            instance, self._spare = self._spare, None
+        else:
+            instance = self._made(running, deadline)
+        if call.instance == "service":
+            self._service = instance
+        return instance
+
+    def _made(self, running: RunningCall, deadline: Deadline) -> _Instance:
+        """A new instance, with the clock running."""
         store = new_store(self._engine, self._limits)
         deadline.begin(running.deadline_s, store)
         try:
@@ -146,10 +207,7 @@ class Guest:
         except WasmtimeError:
             store.close()
             raise
-        instance = _Instance(store, made, running.pollables)
-        if call.instance == "service":
-            self._service = instance
-        return instance
+        return _Instance(store, made, running.pollables)
 
     def _linked(self) -> wc.Linker:
         """Everything that it imports, tied to us; it serves every instance."""
@@ -208,6 +266,8 @@ class Guest:
 
         def ask(_store: Any, *arguments: Any) -> Any:
             running = self._now()
+            if self._is_preparing:
+                raise GuestTrap("crash", "it asked before it was called")
             given = signature.lift_arguments(arguments, Budget(running.value_bytes))
             running.flush()
             answer = self._ask(running, one.interface, name, given)
@@ -222,3 +282,7 @@ class Guest:
                 ) from None
 
         return ask if one.is_granted else refuse
+
+
+def _refuse_text(_text: str) -> None:
+    raise GuestTrap("output", "it printed before it was called")

@@ -49,6 +49,10 @@ _MAX_AHEAD: Final = 16
 """How many lines for the log may be on their way before the guest waits for one of them."""
 _MAX_AHEAD_BYTES: Final = 4096
 """A longer line is waited for: those on their way fit into the socket, so writing never blocks."""
+_LOOK_S: Final = 0.05
+"""How often the clock is looked at while the guest has something to do."""
+_SPARE_S: Final = 1.0
+"""How long an instance waits for its call; one of Python takes 7 MB."""
 _STACK_BYTES: Final = 8 * 1024 * 1024
 """Of the guest's thread; deep recursion in a guest kills the process on a small one."""
 
@@ -117,6 +121,13 @@ class GuestThread:
         self._host_call_ids = itertools.count(1)
         self._ahead = 0
         self._guest: Guest | None = None
+        self._submitted = 0
+        self._served = 0
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a call waits or runs, or the guest makes ready for the next one."""
+        return self._submitted != self._served
 
     def load(self, component: wc.Component, load: Load) -> Guest:
         """Look at the component and get ready; on the main thread, before `start`.
@@ -138,13 +149,26 @@ class GuestThread:
 
     def submit(self, call: Call, deadline_s: float) -> None:
         """Run this call when those before it are over."""
+        self._submitted += 1
         self._calls.put((call, deadline_s))
 
     def _work(self, ready: threading.Event) -> None:
         self.is_sealed = self._before()
         ready.set()
         while True:
-            self._serve(*self._calls.get())
+            self._serve(*self._next())
+            if self._guest is not None:
+                self._guest.tidy(self.deadline)
+            self._served += 1
+
+    def _next(self) -> tuple[Call, float]:
+        """The next call; if it is long in coming, nothing is kept ready for it."""
+        try:
+            return self._calls.get(timeout=_SPARE_S)
+        except queue.Empty:
+            if self._guest is not None:
+                self._guest.rest()
+            return self._calls.get()
 
     def _serve(self, call: Call, deadline_s: float) -> None:
         running = RunningCall(
@@ -214,9 +238,8 @@ def serve(stream: Stream, thread: GuestThread) -> None:
     """
     alarms: list[float] = []
     while True:
-        timeout_s = alarms[0] - time.monotonic() if alarms else None
         try:
-            message = stream.next(timeout_s)
+            message = stream.next(_patience_s(alarms, is_busy=thread.is_busy))
         except (EOFError, OSError):
             return
         if isinstance(message, Stop):
@@ -231,4 +254,13 @@ def serve(stream: Stream, thread: GuestThread) -> None:
             raise FrameError("a worker is loaded once")
         while alarms and alarms[0] <= time.monotonic():
             heapq.heappop(alarms)
-            thread.deadline.pass_time()
+        thread.deadline.pass_time()
+
+
+def _patience_s(alarms: list[float], *, is_busy: bool) -> float | None:
+    """How long to wait for a message; None for as long as it takes.
+
+    What the guest does between two calls has a deadline too, and nobody announces it.
+    """
+    left_s = [alarms[0] - time.monotonic()] if alarms else []
+    return min([*left_s, _LOOK_S] if is_busy else left_s, default=None)

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from carapace.plugins.errors import GuestError, GuestTrap
-from carapace.plugins.frames import Answer, Fault, WorkerLimits
+from carapace.plugins.frames import Answer, Call, Fault, WorkerLimits
+from carapace.plugins.worker.guest import _refuse_text
+from carapace.plugins.worker.running import RunningCall
 from support.guests import ERROR, LOG, compiled, hazard, tool_wat
 from support.local_guest import LocalGuest
 
@@ -123,3 +127,75 @@ def test_a_function_that_is_announced_but_not_there_is_a_trap(monkeypatch):
     export.functions["ghost"] = export.functions["invoke"]
     with pytest.raises(GuestTrap, match="no function ghost"):
         guest.call("tool", "ghost", "x", "")
+
+
+def test_between_two_calls_the_next_instance_is_made_and_is_as_fresh():
+    guest = tool("count")
+    assert guest.call("tool", "invoke", "", "") == "1"
+    guest.tidy()
+    waiting = guest.guest._spare
+    assert waiting is not None
+    guest.guest._made = None  # type: ignore[assignment] - nothing else may be made now
+    assert guest.call("tool", "invoke", "", "") == "1"
+    assert guest.guest._over is waiting
+    assert guest.guest._spare is None
+
+
+def test_a_service_may_begin_with_the_instance_that_waits():
+    guest = tool("count")
+    guest.call("tool", "invoke", "", "")
+    guest.tidy()
+    assert [guest.call("tool", "invoke", "", "", instance="service") for _ in "ab"] == ["1", "2"]
+    guest.tidy()
+    assert guest.guest._spare is None, "only calls that use instances up need another"
+
+
+def test_an_instance_that_waited_too_long_is_let_go():
+    guest = tool("count")
+    guest.call("tool", "invoke", "", "")
+    guest.tidy()
+    guest.guest.rest()
+    assert (guest.guest._spare, guest.guest._over) == (None, None)
+    assert guest.call("tool", "invoke", "", "") == "1"
+
+
+def test_a_guest_that_asks_when_it_begins_does_so_in_its_call():
+    asked: list[str] = []
+
+    def answer(interface: str, function: str, arguments: list[Any]) -> Answer:
+        asked.append(function)
+        return Answer(0)
+
+    guest = tool("begins-asking", grants=("config",), answer=answer)
+    for number in range(1, 6):
+        guest.call("tool", "invoke", "", "")
+        guest.tidy()
+        assert guest.guest._spare is None
+        assert asked == ["get"] * number
+    assert guest.guest._faults == 3
+
+
+def test_what_a_guest_prints_when_it_begins_belongs_to_a_call():
+    guest = tool("begins-printing")
+    for _ in range(2):
+        guest.printed = ""
+        guest.call("tool", "invoke", "", "")
+        assert guest.printed == "NO"
+        guest.tidy()
+        assert guest.guest._spare is None
+
+
+def test_text_of_nobody_is_refused():
+    with pytest.raises(GuestTrap, match="before it was called"):
+        _refuse_text("x")
+
+
+def test_a_call_that_comes_too_late_leaves_the_waiting_instance_to_the_next():
+    guest = tool("count")
+    guest.call("tool", "invoke", "", "")
+    guest.tidy()
+    late = RunningCall(1, 0.0, limits=guest.limits, write=lambda _: None)
+    with pytest.raises(GuestTrap, match="before it could begin"):
+        guest.guest.run(Call(1, "tool", "invoke", ["", ""], 1), late, guest.deadline)
+    assert guest.guest._spare is not None
+    assert guest.call("tool", "invoke", "", "") == "1"

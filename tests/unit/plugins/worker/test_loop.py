@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
@@ -29,7 +30,9 @@ from carapace.plugins.frames import (
     frame,
 )
 from carapace.plugins.worker.engine import load_component, new_engine
+from carapace.plugins.worker.guest import Guest
 from carapace.plugins.worker.loop import GuestThread, Stream, serve
+from carapace.plugins.worker.running import Deadline, RunningCall
 from support.guests import hazard
 
 
@@ -112,6 +115,31 @@ def test_errors_and_traps_travel():
         assert isinstance(stopped, Result)
         assert stopped.trap is not None
         assert stopped.trap.kind == "deadline"
+
+
+def test_an_instance_that_does_not_come_to_its_beginning_is_stopped_between_calls_too(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    made, prepared = Guest._made, threading.Event()
+
+    def spinning(guest: Guest, running: RunningCall, deadline: Deadline) -> Any:
+        instance = made(guest, running, deadline)
+        if guest._is_preparing:
+            prepared.set()
+            instance.function("carapace:plugin/tool@1.0.0", "invoke")(instance.store, "x", "")
+        return instance
+
+    monkeypatch.setattr(Guest, "_made", spinning)
+    with at_work("spin") as (gateway, end):
+        for number in (2, 3):
+            gateway.send(Call(number, "tool", "invoke", ["x", ""], 50))
+            stopped = gateway.receive()
+            assert isinstance(stopped, Result)
+            assert stopped.trap is not None
+            assert stopped.trap.kind == "deadline"
+            assert prepared.wait(10)
+        gateway.send(Stop())
+        assert end() is None
 
 
 def test_a_host_call_waits_for_its_own_answer():
@@ -220,6 +248,18 @@ def test_a_stream_gives_up_waiting_and_says_when_the_other_side_is_gone():
     with pytest.raises(EOFError):
         stream.next()
     theirs.close()
+
+
+def test_what_waits_for_a_call_is_let_go_after_a_while(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("carapace.plugins.worker.loop._SPARE_S", 0.01)
+    rested = threading.Event()
+    monkeypatch.setattr(Guest, "rest", lambda _: rested.set())
+    with at_work("echo") as (gateway, _):
+        gateway.send(Call(2, "tool", "invoke", ["x", "a"], 5000))
+        assert gateway.receive() == Result(2, ok="a")
+        assert rested.wait(10)
+        gateway.send(Call(3, "tool", "invoke", ["x", "b"], 5000))
+        assert gateway.receive() == Result(3, ok="b")
 
 
 def test_a_thread_without_a_guest_serves_nothing():
