@@ -1,27 +1,33 @@
-"""The recorded exchanges of the Node gateway, asked again of the real process."""
+"""The recorded exchanges of the Node gateway, asked again of the real process.
+
+Each scenario has a gateway of its own, configured as the recorded one was.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from carapace.config.merge_patch import merge_patch
 from carapace_tools.golden.replay import Replay
 from carapace_tools.golden.report import as_text, is_clean
 from carapace_tools.golden.scenario import load_scenario
 from support.gateway import TOKEN, model_server, running_gateway, settings
 
 TRACES = Path(__file__).parent / "node-2026.1"
+SCENARIOS = [TRACES / "scenario.toml", *sorted((TRACES / "scenarios").glob("*.toml"))]
 
 
 @pytest.mark.slow
-async def test_every_recorded_exchange_matches(tmp_path: Path) -> None:
-    scenario = load_scenario(TRACES / "scenario.toml")
-    async with (
-        model_server(tmp_path) as model,
-        running_gateway(tmp_path / "gateway", settings(model.port)) as gateway,
-    ):
-        outcomes = await Replay(gateway.url, TOKEN, TRACES, scenario).run()
+@pytest.mark.parametrize("path", SCENARIOS, ids=[path.stem for path in SCENARIOS])
+async def test_every_recorded_exchange_matches(path: Path, tmp_path: Path) -> None:
+    scenario = load_scenario(path)
+    async with model_server(tmp_path) as model:
+        config: Any = merge_patch(settings(model.port), scenario.config)
+        async with running_gateway(tmp_path / "gateway", config) as gateway:
+            outcomes = await Replay(gateway.url, TOKEN, TRACES, scenario).run()
     print(as_text(outcomes, verbose=True))
     assert is_clean(outcomes), as_text(outcomes)
     assert len(outcomes) == len(scenario.step)

@@ -17,6 +17,14 @@ A scenario is a TOML file beside the traces:
     rewrite = { "params.message" = "..." }       # "@repeat:x:1000" is a thousand x
     why = "reason of the rewrite"
     before = [ { method = "chat.send", params = { ... } } ]
+
+Scenarios that want a gateway of their own lie beside each other and name the file whose rules
+hold for all of them:
+
+    rules_of = "../scenario.toml" # its rules hold too; those of this file are looked at first
+
+    [config.hooks]                # what the gateway's configuration has to say besides the common
+    enabled = true
 """
 
 from __future__ import annotations
@@ -70,15 +78,21 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     step: list[Step]
     rule: list[Rule] = []
+    rules_of: str = ""
+    config: dict[str, Any] = {}
 
 
 def load_scenario(path: Path) -> Scenario:
     """Read a scenario file.
 
     Raises:
+        OSError: If it cannot be read.
         msgspec.ValidationError: If it does not fit; a rewrite without a reason is one case.
     """
     scenario = msgspec.convert(tomllib.loads(path.read_text("utf-8")), Scenario)
+    if scenario.rules_of:
+        shared = load_scenario(path.parent / scenario.rules_of).rule
+        scenario = msgspec.structs.replace(scenario, rule=[*scenario.rule, *shared])
     for step in scenario.step:
         if step.rewrite and not step.why:
             raise msgspec.ValidationError(f"{step.trace}: {step.case}: a rewrite needs its reason")

@@ -51,3 +51,12 @@ def test_steps_and_rules_are_read(tmp_path: Path):
 def test_what_does_not_fit_is_refused(tmp_path: Path, text: str, why: str):
     with pytest.raises(msgspec.ValidationError, match=why):
         load_scenario(write(tmp_path, text))
+
+
+def test_rules_of_another_file_come_after_its_own(tmp_path: Path):
+    rule = '[[rule]]\npath="{0}"\nhow="type"\nreason="{0}"\n'
+    write(tmp_path, "step=[]\n" + rule.format("shared"))
+    own = tmp_path / "scenarios" / "own.toml"
+    own.parent.mkdir()
+    own.write_text('rules_of="../scenario.toml"\nstep=[]\n' + rule.format("own"))
+    assert [one.path for one in load_scenario(own).rule] == ["own", "shared"]
