@@ -34,6 +34,7 @@ from support.agent_house import AgentHouse, agent_house
 from support.chat_rooms import ChatRooms, open_chat_rooms
 from support.clock import FakeClock
 from support.media import media_store
+from support.nodes import Closed, open_devices
 from support.running_plugins import RunningPlugins
 from support.server import make_caller, own_entry
 
@@ -102,6 +103,7 @@ class MethodHouse:
     chats: ChatRooms
     plugins: RunningPlugins
     shelf: Shelf
+    closed: Closed
 
     async def call(self, method: str, params: Any = None, call: FakeCall | None = None) -> Any:
         """The answer as a client reads it; what the handler raises is raised."""
@@ -143,7 +145,7 @@ async def method_house(*scripts: Any, **options: Any) -> AsyncGenerator[MethodHo
             clock=clock,
             tasks=tasks,
         )
-        plugins = RunningPlugins()
+        plugins, closed = RunningPlugins(), Closed()
         services = Services(
             config=config,
             config_schema=lambda: config_schema("test", clock.now()),
@@ -153,6 +155,13 @@ async def method_house(*scripts: Any, **options: Any) -> AsyncGenerator[MethodHo
             policy=SessionPolicy,
             models=OneModel(),
             presence=Presence(own_entry()),
+            devices=open_devices(
+                house.database,
+                house.folder,
+                clock=clock,
+                publish=house.events.append,
+                closed=closed,
+            ),
             health=cache,
             logs=LogTail(ring, "/log"),
             access=chats.parts.access,
@@ -167,6 +176,8 @@ async def method_house(*scripts: Any, **options: Any) -> AsyncGenerator[MethodHo
             clock=clock,
         )
         try:
-            yield MethodHouse(house, services, clock, ring, tasks, degraded, chats, plugins, shelf)
+            yield MethodHouse(
+                house, services, clock, ring, tasks, degraded, chats, plugins, shelf, closed
+            )
         finally:
             await tasks.close()

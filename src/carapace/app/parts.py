@@ -36,6 +36,7 @@ from carapace.app.plugins import HousePlugins, PluginWorks
 from carapace.app.policy import SessionPolicies, tool_policy
 from carapace.app.source import Source, own_names, own_presence
 from carapace.app.struct_types import prepare
+from carapace.auth.devices import Devices
 from carapace.auth.pairing import Pairing
 from carapace.auth.presence import Presence
 from carapace.auth.revocation import Revocations
@@ -57,6 +58,7 @@ from carapace.methods import (
     channel_pairing,
     chat,
     config,
+    devices,
     health,
     inbox,
     logs,
@@ -93,6 +95,7 @@ METHODS = health.METHODS.merge(
     channel_pairing.METHODS,
     chat.METHODS,
     config.METHODS,
+    devices.METHODS,
     inbox.METHODS,
     logs.METHODS,
     models.METHODS,
@@ -352,6 +355,14 @@ async def build(
         policy=policies,
         models=providers,
         presence=presence,
+        devices=Devices(
+            database,
+            tokens,
+            revocations=revocations,
+            clock=clock,
+            publish=late.publish,
+            audit=observing.audit,
+        ),
         health=cache,
         logs=observing.tail,
         access=messages.access,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from carapace.agent.profiles import Profiles
 from carapace.agent.service import AgentService
+from carapace.auth.devices import Devices
 from carapace.auth.presence import Presence
 from carapace.auth.types import Caller
 from carapace.channels.access.service import AccessService
@@ -128,6 +129,7 @@ class Services:
     policy: Callable[[], SessionPolicy]
     models: Catalogue
     presence: Presence
+    devices: Devices
     health: HealthCache
     logs: LogTail
     access: AccessService

@@ -2,21 +2,52 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
 __all__ = [
     "DeviceDecision",
     "DevicePairList",
     "DeviceRow",
+    "DeviceTokenRevoke",
     "DeviceTokenRevoked",
+    "DeviceTokenRotate",
     "DeviceTokenRotated",
     "PairApproved",
+    "PairDecide",
     "PairRejected",
     "PairRequestRow",
     "TokenRow",
 ]
+
+_Name = Annotated[str, Meta(min_length=1, max_length=256)]
+
+
+class _In(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """What comes in."""
+
+
+class PairDecide(_In):
+    """Params of `device.pair.approve|reject` and `node.pair.approve|reject`."""
+
+    request_id: _Name
+
+
+class DeviceTokenRotate(_In):
+    """Params of `device.token.rotate`; without `scopes` they stay as they are."""
+
+    device_id: _Name
+    role: _Name
+    scopes: Annotated[list[_Name], Meta(max_length=32)] | None = None
+
+
+class DeviceTokenRevoke(_In):
+    """Params of `device.token.revoke`."""
+
+    device_id: _Name
+    role: _Name
 
 
 class _Out(msgspec.Struct, rename="camel", omit_defaults=True):
