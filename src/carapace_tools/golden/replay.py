@@ -16,6 +16,7 @@ from typing import Any
 import aiohttp
 
 from carapace_tools.golden.connection import Connection, ReplayError
+from carapace_tools.golden.http import FOLDER, HttpReplay, recorded_answer
 from carapace_tools.golden.identity import Identity
 from carapace_tools.golden.matching import Comparison, compare
 from carapace_tools.golden.scenario import DeviceRecipe, Preparation, Scenario, Step
@@ -62,6 +63,8 @@ class Replay:
         self._traces: dict[str, Trace] = {}
         self._device_token = ""
         self._count = 0
+        hooks = scenario.config.get("hooks") or {}
+        self._http = HttpReplay(url, token, str(hooks.get("token", "")))
 
     async def run(self) -> list[Outcome]:
         """All steps in order; a step that cannot be asked at all is a difference, not the end."""
@@ -85,7 +88,7 @@ class Replay:
             found = await self._ask(step, case, main)
         except (ReplayError, aiohttp.ClientError) as error:
             found = {"error": str(error)}
-        recorded = _recorded(case, is_raw=step.on == "raw")
+        recorded = _recorded(case, step)
         comparison = compare(
             recorded, found, self._scenario.rule, trace=step.trace, case=step.case, path="$"
         )
@@ -100,6 +103,9 @@ class Replay:
         if step.on == "main":
             for preparation in step.before:
                 await self._prepare(main, preparation)
+            if step.trace.startswith(FOLDER):
+                request = _rewritten(case.request, step)
+                return {"responses": [await self._http.ask(request, case.responses[0])]}
             return await self._exchange(main, case, _rewritten(case.request, step))
         async with Connection(self._session, self._url, step.headers) as connection:
             if step.on == "fresh":
@@ -231,7 +237,10 @@ def _spelled_out(value: Any) -> Any:
     return value
 
 
-def _recorded(case: Case, *, is_raw: bool) -> dict[str, Any]:
+def _recorded(case: Case, step: Step) -> dict[str, Any]:
+    if step.trace.startswith(FOLDER):
+        return {"responses": [recorded_answer(case.responses[0])]}
+    is_raw = step.on == "raw"
     recorded: dict[str, Any] = {"responses": case.responses}
     if case.close is not None:
         recorded["close"] = {"code": case.close.code, "reason": case.close.reason}

@@ -25,6 +25,8 @@ hold for all of them:
 
     [config.hooks]                # what the gateway's configuration has to say besides the common
     enabled = true
+
+`<HERE>` in a text of `config` stands for the folder of the scenario file.
 """
 
 from __future__ import annotations
@@ -93,7 +95,17 @@ def load_scenario(path: Path) -> Scenario:
     if scenario.rules_of:
         shared = load_scenario(path.parent / scenario.rules_of).rule
         scenario = msgspec.structs.replace(scenario, rule=[*scenario.rule, *shared])
+    if scenario.config:
+        here = str(path.parent.resolve())
+        scenario = msgspec.structs.replace(scenario, config=_placed(scenario.config, here))
     for step in scenario.step:
         if step.rewrite and not step.why:
             raise msgspec.ValidationError(f"{step.trace}: {step.case}: a rewrite needs its reason")
     return scenario
+
+
+def _placed(value: Any, here: str) -> Any:
+    if isinstance(value, dict):
+        table: dict[str, Any] = value  # pyright: ignore[reportUnknownVariableType] - TOML
+        return {key: _placed(one, here) for key, one in table.items()}
+    return value.replace("<HERE>", here) if isinstance(value, str) else value

@@ -100,6 +100,17 @@ async def test_a_step_that_cannot_be_asked_is_a_difference_not_the_end(tmp_path:
     assert not found["t: ok"].comparison.is_match
 
 
+async def test_http_traces_are_asked_over_http(tmp_path: Path):
+    (tmp_path / "http").mkdir()
+    asked = {"method": "GET", "path": "/nothing", "headers": {}, "body": ""}
+    case = {"case": "c", "request": asked, "responses": [{"status": 404, "headers": {}}]}
+    (tmp_path / "http" / "x.json").write_text(
+        json.dumps({"name": "x", "method": "x", "cases": [case]})
+    )
+    found = await outcomes(tmp_path, Step("http/x", "c"))
+    assert found["http/x: c"].comparison.is_match
+
+
 def test_a_rewrite_changes_one_value_and_may_repeat_a_text():
     step = Step("t", "c", rewrite={"params.message": "@repeat:ab:3", "id": "z"}, why="size")
     before = request("m", message="x")

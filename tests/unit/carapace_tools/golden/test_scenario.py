@@ -60,3 +60,9 @@ def test_rules_of_another_file_come_after_its_own(tmp_path: Path):
     own.parent.mkdir()
     own.write_text('rules_of="../scenario.toml"\nstep=[]\n' + rule.format("own"))
     assert [one.path for one in load_scenario(own).rule] == ["own", "shared"]
+
+
+def test_here_in_the_configuration_is_the_folder_of_the_file(tmp_path: Path):
+    text = 'step=[]\n[config.gateway]\nroot="<HERE>/pages"\nnumber=1\nlist=["<HERE>"]\n'
+    config = load_scenario(write(tmp_path, text)).config
+    assert config["gateway"] == {"root": f"{tmp_path}/pages", "number": 1, "list": ["<HERE>"]}
