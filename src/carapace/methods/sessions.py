@@ -12,6 +12,7 @@ from carapace.protocol.sessions import (
     SessionDeleted,
     SessionPatched,
     SessionResetDone,
+    SessionResolved,
     SessionsCompact,
     SessionsDelete,
     SessionsList,
@@ -20,6 +21,7 @@ from carapace.protocol.sessions import (
     SessionsPreview,
     SessionsPreviews,
     SessionsReset,
+    SessionsResolve,
 )
 
 __all__ = ["METHODS"]
@@ -37,6 +39,12 @@ async def sessions_list(ctx: Context, params: SessionsList) -> SessionsPage:
 async def sessions_preview(ctx: Context, params: SessionsPreview) -> SessionsPreviews:
     """The newest messages of several sessions, shortened."""
     return await ctx.services.sessions.previews(params)
+
+
+@METHODS.method("sessions.resolve", scope=Scope.ADMIN, advertised=False)
+async def sessions_resolve(ctx: Context, params: SessionsResolve) -> SessionResolved:
+    """The key of the session that a key, a transcript's id or a label names."""
+    return await ctx.services.sessions.resolve(params)
 
 
 @METHODS.method("sessions.patch", scope=Scope.ADMIN)

@@ -27,6 +27,7 @@ __all__ = [
     "SessionPatched",
     "SessionPreview",
     "SessionResetDone",
+    "SessionResolved",
     "SessionRow",
     "SessionState",
     "SessionsCompact",
@@ -37,6 +38,7 @@ __all__ = [
     "SessionsPreview",
     "SessionsPreviews",
     "SessionsReset",
+    "SessionsResolve",
     "TranscriptMessage",
 ]
 
@@ -71,6 +73,18 @@ class SessionsList(_In, frozen=True, kw_only=True):
     spawned_by: Key | None = None
     agent_id: Word | None = None
     search: Annotated[str, Meta(max_length=512)] | None = None
+
+
+class SessionsResolve(_In, frozen=True, kw_only=True):
+    """Params of `sessions.resolve`: one of key, transcript id or label; the rest narrows it."""
+
+    key: Key | None = None
+    session_id: Word | None = None
+    label: Label | None = None
+    agent_id: Word | None = None
+    spawned_by: Key | None = None
+    include_global: bool = False
+    include_unknown: bool = False
 
 
 class SessionsPreview(_In, frozen=True, kw_only=True):
@@ -280,6 +294,13 @@ class SessionResetDone(_Out, frozen=True, kw_only=True):
     ok: bool
     key: str
     entry: SessionState
+
+
+class SessionResolved(_Out, frozen=True, kw_only=True):
+    """Answer of `sessions.resolve`: the key under which the session is kept."""
+
+    ok: bool
+    key: str
 
 
 class SessionDeleted(_Out, frozen=True, kw_only=True):

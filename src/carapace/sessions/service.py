@@ -13,6 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from carapace.clock import Clock
 from carapace.errors import Refused
 from carapace.hooks.bus import HookBus
@@ -25,11 +27,13 @@ from carapace.protocol.sessions import (
     SessionPatched,
     SessionPreview,
     SessionResetDone,
+    SessionResolved,
     SessionsList,
     SessionsPage,
     SessionsPatch,
     SessionsPreview,
     SessionsPreviews,
+    SessionsResolve,
 )
 from carapace.sessions import records, transcripts
 from carapace.sessions.compaction import Cut, cut_after
@@ -37,6 +41,7 @@ from carapace.sessions.keys import canonical, main_session
 from carapace.sessions.life import SessionLife
 from carapace.sessions.listing import list_rows, recent
 from carapace.sessions.patching import ResolveModel, changes_of, split_model
+from carapace.sessions.resolving import resolve
 from carapace.sessions.types import (
     ModelRef,
     SessionEntry,
@@ -148,6 +153,9 @@ class Sessions:
         """`sessions.list`: the sessions that fit, most recently changed first."""
         policy, now_ms = self._policy(), self._clock.now_ms()
 
+        if query.spawned_by is not None:
+            query = msgspec.structs.replace(query, spawned_by=self.key(query.spawned_by))
+
         def list_sessions(tx: Tx) -> SessionsPage:
             rows = list_rows(tx, query, policy, now_ms=now_ms)
             return SessionsPage(
@@ -159,6 +167,22 @@ class Sessions:
             )
 
         return await self._database.read(list_sessions)
+
+    async def resolve(self, query: SessionsResolve) -> SessionResolved:
+        """`sessions.resolve`: the one session that a key, a transcript's id or a label names.
+
+        Raises:
+            Refused: If it is not exactly one of these, or names no session.
+        """
+        policy, now_ms = self._policy(), self._clock.now_ms()
+        name = self.key(query.key) if query.key and query.key.strip() else None
+        if query.spawned_by is not None:
+            query = msgspec.structs.replace(query, spawned_by=self.key(query.spawned_by))
+
+        def resolve_session(tx: Tx) -> SessionKey:
+            return resolve(tx, query, policy, name=name, now_ms=now_ms)
+
+        return SessionResolved(ok=True, key=await self._database.read(resolve_session))
 
     async def recent(
         self, limit: int, *, agent_id: str | None = None
@@ -177,6 +201,8 @@ class Sessions:
             Refused: If a value is not one the field takes, or the label is taken.
         """
         name, policy, now_ms = self.key(patch.key), self._policy(), self._clock.now_ms()
+        if isinstance(patch.spawned_by, str) and patch.spawned_by.strip():
+            patch = msgspec.structs.replace(patch, spawned_by=self.key(patch.spawned_by))
 
         def patch_session(tx: Tx) -> SessionEntry | None:
             entry = records.ensure(tx, name, now_ms=now_ms, default_agent=policy.agent_id)
