@@ -1,6 +1,7 @@
 """The stock Node command line and gateway, unmodified, as processes.
 
-`CARAPACE_NODE_GATEWAY` names the folder that was made from `tests/peers/node-gateway`.
+`CARAPACE_NODE_GATEWAY` names the folder that was made from `tests/peers/node-gateway`, and
+`CARAPACE_OPENCLAW` the one from `tests/peers/openclaw`, the release after the renaming.
 The command line runs in remote mode with a home of its own, so it talks to the gateway
 under test and to nothing else.
 """
@@ -18,6 +19,7 @@ import tempfile
 import termios
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -26,7 +28,17 @@ import pytest
 from support.command import Done
 from support.gateway import Started, ended, free_port
 
-__all__ = ["Done", "StockCli", "Tui", "node_folder", "node_gateway", "shape_of"]
+__all__ = [
+    "CLAWDBOT",
+    "OPENCLAW",
+    "Brand",
+    "Done",
+    "StockCli",
+    "Tui",
+    "node_folder",
+    "node_gateway",
+    "shape_of",
+]
 
 CLI_DEADLINE_S = 60.0
 NODE_START_DEADLINE_S = 150.0
@@ -43,27 +55,46 @@ _ESCAPES = re.compile(
 )
 
 
-def node_folder() -> Path:
+@dataclass(frozen=True, slots=True)
+class Brand:
+    """One release of the Node packages.
+
+    Attributes:
+        name: Of the package, of its configuration file and (with a dot) of its folder at home.
+        peer: The folder of `tests/peers` it is installed from.
+        variable: Names the folder it was installed into.
+    """
+
+    name: str
+    peer: str
+    variable: str
+
+
+CLAWDBOT = Brand("clawdbot", "node-gateway", "CARAPACE_NODE_GATEWAY")
+OPENCLAW = Brand("openclaw", "openclaw", "CARAPACE_OPENCLAW")
+
+
+def node_folder(brand: Brand = CLAWDBOT) -> Path:
     """Where the Node packages are; skips the test, with the reason, if they are nowhere."""
-    named = os.environ.get("CARAPACE_NODE_GATEWAY")
+    named = os.environ.get(brand.variable)
     if not named:
         pytest.skip(
             "the stock Node command line is not here: run npm install in a copy of "
-            "tests/peers/node-gateway and set CARAPACE_NODE_GATEWAY to its folder"
+            f"tests/peers/{brand.peer} and set {brand.variable} to its folder"
         )
     folder = Path(named)
-    if not (folder / "node_modules" / "clawdbot" / "dist" / "entry.js").is_file():
-        pytest.skip(f"CARAPACE_NODE_GATEWAY is {named}, and there is no clawdbot in it")
+    if not (folder / "node_modules" / brand.name / "dist" / "entry.js").is_file():
+        pytest.skip(f"{brand.variable} is {named}, and there is no {brand.name} in it")
     return folder
 
 
-def _command(folder: Path) -> list[str]:
+def _command(folder: Path, brand: Brand = CLAWDBOT) -> list[str]:
     node = next(folder.glob("node_modules/node-linux-*/bin/node"), None)
-    entry = folder / "node_modules" / "clawdbot" / "dist" / "entry.js"
+    entry = folder / "node_modules" / brand.name / "dist" / "entry.js"
     return [str(node or "node"), "--disable-warning=ExperimentalWarning", str(entry)]
 
 
-def _environment(home: Path) -> dict[str, str]:
+def _environment(home: Path, brand: Brand = CLAWDBOT) -> dict[str, str]:
     """A home of its own; the temp directory is shared, for the compile cache in it."""
     kept = ("PATH", "LANG", "LC_ALL", "TMPDIR")
     return {
@@ -71,7 +102,7 @@ def _environment(home: Path) -> dict[str, str]:
         "HOME": str(home),
         "NO_COLOR": "1",
         "NODE_COMPILE_CACHE": str(Path(tempfile.gettempdir()) / "stock-node-compiled"),
-        **{f"CLAWDBOT_{name}": "1" for name in _SWITCHES},
+        **{f"{brand.name.upper()}_{name}": "1" for name in _SWITCHES},
     }
 
 
@@ -120,24 +151,31 @@ async def _until_listening(started: Started) -> None:
 class StockCli:
     """The unmodified command line with a home of its own, pointed at one gateway."""
 
-    def __init__(self, folder: Path, home: Path, url: str, token: str | None) -> None:
+    def __init__(
+        self, folder: Path, home: Path, url: str, token: str | None, *, brand: Brand = CLAWDBOT
+    ) -> None:
         self.home = home
-        self._command = _command(folder)
-        self._env = _environment(home)
+        self._brand = brand
+        self._command = _command(folder, brand)
+        self._env = _environment(home, brand)
         self.point_at(url, token)
 
     def point_at(self, url: str, token: str | None) -> None:
         """Write its configuration; without a token it has to use what it kept."""
         remote = {"url": url} if token is None else {"url": url, "token": token}
-        path = self.home / ".clawdbot" / "clawdbot.json"
+        path = self._folder / f"{self._brand.name}.json"
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.write_text(json.dumps({"gateway": {"mode": "remote", "remote": remote}}))
         path.chmod(0o600)
 
     @property
+    def _folder(self) -> Path:
+        return self.home / f".{self._brand.name}"
+
+    @property
     def device_auth(self) -> dict[str, Any]:
         """The device tokens it kept from hello-ok."""
-        path = self.home / ".clawdbot" / "identity" / "device-auth.json"
+        path = self._folder / "identity" / "device-auth.json"
         kept: dict[str, Any] = json.loads(path.read_text())
         return kept
 
@@ -161,6 +199,26 @@ class StockCli:
                 await process.wait()
         assert process.returncode is not None
         return Done(process.returncode, out.decode(), err.decode())
+
+    @asynccontextmanager
+    async def running(self, *words: str) -> AsyncGenerator[asyncio.subprocess.Process]:
+        """A command that goes on until the block ends, with what it prints on `stdout`."""
+        process = await asyncio.create_subprocess_exec(
+            *self._command,
+            *words,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            env=self._env,
+            cwd=self.home,
+        )
+        try:
+            yield process
+        finally:
+            if process.returncode is None:
+                process.terminate()
+            async with asyncio.timeout(CLI_DEADLINE_S):
+                await process.communicate()
 
     def tui(self) -> Tui:
         """Its terminal interface in a pseudo-terminal; use with `async with`."""
