@@ -8,6 +8,7 @@ from typing import Final
 from carapace.agent import records
 from carapace.agent.delivery import Answer, Delivery
 from carapace.agent.draft import user_message
+from carapace.agent.given import write_given
 from carapace.agent.history import user_message_id
 from carapace.agent.opening import Opening
 from carapace.agent.records import TurnRow
@@ -53,9 +54,13 @@ def write_message(tx: Tx, run: Run, read_opening: ReadOpening | None) -> TurnRow
     entry = session_records.ensure(
         tx, asked.session_key, now_ms=now_ms, default_agent=asked.agent_id
     )
+    if asked.earlier or asked.tool_results:
+        run.begins_session = write_given(tx, asked, entry.session_id, now_ms)
     message_id = user_message_id(asked.run_id, as_chat=asked.as_chat, source=asked.source)
     message = user_message(message_id, asked.message, asked.images, now_ms)
-    run.begins_session = session_records.append_message(tx, entry.session_id, message) == 1
+    if message.content or not asked.tool_results:
+        position = session_records.append_message(tx, entry.session_id, message)
+        run.begins_session = run.begins_session or position == 1
     session_records.touch(tx, asked.session_key, Touch(), now_ms=now_ms)
     if asked.route is not None:
         session_records.set_route(tx, asked.session_key, asked.route)

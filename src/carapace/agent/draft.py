@@ -65,6 +65,7 @@ class Draft:
         usage: Of the request being answered.
         last_usage: Of the last request that was answered.
         used: Over all requests, summaries included.
+        client_calls: Tools of the caller that it asked for; they end the turn.
     """
 
     run_id: str
@@ -76,6 +77,7 @@ class Draft:
     usage: Usage = _NO_USAGE
     last_usage: Usage = _NO_USAGE
     used: RunUsage = field(default_factory=RunUsage)
+    client_calls: tuple[ToolCall, ...] = ()
 
     @property
     def totals(self) -> UsageTotals:

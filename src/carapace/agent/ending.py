@@ -18,7 +18,13 @@ from carapace.channels.outbox.reservation import Reservation
 from carapace.channels.outbox.types import OutboxRow
 from carapace.clock import Clock
 from carapace.errors import GatewayError
-from carapace.protocol.agent import AgentMeta, AgentPayload, AgentResult, ResultMeta
+from carapace.protocol.agent import (
+    AgentMeta,
+    AgentPayload,
+    AgentResult,
+    PendingToolCall,
+    ResultMeta,
+)
 from carapace.protocol.events import Event, Publish
 from carapace.sessions import records as session_records
 from carapace.sessions.types import Touch
@@ -39,6 +45,7 @@ _STOPPED: Final = {
     StopReason.TIMEOUT: (RunState.TIMEOUT, _TIMEOUT_TEXT),
     StopReason.SHUTDOWN: (RunState.CUT, CUT_TEXT),
 }
+_CUT_SHORT: Final = frozenset({"length", "filtered"})
 _ENDED_EARLY: Final = frozenset({RunState.ABORTED, RunState.TIMEOUT, RunState.CUT})
 _log = get_logger(__name__)
 
@@ -200,6 +207,8 @@ class Endings:
                     agent_meta=_agent_meta(run, draft),
                     aborted=is_aborted,
                     system_prompt_report=talk.report if talk is not None else None,
+                    stop_reason=_stop_reason(draft),
+                    pending_tool_calls=_pending(draft),
                 ),
             ),
         )
@@ -259,6 +268,21 @@ def _failed(run: Run, error: str, now_ms: int, state: RunState = RunState.ERROR)
         started_at_ms=run.started_at_ms,
         error=error,
     )
+
+
+def _stop_reason(draft: Draft | None) -> str | None:
+    """Why the model stopped, where it did not simply come to an end."""
+    if draft is None or not draft.messages:
+        return None
+    if draft.client_calls:
+        return "tool_calls"
+    stop = draft.messages[-1].stop_reason
+    return stop if stop in _CUT_SHORT else None
+
+
+def _pending(draft: Draft | None) -> tuple[PendingToolCall, ...]:
+    calls = draft.client_calls if draft is not None else ()
+    return tuple(PendingToolCall(call.id, call.name, call.arguments) for call in calls)
 
 
 def _agent_meta(run: Run, draft: Draft | None) -> AgentMeta:

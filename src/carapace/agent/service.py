@@ -177,7 +177,7 @@ class AgentService:
         if self._is_draining:
             raise Failed("the gateway is stopping; send the message again shortly", retryable=True)
         command = parse(submission.message) if submission.as_chat else None
-        is_blank = not submission.message.strip() and not submission.images
+        is_blank = not (submission.message.strip() or submission.images or submission.tool_results)
         if command is None and not is_blank:
             return await self._enqueue(submission)
         row = await self._database.read(lambda tx: records.find(tx, submission.run_id))

@@ -15,9 +15,12 @@ from carapace.agent.providers.ports import (
     ModelMessage,
     TextPart,
     ThinkingLevel,
+    ToolSpec,
 )
 from carapace.agent.runs import Run
+from carapace.agent.tools.policy import ToolScope, scope_of
 from carapace.agent.tools.runner import ToolRunner
+from carapace.agent.types import Submission
 from carapace.clock import Clock
 from carapace.protocol.agent import PromptReport
 from carapace.sessions.types import SessionEntry
@@ -33,6 +36,7 @@ class Talk:
     """What the requests of one turn have in common."""
 
     profile: AgentProfile
+    scope: ToolScope
     targets: Sequence[ModelTarget]
     facts: PromptFacts
     prompt: Prompt
@@ -81,10 +85,11 @@ def begin_talk(
     if target.is_embedded:
         style = PromptStyle.SHORT
     files = profile.workspace.read()
+    scope = scope_of(run.session_key, asked.provenance, entry.spawned_by)
     facts = PromptFacts(
         name=profiles.identity(asked.agent_id, files).name,
         files=files,
-        tools=tools.specs(asked.source, style),
+        tools=_tools(asked, tools.specs(asked.source, style)),
         style=style,
         today=clock.now(),
         timezone=profile.timezone,
@@ -95,6 +100,7 @@ def begin_talk(
     prompt = build_prompt(facts)
     return Talk(
         profile=profile,
+        scope=scope,
         targets=targets,
         facts=facts,
         prompt=prompt,
@@ -112,6 +118,14 @@ def begin_talk(
         is_verbose=_is_verbose(entry.verbose_level, default=profile.is_verbose),
         failed=set(),
     )
+
+
+def _tools(asked: Submission, own: tuple[ToolSpec, ...]) -> tuple[ToolSpec, ...]:
+    """Ours and the caller's; two of one name would be refused by the vendors."""
+    if not asked.client_tools:
+        return own
+    theirs = {tool.name for tool in asked.client_tools}
+    return (*(tool for tool in own if tool.name not in theirs), *asked.client_tools)
 
 
 def _thinking(*wishes: str | None) -> ThinkingLevel:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, Protocol
 
 from carapace.agent.budget import Budget, Reservation
@@ -302,7 +302,12 @@ class Turns:
         if not calls:
             return False
         said = (TextPart(draft.texts[-1]),) if draft.last_has_text else ()
-        results = [await self._use(run, draft, talk, call) for call in calls]
+        theirs = {tool.name for tool in run.submission.client_tools}
+        draft.client_calls = tuple(call for call in calls if call.name in theirs)
+        own = [call for call in calls if call.name not in theirs]
+        results = [await self._use(run, draft, talk, call) for call in own]
+        if draft.client_calls:
+            return False
         talk.messages.append(ModelMessage("assistant", (*said, *calls)))
         talk.messages.append(ModelMessage("tool", tuple(results)))
         return True
@@ -358,6 +363,8 @@ class Turns:
             clock=self._clock,
             sessions=self._sessions,
             memory=self._memory,
+            call_id=call.id,
+            scope=talk.scope,
         )
         told = await self._tools.run(call, context)
         kept = await self._kept(run, call, told)
@@ -381,7 +388,7 @@ class Turns:
             text=told.text,
         )
         changed = await self._hooks.change(TOOL_RESULT_PERSIST, payload)
-        return ToolReport(changed.text, is_error=told.is_error)
+        return replace(told, text=changed.text)
 
     def _tell_tool(self, run: Run, talk: Talk, data: dict[str, Any], call: ToolCall) -> None:
         shown = {"name": call.name, "toolCallId": call.id, **data}

@@ -8,7 +8,13 @@ from typing import Final, Literal
 
 import msgspec
 
-from carapace.agent.providers.ports import ImagePart, ThinkingLevel
+from carapace.agent.providers.ports import (
+    ImagePart,
+    ModelMessage,
+    ThinkingLevel,
+    ToolResult,
+    ToolSpec,
+)
 from carapace.channels.types import ReplyRoute
 from carapace.ids import AgentId, RunId, SessionKey
 from carapace.protocol.agent import AgentResult
@@ -97,6 +103,11 @@ class Submission:
         route: Where the message came from, kept with its session; None leaves what is there.
         reply_route: Where the answer goes besides the clients that watch. With inbox rows in
             it, a restart does not cut the run: it begins again under the same id.
+        earlier: What was said before, by a caller that keeps the conversation itself; written
+            down if the session has nothing yet (`carapace.agent.given`).
+        tool_results: Answers to `client_tools` that an earlier run of the session called.
+        client_tools: Tools that the caller runs itself: when the model calls one, the run ends
+            and its outcome says with what. They win over tools of ours of the same name.
     """
 
     run_id: RunId
@@ -114,6 +125,9 @@ class Submission:
     may_reset: bool = False
     route: Route | None = None
     reply_route: ReplyRoute | None = None
+    earlier: tuple[ModelMessage, ...] = ()
+    tool_results: tuple[ToolResult, ...] = ()
+    client_tools: tuple[ToolSpec, ...] = ()
 
     @property
     def source(self) -> RunSource:

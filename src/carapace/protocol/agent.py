@@ -28,6 +28,7 @@ __all__ = [
     "AgentsPage",
     "Attachment",
     "InjectedFile",
+    "PendingToolCall",
     "PromptChars",
     "PromptReport",
     "PromptSandbox",
@@ -201,13 +202,27 @@ class AgentPayload(_Out, frozen=True):
     media_url: str | None
 
 
+class PendingToolCall(_Out, frozen=True):
+    """A tool of the caller that the model wants; `arguments` is JSON text as the model wrote it."""
+
+    id: str
+    name: str
+    arguments: str
+
+
 class ResultMeta(_Out, frozen=True):
-    """How the answer came about; the report is kept in memory only."""
+    """How the answer came about; the report is kept in memory only.
+
+    `stop_reason` is there if the model did not simply come to an end: `tool_calls`, `length`
+    or `filtered`.
+    """
 
     duration_ms: int
     agent_meta: AgentMeta
     aborted: bool
     system_prompt_report: PromptReport | None = None
+    stop_reason: str | None = None
+    pending_tool_calls: tuple[PendingToolCall, ...] = ()
 
 
 class AgentResult(_Out, frozen=True):
