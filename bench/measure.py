@@ -201,6 +201,26 @@ async def _read_response(reader: asyncio.StreamReader) -> None:
     await reader.readline()
 
 
+async def connect_storm(peer: Peer, clients: int, at_once: int = 50) -> float:
+    """Seconds until so many clients are signed in, `at_once` of them knocking at a time."""
+    places = asyncio.Semaphore(at_once)
+    opened: list[Client] = []
+
+    async def knock() -> None:
+        async with places:
+            opened.append(await Client.open(peer))
+
+    started = time.perf_counter()
+    async with asyncio.TaskGroup() as group:
+        for _ in range(clients):
+            group.create_task(knock())
+    seconds = time.perf_counter() - started
+    async with asyncio.TaskGroup() as group:
+        for client in opened:
+            group.create_task(client.close())
+    return seconds
+
+
 async def idle_kilobytes(peer: Peer, connections: int) -> float:
     """Kilobytes of memory that each of so many idle connections takes."""
     before = rss_mb(peer.pid)

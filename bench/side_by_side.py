@@ -33,6 +33,7 @@ GOALS: tuple[tuple[str, str, float, bool], ...] = (
     ("WS agent turn beyond the model, p50", "ms", 0.2, False),
     ("HTTP chat turn beyond the model, p50", "ms", 0.2, False),
     ("memory per idle connection", "kB", 0.5, False),
+    ("connect storm of 1,000 clients", "s", 0.2, False),
 )
 
 
@@ -45,6 +46,10 @@ async def one_round(peer: Peer, model: Peer, number: int, idle: int) -> dict[str
     # In a process of its own: a grown heap would hide what connections take, and what so many
     # connections leave behind would slow whatever is measured after them.
     out["memory per idle connection"] = await measure.idle_kilobytes(peer, idle)
+    peer.stop()
+    peer.start()
+    await asyncio.sleep(1.5)
+    out["connect storm of 1,000 clients"] = await measure.connect_storm(peer, 1000)
     peer.stop()
     peer.start()
     await asyncio.sleep(1.5)
