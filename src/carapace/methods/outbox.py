@@ -41,6 +41,7 @@ METHODS = Methods()
 _EXCERPT_CHARS: Final = 200
 _FETCH_TIMEOUT_S: Final = 180.0
 """For all files of a message; each has a deadline of its own as well."""
+_ASSUMED: Final = "whatsapp"
 _DROPPED: Final = "dropped by an operator"
 
 
@@ -130,7 +131,7 @@ async def send(ctx: Context, params: SendParams) -> SendQueued:
 @METHODS.method("poll", scope=Scope.ADMIN, advertised=False)
 async def poll(ctx: Context, params: PollParams) -> SendQueued:
     """Put a question with answers to choose from into the outbox, without the agent."""
-    channel = _channel(ctx, params.channel)
+    channel = _channel(ctx, params.channel, kind="poll channel")
     if not channel.can_poll:
         raise Refused(f"unsupported poll channel: {channel.id}")
     if params.duration_hours is not None:
@@ -197,20 +198,26 @@ async def _fetched(ctx: Context, urls: Sequence[str], target: Target) -> tuple[s
         ) from None
 
 
-def _channel(ctx: Context, name: str | None) -> ChannelInfo:
-    """The channel that is meant; without a name, the only one there is."""
+def _channel(ctx: Context, name: str | None, *, kind: str = "channel") -> ChannelInfo:
+    """The channel that is meant; without a name, the only one whose accounts are set up.
+
+    Where none runs, the name that the Node gateway takes for granted is refused as it does.
+    """
     infos = ctx.services.accounts.infos()
-    known = [info.id for info in infos]
     if name is None:
-        others = [info for info in infos if info.id != "webchat"]
+        live = {one.channel for one in ctx.services.accounts.statuses() if one.is_listed}
+        others = [info for info in infos if info.id in live - {"webchat"}]
         if len(others) == 1:
             return others[0]
-        raise Refused(f"channel required: one of {', '.join(known)}")
+        if others:
+            raise Refused(f"channel required: one of {', '.join(sorted(live))}")
+        name = _ASSUMED
     wanted = name.strip().lower()
     for info in infos:
         if wanted == info.id or wanted in info.aliases:
             return info
-    raise Refused(f"unsupported channel: {wanted[:60]}; there is {', '.join(known)}")
+    known = [info.id for info in infos]
+    raise Refused(f"unsupported {kind}: {wanted[:60]}", details={"channels": known})
 
 
 def _item(row: OutboxRow) -> OutboxItem:

@@ -142,7 +142,7 @@ async def test_a_poll_is_put_in_once_for_each_key(house: MethodHouse):
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"channel": "carrier-pigeon"}, "unsupported channel: carrier-pigeon"),
+        ({"channel": "carrier-pigeon"}, "unsupported poll channel: carrier-pigeon"),
         ({"accountId": "second"}, "second of webhook does not run"),
         ({"question": "  "}, "needs a question"),
         ({"options": ["a", " a"]}, "all different"),
@@ -255,6 +255,7 @@ async def test_files_that_take_too_long_are_given_up(house: MethodHouse, monkeyp
 
 async def test_without_a_channel_name_there_must_be_just_one():
     async with method_house() as house:
+        sent = {"to": "c1", "message": "hi", "idempotencyKey": "k"}
         await house.services.accounts.remove("webhook")
-        with pytest.raises(Refused, match="channel required"):
-            await house.call("send", {"to": "c1", "message": "hi", "idempotencyKey": "k"})
+        with pytest.raises(Refused, match="unsupported channel: whatsapp"):
+            await house.call("send", sent)
