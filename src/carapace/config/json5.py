@@ -46,13 +46,17 @@ class Json5Error(ValueError):
         expected: What the grammar wants there.
         found: What is there instead.
         fix: What to do about it, as a sentence.
+        char: The character that stands there; empty at the end of the text.
     """
 
-    def __init__(self, *, at: tuple[int, int], expected: str, found: str, fix: str) -> None:
+    def __init__(
+        self, *, at: tuple[int, int], expected: str, found: str, fix: str, char: str = ""
+    ) -> None:
         self.line, self.column = at
         self.expected = expected
         self.found = found
         self.fix = fix
+        self.char = char
         super().__init__(f"expected {expected}, found {found}. {fix}")
 
 
@@ -142,7 +146,7 @@ class _Scan:
         word = _NAME.match(rest)
         found = f"`{word.group()}`" if word else (repr(rest[0]) if rest else "the end of the file")
         place = Lines(self.text).at(self.at)
-        return Json5Error(at=place, expected=expected, found=found, fix=fix)
+        return Json5Error(at=place, expected=expected, found=found, fix=fix, char=rest[:1])
 
     def peek(self) -> str:
         return self.text[self.at : self.at + 1]

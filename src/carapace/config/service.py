@@ -17,17 +17,17 @@ import msgspec
 from carapace.clock import Clock
 from carapace.config.changes import Change, changes
 from carapace.config.explain import Explanation, explain
-from carapace.config.files import write_config
-from carapace.config.json5 import Json5Error
+from carapace.config.files import text_hash, write_config
+from carapace.config.issue import Issue
 from carapace.config.last_good import Kept, keep, recall
 from carapace.config.load import Loaded, Overrides, load
-from carapace.config.located import Key, key_text, parse_key
+from carapace.config.located import Key, parse_key
 from carapace.config.paths import Paths
 from carapace.config.reader import DiskReader, KeptReader, Reader, ReadError
-from carapace.config.redact import restore_text
 from carapace.config.settings import Settings
 from carapace.config.snapshot import ConfigSnapshot, Source, snapshot
 from carapace.config.watch import FileSignals, Signals, watch
+from carapace.config.writing import Draft, patched, refuse_issues, require_base, restored
 from carapace.errors import Refused
 
 __all__ = ["ConfigService", "Listener", "Tell"]
@@ -59,6 +59,8 @@ class ConfigService:
         self._tell = tell
         self._reader = reader or DiskReader()
         self._listeners: list[Listener] = []
+        self._restarters: list[Callable[[tuple[str, ...]], None]] = []
+        self._unfit: Callable[[Settings], tuple[Issue, ...]] = lambda _settings: ()
         self._restart: tuple[str, ...] = ()
         self._used: Loaded
         self._source: Source
@@ -124,6 +126,20 @@ class ConfigService:
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 
+    def restart_with(self, restart: Callable[[tuple[str, ...]], None]) -> None:
+        """Call `restart(keys)` when a change waits for a restart.
+
+        Only where `gateway.reload.mode` is `hybrid` or `restart`; the others leave it to a person.
+        """
+        self._restarters.append(restart)
+
+    def refuse_unfit(self, unfit: Callable[[Settings], tuple[Issue, ...]]) -> None:
+        """Have `unfit(settings)` say why a gateway could not start with these settings.
+
+        What it finds refuses a write, and keeps a changed file from restarting the gateway.
+        """
+        self._unfit = unfit
+
     def explain(self, key: str) -> Explanation:
         """Value, origin, default and meaning of one setting.
 
@@ -152,47 +168,85 @@ class ConfigService:
     def _apply(self, fresh: Loaded, new: Settings) -> tuple[Change, ...]:
         old = self.settings
         found = changes(old, new)
-        waits = old.gateway.reload.mode in {"off", "restart"}
+        mode = old.gateway.reload.mode
+        waits = mode in {"off", "restart"}
         waiting = [one.key for one in changes(self._started, new) if not one.live]
         waiting += [one.key for one in found if waits and one.live]
-        if found and waiting:
-            self._tell("warning", f"Restart the gateway to apply: {', '.join(waiting)}.")
         self._restart = tuple(waiting)
         if found and not waits:
             self._used = fresh
             for listener in tuple(self._listeners):
                 listener(old, new, found)
+        if found and waiting:
+            self._wait_for_restart(new, is_wanted=mode in {"hybrid", "restart"})
         return found
 
-    def write(self, text: str, *, base_hash: str | None) -> tuple[Change, ...]:
-        """Replace the file's text and apply it. Markers keep what is stored behind them.
+    def _wait_for_restart(self, new: Settings, *, is_wanted: bool) -> None:
+        """Restart for what waits, where that is wanted and possible; else tell a person."""
+        keys = ", ".join(self._restart)
+        unfit = self._unfit(new)
+        if unfit:
+            self._tell("error", f"No restart to apply {keys}: {unfit[0].message}")
+        elif is_wanted and self._restarters:
+            self._tell("info", f"The gateway restarts to apply: {keys}.")
+            for restart in self._restarters:
+                restart(self._restart)
+        else:
+            self._tell("warning", f"Restart the gateway to apply: {keys}.")
+
+    def draft(self, raw: str, *, base_hash: str | None) -> Draft:
+        """A whole new text of the file, checked and ready for `commit`.
+
+        Markers keep what is stored behind them.
+
+        Args:
+            raw: JSON5.
+            base_hash: `hash` of the snapshot that the text was made from; may be left out only
+                when there is no file yet.
 
         Raises:
             Refused: If the base hash is missing or stale, or the text is no configuration
                 (`details.issues` says why).
         """
-        stored = self._text() or ""
-        try:
-            restored = restore_text(text, stored)
-        except Json5Error as error:
-            place = f"line {error.line}, column {error.column}"
-            raise Refused(f"invalid config: {place}: {error}") from None
-        except KeyError as error:
-            name = key_text(error.args[0])
-            raise Refused(
-                f"invalid config: {name} holds the marker of a hidden secret, and no secret is "
-                "stored there. Write the secret itself."
-            ) from None
-        self._refuse_broken(restored)
-        write_config(self._paths.config_path, restored, base_hash=base_hash)
+        stored = self._text()
+        require_base(base_hash, stored)
+        return self._checked(restored(raw, stored), stored)
+
+    def draft_patch(self, raw: str, *, base_hash: str | None) -> Draft:
+        """The file's text with the merge patch `raw` (RFC 7396, JSON5) applied; as `draft`.
+
+        Comments and layout stay; markers in the patch keep what is stored.
+        """
+        stored = self._text()
+        require_base(base_hash, stored)
+        before = self._load()
+        if before.issues:
+            raise Refused("invalid config; fix before patching")
+        return self._checked(patched(raw, stored, before, self._paths.config_path), stored)
+
+    def commit(self, draft: Draft) -> tuple[Change, ...]:
+        """Write a draft and apply what is live.
+
+        Returns:
+            What changed, applied or waiting for a restart.
+
+        Raises:
+            Refused: If the file has changed since the draft was made.
+        """
+        write_config(self._paths.config_path, draft.text, base_hash=draft.base_hash)
         return self.reload()
 
-    def _refuse_broken(self, text: str) -> None:
+    def write(self, text: str, *, base_hash: str | None) -> tuple[Change, ...]:
+        """`draft` and `commit` in one step."""
+        return self.commit(self.draft(text, base_hash=base_hash))
+
+    def _checked(self, text: str, stored: str | None) -> Draft:
         path = self._paths.config_path
         trial = load(path, _Instead(self._reader, path, text), self._over)
-        if trial.issues:
-            listed = [{"path": one.path, "message": one.message} for one in trial.issues]
-            raise Refused("invalid config", details={"issues": listed})
+        refuse_issues(trial.issues)
+        if trial.settings is not None:
+            refuse_issues(self._unfit(trial.settings))
+        return Draft(text, text_hash(stored))
 
     async def watch(self, clock: Clock, signals: Signals | None = None) -> None:
         """Reload after each change of the file or what it includes; until cancelled.

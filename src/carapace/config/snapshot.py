@@ -24,7 +24,8 @@ class ConfigSnapshot(msgspec.Struct, frozen=True, rename="camel", omit_defaults=
         raw: The file's text; None if there is no file.
         parsed: Its value as written.
         config: Its value with includes and variables filled in.
-        hash: SHA-256 of the unredacted text; the base hash that a write has to show.
+        hash: SHA-256 of `raw`; the base hash that a write has to show. It is not that of the file:
+            a hash of the secrets would be a way to try passwords (advisory Q03).
         source: What the settings in use come from.
     """
 
@@ -43,14 +44,15 @@ class ConfigSnapshot(msgspec.Struct, frozen=True, rename="camel", omit_defaults=
 
 def snapshot(path: Path, loaded: Loaded, text: str | None, source: Source) -> ConfigSnapshot:
     """The snapshot of `loaded`; `text` is what the root file holds now, None if missing."""
+    raw = None if text is None else redact_text(text)
     return ConfigSnapshot(
         path=str(path),
         exists=text is not None,
-        raw=None if text is None else redact_text(text),
+        raw=raw,
         parsed=redact_tree(loaded.parsed),
         valid=not loaded.issues,
         config=redact_tree(loaded.tree.plain()),
-        hash=text_hash(text),
+        hash=text_hash(raw),
         issues=loaded.issues,
         warnings=loaded.warnings,
         legacy_issues=(),

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from carapace.config.files import text_hash
+from carapace.config.issue import Issue
 from carapace.config.load import Overrides
 from carapace.config.paths import Paths
 from carapace.config.redact import MARKER
@@ -176,7 +177,7 @@ def test_h02_a_resolved_secret_is_never_written(house):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{a", 'invalid config: line 1, column 3: expected ":"'),
+        ("{a", "SyntaxError: JSON5: invalid end of input at 1:3"),
         ("{gateway: {port: 'x'}}", "invalid config"),
         (f"{{hooks: {{token: '{MARKER}'}}}}", "invalid config: hooks.token holds the marker"),
     ],
@@ -195,6 +196,91 @@ def test_a_stale_write_is_refused(house):
     service = house.open()
     with pytest.raises(Refused, match="config changed since last load"):
         service.write("{}", base_hash=text_hash("other"))
+
+
+def test_the_hash_of_a_reading_says_nothing_about_its_secrets(house):
+    """Advisory Q03: two files that differ in a secret alone look alike, and both can be written."""
+    house.write("{gateway: {auth: {token: 'one'}}}")
+    service = house.open()
+    first = bytes(service.payload())
+    house.write("{gateway: {auth: {token: 'two'}}}")
+    assert bytes(house.open().payload()) == first
+    service.write(str(service.snapshot().raw) + "\n", base_hash=service.snapshot().hash)
+    assert "'two'" in house.paths.config_path.read_text()
+
+
+def test_a_patch_changes_what_it_names_and_keeps_comments(house):
+    house.write("{gateway: {port: 1 /* usual */, auth: {token: 'kept'}}, logging: {level: 'warn'}}")
+    service = house.open()
+    patch = f"{{gateway: {{port: 2, auth: {{token: '{MARKER}'}}}}, logging: null}}"
+    draft = service.draft_patch(patch, base_hash=service.snapshot().hash)
+    assert [one.key for one in service.commit(draft)] == ["gateway.port", "logging.level"]
+    text = house.paths.config_path.read_text()
+    assert "/* usual */" in text
+    assert "'kept'" in text
+    assert "logging" not in text
+
+
+def test_a_patch_of_a_broken_file_is_refused(house):
+    house.write("{gateway: {port: 'x'}}")
+    service = house.open()
+    with pytest.raises(Refused, match=r"^invalid config; fix before patching$"):
+        service.draft_patch("{}", base_hash=service.snapshot().hash)
+
+
+def test_a_draft_of_an_older_file_is_not_written(house):
+    house.write("{}")
+    service = house.open()
+    draft = service.draft("{gateway: {port: 3}}", base_hash=service.snapshot().hash)
+    house.write("{gateway: {port: 4}}")
+    with pytest.raises(Refused, match="config changed since last load"):
+        service.commit(draft)
+    assert house.paths.config_path.read_text() == "{gateway: {port: 4}}"
+
+
+class Restarter:
+    """Restarts nothing, and remembers what for."""
+
+    def __init__(self, service, *issues):
+        self.keys = []
+        service.restart_with(self.keys.append)
+        service.refuse_unfit(lambda _settings: issues)
+
+
+@pytest.mark.parametrize(
+    ("mode", "text", "keys"),
+    [
+        ("hybrid", "port: 9", [("gateway.port",)]),
+        ("hybrid", "trustedProxies: ['10.0.0.1']", []),
+        ("hot", "port: 9", []),
+        ("off", "port: 9", []),
+        ("restart", "trustedProxies: ['10.0.0.1']", [("gateway.trustedProxies",)]),
+    ],
+)
+def test_the_mode_says_whether_a_changed_file_restarts_the_gateway(house, mode, text, keys):
+    house.write(f"{{gateway: {{reload: {{mode: '{mode}'}}}}}}")
+    service = house.open()
+    restarter = Restarter(service)
+    house.write(f"{{gateway: {{reload: {{mode: '{mode}'}}, {text}}}}}")
+    service.reload()
+    assert restarter.keys == keys
+    said = [one for _, one in house.told if "estart" in one]
+    assert len(said) == (1 if service.restart_needed else 0)
+
+
+def test_no_restart_for_settings_that_no_gateway_can_start_with(house):
+    house.write("{}")
+    service = house.open()
+    restarter = Restarter(service, Issue("gateway.port", "the port is cursed"))
+    house.write("{gateway: {port: 13}}")
+    service.reload()
+    assert restarter.keys == []
+    assert ("error", "No restart to apply gateway.port: the port is cursed") in house.told
+    with pytest.raises(Refused, match="invalid config") as caught:
+        service.write("{gateway: {port: 14}}", base_hash=service.snapshot().hash)
+    assert caught.value.details == {
+        "issues": [{"path": "gateway.port", "message": "the port is cursed"}]
+    }
 
 
 def test_a_first_file_can_be_written(house):

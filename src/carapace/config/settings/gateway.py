@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from carapace.config.settings.nodes import NodesSettings
 from carapace.config.settings.setting import Count, Port, PositiveInt, Section, setting
 from carapace.protocol.scopes import Scope
 
@@ -179,8 +180,9 @@ class ReloadSettings(Section, frozen=True):
     mode: Annotated[
         Literal["off", "hot", "restart", "hybrid"],
         setting(
-            "`hybrid` and `hot` apply what is live and report what needs a restart; "
-            "`restart` and `off` apply nothing until the next start.",
+            "`hybrid` applies what is live and restarts for the rest; `hot` applies what is live "
+            "and reports the rest; `restart` restarts for every change; `off` applies nothing "
+            "until the next start.",
         ),
     ] = "hybrid"
     debounce_ms: Annotated[
@@ -226,6 +228,9 @@ class GatewaySettings(Section, frozen=True):
     )
     reload: Annotated[ReloadSettings, setting("What a changed file does.")] = msgspec.field(
         default_factory=ReloadSettings
+    )
+    nodes: Annotated[NodesSettings, setting("Machines that serve it.")] = msgspec.field(
+        default_factory=NodesSettings
     )
     trusted_proxies: Annotated[
         tuple[str, ...],
