@@ -89,7 +89,7 @@ def begin_talk(
     facts = PromptFacts(
         name=profiles.identity(asked.agent_id, files).name,
         files=files,
-        tools=_tools(asked, tools.specs(asked.source, style)),
+        tools=_tools(asked, tools.specs(asked.source, style, scope)),
         style=style,
         today=clock.now(),
         timezone=profile.timezone,

@@ -34,7 +34,7 @@ def test_tool_calls_and_their_results():
     assert not draft.is_blank
     calls = draft.close_message("toolUse", 1)
     assert not draft.last_has_text
-    draft.add_result(calls[0], ToolReport("no", is_error=True), 2)
+    draft.add_result(calls[0], ToolReport("no", "error"), 2)
     assert draft.messages[0].content[0]["arguments"] == {"x": 1}
     assert (draft.messages[1].message_id, draft.messages[1].is_error) == ("r/2", True)
     assert draft.totals.total == 0

@@ -11,6 +11,7 @@ import msgspec
 
 from carapace.agent.approval import Risk
 from carapace.agent.providers.ports import ToolSpec
+from carapace.agent.tools.policy import ToolScope
 from carapace.agent.types import RunSource, source_of
 from carapace.clock import Clock
 from carapace.ids import AgentId, RunId, SessionKey
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from carapace.agent.tools.memory_store import MemoryStore
     from carapace.sessions.service import Sessions
 
-__all__ = ["ToolContext", "ToolRow", "ToolTrouble", "Tools"]
+__all__ = ["ToolAnswer", "ToolContext", "ToolRow", "ToolTrouble", "Tools", "json_answer"]
 
 
 class ToolTrouble(Exception):  # noqa: N818 - reads as a sentence where it is raised
@@ -40,6 +41,10 @@ class ToolContext:
         clock: For what depends on time.
         sessions: The conversations.
         memory: What the agent remembers.
+        call_id: The model's id of this call; not unique in every run.
+        scope: Which lists of tools hold; None is what session and provenance say.
+        is_direct: A person's program calls the tool by itself (`/tools/invoke`): no model chose
+            it, so nobody is asked.
     """
 
     run_id: RunId
@@ -50,6 +55,9 @@ class ToolContext:
     clock: Clock
     sessions: Sessions
     memory: MemoryStore
+    call_id: str = ""
+    scope: ToolScope | None = None
+    is_direct: bool = False
 
     @property
     def source(self) -> RunSource:
@@ -57,7 +65,25 @@ class ToolContext:
         return source_of(self.provenance)
 
 
-Handler = Callable[[ToolContext, Any], Awaitable[str]]
+@dataclass(frozen=True, slots=True)
+class ToolAnswer:
+    """What a tool says to a model, and the same as facts for programs.
+
+    Attributes:
+        text: For the model.
+        details: JSON-ready; None if the text is all there is.
+    """
+
+    text: str
+    details: Any = None
+
+
+def json_answer(details: Any) -> ToolAnswer:
+    """Facts, shown to the model as JSON."""
+    return ToolAnswer(msgspec.json.format(msgspec.json.encode(details)).decode(), details)
+
+
+Handler = Callable[[ToolContext, Any], Awaitable[str | ToolAnswer]]
 _F = TypeVar("_F", bound=Handler)
 
 
@@ -70,7 +96,7 @@ class ToolRow:
         description: What it does and when to use it; the handler's docstring.
         params: What its arguments must fit: a struct, or any object where a plugin checks them.
         risk: The worst it can do.
-        handler: `async (context, params) -> text for the model`.
+        handler: `async (context, params) -> text for the model`, or a `ToolAnswer`.
         is_core: Also offered to models with a small window.
         timeout_s: Longest run.
         spec: As a provider gets it.

@@ -7,15 +7,24 @@ cancellation of the turn passes through.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
-from typing import Any, Final
+import re
+from dataclasses import dataclass, replace
+from typing import Any, Final, Literal
 
 import msgspec
 
-from carapace.agent.approval import ApprovalRequest, Approvals, Decision, ToolPolicy
+from carapace.agent.approval import (
+    ApprovalRequest,
+    Approvals,
+    Decision,
+    Risk,
+    ToolPolicy,
+    Verdict,
+)
 from carapace.agent.prompt import PromptStyle
 from carapace.agent.providers.ports import ToolCall, ToolSpec
-from carapace.agent.tools.registry import ToolContext, ToolRow, Tools, ToolTrouble
+from carapace.agent.tools.policy import NO_LAYERS, ToolLayers, ToolScope, scope_of
+from carapace.agent.tools.registry import ToolAnswer, ToolContext, ToolRow, Tools, ToolTrouble
 from carapace.agent.types import RunSource
 from carapace.errors import GatewayError, Refused
 from carapace.hooks.bus import HookBus
@@ -24,19 +33,34 @@ from carapace.telemetry.audit import Audit, AuditKind
 from carapace.telemetry.log import get_logger
 from carapace.telemetry.metrics import Metrics
 
-__all__ = ["MAX_OUTPUT_CHARS", "ToolReport", "ToolRunner", "arguments_of"]
+__all__ = ["MAX_OUTPUT_CHARS", "ToolOutcome", "ToolReport", "ToolRunner", "arguments_of"]
 
 MAX_OUTPUT_CHARS: Final = 20_000
+_MAX_LISTS: Final = 256  # of tools that are kept; more than sources, styles and channels make
+ToolOutcome = Literal["ok", "unknown", "blocked", "denied", "bad_arguments", "timeout", "error"]
 _CUT: Final = "\n[the rest was left out: too long]"
+_MISSING: Final = re.compile(r"missing required field `([^`]{1,64})`")
 _log = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class ToolReport:
-    """What a call came to: text for the model, and whether it is bad news."""
+    """What a call came to.
+
+    Attributes:
+        text: For the model.
+        outcome: As the metric names it.
+        details: The same as facts for programs, where the tool has some.
+    """
 
     text: str
-    is_error: bool = False
+    outcome: ToolOutcome = "ok"
+    details: Any = None
+
+    @property
+    def is_error(self) -> bool:
+        """Whether it is bad news."""
+        return self.outcome != "ok"
 
 
 class ToolRunner:
@@ -48,6 +72,7 @@ class ToolRunner:
         audit: Hears of what was denied.
         metrics: Counts calls.
         hooks: May change arguments or stop a call before policy sees it, and hear of its end.
+        layers: Which tools exist for whom.
     """
 
     def __init__(
@@ -58,18 +83,36 @@ class ToolRunner:
         audit: Audit,
         metrics: Metrics,
         hooks: HookBus | None = None,
+        layers: ToolLayers = NO_LAYERS,
     ) -> None:
         self._tools = tools
+        self._layers = layers
         self._approvals = approvals
         self._audit = audit
         self._metrics = metrics
         self._hooks = hooks
-        self._listed: dict[tuple[RunSource, PromptStyle], tuple[ToolSpec, ...]] = {}
+        self._listed: dict[
+            tuple[RunSource, PromptStyle, ToolScope | None], tuple[ToolSpec, ...]
+        ] = {}
 
     def apply(self, policy: ToolPolicy) -> None:
         """Take a new policy; it counts from the next call on."""
         self._approvals.policy = policy
         self._listed.clear()
+
+    def restrict(self, layers: ToolLayers) -> None:
+        """Take new lists of tools; they count from the next call on."""
+        self._layers = layers
+        self._listed.clear()
+
+    def unknown(self) -> tuple[tuple[str, str], ...]:
+        """Keys of the configuration, each with a name in its list that stands for no tool."""
+        return tuple(self._layers.unknown(self._tools))
+
+    def find(self, name: str, ctx: ToolContext) -> ToolRow | None:
+        """The tool, if there is one that may be used there, with or without asking."""
+        row = self._tools.get(name)
+        return row if row is not None and self._verdict(row, ctx) is not Verdict.DENY else None
 
     def add(self, *rows: ToolRow) -> None:
         """Offer more tools from now on, all or none.
@@ -90,24 +133,37 @@ class ToolRunner:
             self._tools.remove(name)
         self._listed.clear()
 
-    def specs(self, source: RunSource, style: PromptStyle) -> tuple[ToolSpec, ...]:
-        """What a model is shown: nothing the policy denies, little if its window is small."""
-        listed = self._listed.get((source, style))
+    def specs(
+        self, source: RunSource, style: PromptStyle, scope: ToolScope | None = None
+    ) -> tuple[ToolSpec, ...]:
+        """What a model is shown: nothing the policy denies, little if its window is small.
+
+        Args:
+            source: Whose words it answers.
+            style: How much it can hold.
+            scope: Where it runs; None is nowhere in particular.
+        """
+        key = (source, style, scope)
+        listed = self._listed.get(key)
         if listed is None:
             listed = tuple(
                 row.spec
                 for row in self._tools.values()
                 if self._approvals.is_listed(row.name, row.risk, source)
+                and (scope is None or self._layers.permits(row.name, scope))
                 and (row.is_core or style is PromptStyle.FULL)
             )
-            self._listed[source, style] = listed
+            if len(self._listed) >= _MAX_LISTS:
+                self._listed.clear()
+            self._listed[key] = listed
         return listed
 
     async def run(self, call: ToolCall, ctx: ToolContext) -> ToolReport:
         """Run `call`, or say why not."""
         row = self._tools.get(call.name)
         if row is None:
-            return self._counted("unknown", "unknown", _no_such_tool(call.name, self._tools))
+            report = _no_such_tool(call.name, self._tools)
+            return self._counted("unknown", report)
         began_s = ctx.clock.monotonic()
         call, blocked = await self._asked(call, ctx)
         if blocked is None:
@@ -115,7 +171,7 @@ class ToolRunner:
         else:
             self._denied(row, ctx, reason=blocked)
             text = f"The tool {row.name} was stopped: {blocked}"
-            report = self._counted(row.name, "blocked", ToolReport(text, is_error=True))
+            report = self._counted(row.name, ToolReport(text, "blocked"))
         self._ended(call, ctx, report, began_s)
         return report
 
@@ -151,7 +207,20 @@ class ToolRunner:
         self._hooks.tell(AFTER_TOOL_CALL, payload)
 
     async def _permitted(self, row: ToolRow, call: ToolCall, ctx: ToolContext) -> ToolReport:
-        decision = await self._approvals.permit(
+        if await self._decision(row, call, ctx) is Decision.DENY:
+            self._denied(row, ctx, reason="policy")
+            text = f"The tool {row.name} was not permitted. Tell the user, and go on without it."
+            return self._counted(row.name, ToolReport(text, "denied"))
+        return await self._run(row, call, ctx)
+
+    async def _decision(self, row: ToolRow, call: ToolCall, ctx: ToolContext) -> Decision:
+        """Whether it runs; where a model chose it, somebody may be asked."""
+        verdict = self._verdict(row, ctx)
+        if verdict is Verdict.DENY:
+            return Decision.DENY
+        if ctx.is_direct:
+            return Decision.ALLOW
+        return await self._approvals.permit(
             ApprovalRequest(
                 run_id=ctx.run_id,
                 session_key=ctx.session_key,
@@ -162,11 +231,16 @@ class ToolRunner:
                 provenance=ctx.provenance,
             )
         )
-        if decision is Decision.DENY:
-            self._denied(row, ctx, reason="policy")
-            text = f"The tool {row.name} was not permitted. Tell the user, and go on without it."
-            return self._counted(row.name, "denied", ToolReport(text, is_error=True))
-        return await self._run(row, call, ctx)
+
+    def _verdict(self, row: ToolRow, ctx: ToolContext) -> Verdict:
+        """What lists and rules say, before anybody is asked."""
+        scope = ctx.scope or scope_of(ctx.session_key, ctx.provenance)
+        if not self._layers.permits(row.name, scope):
+            return Verdict.DENY
+        # What acts on the machine is decided by a person who sees it, never by a request alone.
+        if ctx.is_direct and row.risk is Risk.DANGEROUS:
+            return Verdict.DENY
+        return self._approvals.policy.verdict(row.name, row.risk, ctx.source)
 
     def _denied(self, row: ToolRow, ctx: ToolContext, *, reason: str) -> None:
         self._audit.record(
@@ -184,29 +258,30 @@ class ToolRunner:
         )
 
     async def _run(self, row: ToolRow, call: ToolCall, ctx: ToolContext) -> ToolReport:
+        report = await self._tried(row, call, ctx)
+        if not ctx.is_direct:
+            report = replace(report, text=_capped(report.text))
+        return self._counted(row.name, report)
+
+    async def _tried(self, row: ToolRow, call: ToolCall, ctx: ToolContext) -> ToolReport:
         try:
             params = msgspec.json.decode(call.arguments or "{}", type=row.params)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            text = f"The arguments do not fit {row.name}: {error}. Correct them and call again."
-            return self._counted(row.name, "bad_arguments", ToolReport(text, is_error=True))
+            return ToolReport(_not_fitting(row, error, is_direct=ctx.is_direct), "bad_arguments")
         try:
             async with asyncio.timeout(row.timeout_s):
-                text = await row.handler(ctx, params)
+                answer = await row.handler(ctx, params)
         except TimeoutError:
             text = f"{row.name} took longer than {row.timeout_s:g} s and was stopped."
-            return self._counted(row.name, "timeout", ToolReport(text, is_error=True))
-        except ToolTrouble as trouble:
-            return self._counted(row.name, "error", ToolReport(str(trouble), is_error=True))
-        except GatewayError as error:
-            return self._counted(row.name, "error", ToolReport(error.message, is_error=True))
+            return ToolReport(text, "timeout")
         except Exception as error:  # noqa: BLE001 - a broken tool must not end the turn
-            _log.error("tool failed", tool=row.name, run_id=ctx.run_id, exc_info=error)
-            text = f"{row.name} failed inside the gateway; the reason is in its log."
-            return self._counted(row.name, "error", ToolReport(text, is_error=True))
-        return self._counted(row.name, "ok", ToolReport(_capped(text)))
+            return ToolReport(_trouble(row, ctx, error), "error")
+        if isinstance(answer, ToolAnswer):
+            return ToolReport(answer.text, details=answer.details)
+        return ToolReport(answer)
 
-    def _counted(self, tool: str, outcome: str, report: ToolReport) -> ToolReport:
-        self._metrics.tool_calls.labels(tool, outcome).inc()
+    def _counted(self, tool: str, report: ToolReport) -> ToolReport:
+        self._metrics.tool_calls.labels(tool, report.outcome).inc()
         return report
 
 
@@ -220,7 +295,25 @@ def arguments_of(call: ToolCall) -> Any:
 
 def _no_such_tool(name: str, tools: Tools) -> ToolReport:
     text = f"There is no tool {name[:100]!r}. There are: {', '.join(tools)}."
-    return ToolReport(text, is_error=True)
+    return ToolReport(text, "unknown")
+
+
+def _not_fitting(row: ToolRow, error: Exception, *, is_direct: bool) -> str:
+    """Why arguments are none; programs get the Node gateway's words for one that is missing."""
+    missing = _MISSING.search(str(error))
+    if is_direct and missing is not None:
+        return f"{missing[1]} required"
+    return f"The arguments do not fit {row.name}: {error}. Correct them and call again."
+
+
+def _trouble(row: ToolRow, ctx: ToolContext, error: Exception) -> str:
+    """What went wrong; of a defect of ours only that it is in the log."""
+    if isinstance(error, ToolTrouble):
+        return str(error)
+    if isinstance(error, GatewayError):
+        return error.message
+    _log.error("tool failed", tool=row.name, run_id=ctx.run_id, exc_info=error)
+    return f"{row.name} failed inside the gateway; the reason is in its log."
 
 
 def _capped(text: str) -> str:

@@ -141,8 +141,8 @@ async def test_the_built_in_tools_do_what_they_say():
         await house.sessions.inject("main", "a note" + "x" * 2_000)
         assert "none has answered" in (await use(house, "session_status")).text
         assert "agent:main:main" in (await use(house, "sessions_list")).text
-        assert "a note" in (await use(house, "sessions_history", '{"key":"main"}')).text
-        other = await use(house, "sessions_history", '{"key":"agent:other:main"}')
+        assert "a note" in (await use(house, "sessions_history", '{"sessionKey":"main"}')).text
+        other = await use(house, "sessions_history", '{"sessionKey":"agent:other:main"}')
         assert "another agent" in other.text
         assert "UTC" in (await use(house, "current_time")).text
         assert "UTC" in (await use(house, "current_time", '{"timezone":"local"}')).text
@@ -174,7 +174,7 @@ async def test_a_hook_stops_a_tool_and_the_audit_trail_says_why():
         bus.register(BEFORE_TOOL_CALL, stop, owner="a test")
         heard = overheard(bus, AFTER_TOOL_CALL)
         report = await use(house, "odd", '{"how":"bug"}')
-        assert report == ToolReport("The tool odd was stopped: not on Sundays", is_error=True)
+        assert report == ToolReport("The tool odd was stopped: not on Sundays", "blocked")
         assert "not on Sundays" in (house.folder / "audit" / "audit.jsonl").read_text()
         assert house.metrics.tool_calls.labels("odd", "blocked")._value.get() == 1
         assert await bus.drain(5.0)
