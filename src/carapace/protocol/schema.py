@@ -14,6 +14,7 @@ from typing import Any, Final, Union, get_args, get_origin
 import msgspec
 
 from carapace.protocol.agent import AgentEvent
+from carapace.protocol.approvals import ApprovalRequested, ApprovalResolved
 from carapace.protocol.chat import ChatEvent
 from carapace.protocol.connect import PROTOCOLS, ConnectParams, HelloOk
 from carapace.protocol.devices import DeviceDecision, PairRequestRow
@@ -37,6 +38,8 @@ PAYLOADS: Final[dict[str, type[msgspec.Struct]]] = {
     "health": HealthSnapshot,
     "device.pair.requested": PairRequestRow,
     "device.pair.resolved": DeviceDecision,
+    "exec.approval.requested": ApprovalRequested,
+    "exec.approval.resolved": ApprovalResolved,
 }
 """What each event carries. An event of the table that is not here is announced to clients,
 which expect its name, and not sent yet."""

@@ -29,6 +29,7 @@ _RULES: tuple[tuple[str, str], ...] = (
     (r"Expected `array` of length >= (\d+)", r"must NOT have fewer than \1 items"),
     (r"Expected `array` of length <= (\d+)", r"must NOT have more than \1 items"),
     (r"Invalid enum value .*", "must be equal to constant; must match a schema in anyOf"),
+    (r"Invalid value .*", "must be equal to constant"),
     (r"Object missing required field `(\w+)`", r"must have required property '\1'"),
     (r"Object contains unknown field `([^`]*)`", r"unexpected property '\1'"),
     (r"Expected `str(?: \| null)?`, got.*", "must be string"),

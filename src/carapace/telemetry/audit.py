@@ -43,6 +43,8 @@ class AuditKind(StrEnum):
     AUDIT_GAP = "audit.gap"
     AUDIT_ROTATED = "audit.rotated"
     TOOL_DENIED = "tool.denied"
+    TOOL_APPROVED = "tool.approved"
+    EXEC_APPROVALS_CHANGED = "exec.approvals_changed"
     EGRESS_REFUSED = "egress.refused"
     ORIGIN_REFUSED = "origin.refused"
     CLIENT_TOO_SLOW = "client.too_slow"
@@ -69,6 +71,8 @@ class AuditKind(StrEnum):
     CONFIG_CHANGED = "config.changed"
     WEBHOOK_REFUSED = "webhook.refused"
     WEBHOOK_REPLAYED = "webhook.replayed"
+    NODE_PAIRED = "node.paired"
+    NODE_COMMAND_REFUSED = "node.command_refused"
     PLUGIN_REFUSED = "plugin.refused"
     PLUGIN_INSTALLED = "plugin.installed"
     PLUGIN_SWITCHED = "plugin.switched"
@@ -76,6 +80,8 @@ class AuditKind(StrEnum):
     PLUGIN_LOST = "plugin.lost"
     PLUGIN_QUARANTINED = "plugin.quarantined"
     PLUGIN_CACHE_REFUSED = "plugin.cache_refused"
+    SKILL_CHANGED = "skill.changed"
+    SKILL_INSTALL = "skill.install"
 
 
 MEANINGS: Final[dict[AuditKind, str]] = {
@@ -83,6 +89,8 @@ MEANINGS: Final[dict[AuditKind, str]] = {
     AuditKind.AUDIT_GAP: "Lines could not be written for a while; `lost` says how many.",
     AuditKind.AUDIT_ROTATED: "A full file was set aside; `removed` names one dropped for age.",
     AuditKind.TOOL_DENIED: "A model asked for a tool that its run may not use.",
+    AuditKind.TOOL_APPROVED: "A use of a tool was allowed; `by` says by whom or by which rule.",
+    AuditKind.EXEC_APPROVALS_CHANGED: "Which commands run without asking was changed; see `by`.",
     AuditKind.EGRESS_REFUSED: "An outbound request broke an address or redirect rule.",
     AuditKind.ORIGIN_REFUSED: "A page or host name that is not allowed asked for an upgrade.",
     AuditKind.CLIENT_TOO_SLOW: "A client that did not read what was sent to it was closed.",
@@ -109,6 +117,8 @@ MEANINGS: Final[dict[AuditKind, str]] = {
     AuditKind.CONFIG_CHANGED: "A changed configuration took effect; `keys` names what.",
     AuditKind.WEBHOOK_REFUSED: "A webhook's secret or signature was wrong; `reason` says how.",
     AuditKind.WEBHOOK_REPLAYED: "A webhook that was handled before was sent again.",
+    AuditKind.NODE_PAIRED: "A node was approved in the older list; `by` says by whom.",
+    AuditKind.NODE_COMMAND_REFUSED: "A node was not asked; `reason` says by which rule.",
     AuditKind.PLUGIN_REFUSED: "A plugin was not installed or did not load; `reason` says why.",
     AuditKind.PLUGIN_INSTALLED: "A version of a plugin is used now; `event` says how it came.",
     AuditKind.PLUGIN_SWITCHED: "A plugin was enabled or disabled; `by` says by whom.",
@@ -116,6 +126,8 @@ MEANINGS: Final[dict[AuditKind, str]] = {
     AuditKind.PLUGIN_LOST: "A plugin's process ended that should not have; `reason` says how.",
     AuditKind.PLUGIN_QUARANTINED: "A plugin's process was lost too often: it is left alone now.",
     AuditKind.PLUGIN_CACHE_REFUSED: "A compiled plugin was not what we had written; removed.",
+    AuditKind.SKILL_CHANGED: "A skill was switched or given keys; `changed` names which, not what.",
+    AuditKind.SKILL_INSTALL: "An install command of a skill was run; `code` says how it ended.",
 }
 """One sentence for each kind; becomes the reference page."""
 
