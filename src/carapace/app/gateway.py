@@ -15,6 +15,8 @@ from typing import Final
 
 from carapace import __version__
 from carapace.app import spare_memory, struct_types
+from carapace.app.fitness import need_local, unfit
+from carapace.app.announcing import announce
 from carapace.app.observing import Observing
 from carapace.app.options import Ready, UpOptions
 from carapace.app.parts import Parts, build, provider_variables
@@ -100,6 +102,16 @@ class Gateway:
         await self._stack.aclose()
         self._parts = None
 
+    async def until_restart(self) -> None:
+        """Return when this gateway shall be stopped and another started in its place."""
+        if self._parts is not None:
+            await self._parts.restarts.wanted.wait()
+
+    def restart(self, reason: str) -> None:
+        """Have `until_restart` return now."""
+        if self._parts is not None:
+            self._parts.restarts.now(reason)
+
     async def _start(self) -> Ready:
         spare_memory.keep_small()
         struct_types.prepare()
@@ -113,7 +125,7 @@ class Gateway:
         )
         settings = config.settings
         _need_sense(config, self._options.overrides(self._environment))
-        _need_local(settings)
+        need_local(settings)
         observing = Observing.build(paths, settings.logging, self._clock)
         self._stack.callback(observing.close)
         observing.apply(settings.logging, is_quiet=not self._options.no_chat)
@@ -139,6 +151,7 @@ class Gateway:
         tls = server_context(gateway.tls)
         await parts.agent.recover()
         await parts.chats.recover()
+        await parts.restart_notes.tell(parts.config.snapshot().hash)
         _add_checks(parts)
         await parts.health.renew()
         sockets = listen(bind, gateway.port)
@@ -151,6 +164,8 @@ class Gateway:
         parts.meanings.start()
         self._apply_chats(parts, settings)
         parts.config.subscribe(lambda _old, new, found: self._apply(parts, new, found))
+        parts.config.refuse_unfit(unfit)
+        parts.config.restart_with(lambda keys: _follow(parts, keys))
         for work, name in (
             (parts.config.watch(self._clock), "config watch"),
             (parts.observing.loop_lag.run(), "loop lag"),
@@ -161,6 +176,7 @@ class Gateway:
             (self._find_models(parts), "models"),
             (self._start_plugins(parts), "plugins"),
             (self._watch_vault(parts), "vault watch"),
+            (announce(settings, bind), "announcement"),
             (spare_memory.watch(lambda: len(parts.server.hub), self._clock), "spare memory"),
         ):
             parts.tasks.start(work, name=name)
@@ -258,14 +274,10 @@ def _need_sense(config: ConfigService, above: Overrides) -> None:
         raise Refused("; ".join(issue.message for issue in alone.issues))
 
 
-def _need_local(settings: Settings) -> None:
-    """As the Node gateway: a machine that is a client of another runs no gateway of its own."""
-    if settings.gateway.mode == "remote":
-        raise Refused(
-            "gateway.mode is remote: this machine talks to "
-            f"{settings.gateway.remote.url or 'another gateway'}. To run one here: "
-            "cara config set gateway.mode local"
-        )
+def _follow(parts: Parts, keys: tuple[str, ...]) -> None:
+    """A saved file wants a restart: after the quiet time that a saved file gets."""
+    delay_ms = parts.config.settings.gateway.reload.debounce_ms
+    parts.restarts.follow(f"changed: {', '.join(keys)[:500]}", delay_ms)
 
 
 def _add_checks(parts: Parts) -> None:

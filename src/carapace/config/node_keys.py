@@ -52,9 +52,7 @@ NODE_KEYS: Final[dict[tuple[str, ...], frozenset[str]]] = {
             "canvasHost",
             "cron",
             "diagnostics",
-            "discovery",
             "nodeHost",
-            "skills",
             "talk",
             "ui",
             "update",
@@ -62,6 +60,9 @@ NODE_KEYS: Final[dict[tuple[str, ...], frozenset[str]]] = {
             "wizard",
         }
     ),
+    ("discovery",): frozenset({"wideArea"}),
+    ("skills",): frozenset({"allowBundled"}),
+    ("skills", "load"): frozenset({"watch", "watchDebounceMs"}),
     ("plugins",): frozenset({"allow", "deny", "installs", "load", "slots"}),
     ("channels", "defaults"): frozenset({"heartbeat"}),
     ("commands",): frozenset(
@@ -77,7 +78,6 @@ NODE_KEYS: Final[dict[tuple[str, ...], frozenset[str]]] = {
         }
     ),
     ("env",): frozenset({"shellEnv"}),
-    ("gateway",): frozenset({"nodes"}),
     ("gateway", "controlUi"): frozenset({"basePath", "dangerouslyDisableDeviceAuth", "enabled"}),
     ("gateway", "remote"): frozenset({"sshIdentity", "sshTarget", "tlsFingerprint", "transport"}),
     ("gateway", "tailscale"): frozenset({"resetOnExit"}),

@@ -7,8 +7,10 @@ from typing import Annotated
 import msgspec
 
 from carapace.config.settings.agents import AgentsSettings
+from carapace.config.settings.canvas_host import CanvasHostSettings
 from carapace.config.settings.channels import ChannelsSettings
 from carapace.config.settings.commands import CommandsSettings
+from carapace.config.settings.discovery import DiscoverySettings
 from carapace.config.settings.environment import EnvSettings
 from carapace.config.settings.gateway import GatewaySettings
 from carapace.config.settings.hooks import HooksSettings
@@ -21,6 +23,7 @@ from carapace.config.settings.net import NetSettings
 from carapace.config.settings.plugins import PluginsSettings
 from carapace.config.settings.session import SessionSettings
 from carapace.config.settings.setting import Section, setting
+from carapace.config.settings.skills import SkillsSettings
 from carapace.config.settings.tools import MemorySettings, ToolsSettings
 
 __all__ = ["Settings"]
@@ -44,6 +47,9 @@ class Settings(Section, frozen=True):
     tools: Annotated[ToolsSettings, setting("What agents may do.")] = msgspec.field(
         default_factory=ToolsSettings
     )
+    skills: Annotated[SkillsSettings, setting("Guides to kinds of work.")] = msgspec.field(
+        default_factory=SkillsSettings
+    )
     memory: Annotated[MemorySettings, setting("What agents remember.")] = msgspec.field(
         default_factory=MemorySettings
     )
@@ -59,6 +65,9 @@ class Settings(Section, frozen=True):
     commands: Annotated[CommandsSettings, setting("Commands typed in chats.")] = msgspec.field(
         default_factory=CommandsSettings
     )
+    canvas_host: Annotated[CanvasHostSettings, setting("Pages for the apps' canvas.")] = (
+        msgspec.field(default_factory=CanvasHostSettings)
+    )
     plugins: Annotated[PluginsSettings, setting("Code of other people.")] = msgspec.field(
         default_factory=PluginsSettings
     )
@@ -73,6 +82,9 @@ class Settings(Section, frozen=True):
     )
     net: Annotated[NetSettings, setting("How it reaches the outside.")] = msgspec.field(
         default_factory=NetSettings
+    )
+    discovery: Annotated[DiscoverySettings, setting("How apps find it.")] = msgspec.field(
+        default_factory=DiscoverySettings
     )
     env: Annotated[EnvSettings, setting("Variables for the file.")] = msgspec.field(
         default_factory=EnvSettings
