@@ -11,7 +11,11 @@ from typing import Any
 
 import msgspec
 
+from carapace.app.execs import open_execs
+from carapace.app.nodes import node_events, open_nodes
 from carapace.app.parts import METHODS
+from carapace.app.restarts import Restarts
+from carapace.app.skills import open_skills
 from carapace.auth.presence import Presence
 from carapace.auth.types import Caller
 from carapace.channels.types import Target
@@ -29,8 +33,12 @@ from carapace.protocol.models import ModelInfo
 from carapace.protocol.validation import decode_params
 from carapace.sessions.types import SessionPolicy
 from carapace.tasks import Tasks
+from carapace.telemetry.audit import Audit
+from carapace.telemetry.redact import Redactor
 from carapace.telemetry.ring import LogTail, Ring
+from carapace.triggers.restart_notes import RestartNotes
 from support.agent_house import AgentHouse, agent_house
+from support.auth import MemoryVault
 from support.chat_rooms import ChatRooms, open_chat_rooms
 from support.clock import FakeClock
 from support.media import media_store
@@ -146,6 +154,27 @@ async def method_house(*scripts: Any, **options: Any) -> AsyncGenerator[MethodHo
             tasks=tasks,
         )
         plugins, closed = RunningPlugins(), Closed()
+        audit = Audit(house.folder / "skills-audit", clock=clock, redactor=Redactor())
+        rooms.callback(audit.close)
+        skills = await open_skills(
+            config, MemoryVault(), variables=dict, search="", clock=clock, audit=audit
+        )
+        execs = open_execs(
+            database=house.database,
+            path=house.folder / "carapace.db",
+            publish=house.events.append,
+            clock=clock,
+            audit=house.audit,
+        )
+        nodes = await open_nodes(
+            lambda: config.settings.gateway.nodes,
+            house.database,
+            house.sessions,
+            publish=house.events.append,
+            clock=clock,
+            audit=house.audit,
+            metrics=house.metrics,
+        )
         services = Services(
             config=config,
             config_schema=lambda: config_schema("test", clock.now()),
@@ -162,6 +191,15 @@ async def method_house(*scripts: Any, **options: Any) -> AsyncGenerator[MethodHo
                 publish=house.events.append,
                 closed=closed,
             ),
+            nodes=nodes,
+            node_events=node_events(
+                nodes,
+                house.agent,
+                house.sessions,
+                profiles=house.profiles,
+                database=house.database,
+                clock=clock,
+            ),
             health=cache,
             logs=LogTail(ring, "/log"),
             access=chats.parts.access,
@@ -172,6 +210,11 @@ async def method_house(*scripts: Any, **options: Any) -> AsyncGenerator[MethodHo
             render=chats.parts.render,
             fetch_file=shelf.fetch,
             plugins=plugins,
+            restarts=Restarts(clock, tasks),
+            restart_notes=RestartNotes(house.database, clock),
+            skills=skills.service(house.profiles),
+            approvals=execs.book,
+            pending_approvals=execs.pending,
             publish=house.events.append,
             clock=clock,
         )

@@ -7,11 +7,12 @@ unknown agent would look, but not start a run with it (`knows`).
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from carapace.agent.prompt import PromptSkill
 from carapace.agent.workspace import Workspace, WorkspaceFile
 from carapace.config.settings.agents import AgentDefaults, AgentEntry, AgentsSettings
 from carapace.ids import AgentId
@@ -59,10 +60,18 @@ class Profiles:
     Args:
         settings: `agents.*`.
         state_dir: Where workspaces are that no setting places.
+        skills: The skills of an agent with this workspace; without it there are none.
     """
 
-    def __init__(self, settings: AgentsSettings, *, state_dir: Path) -> None:
+    def __init__(
+        self,
+        settings: AgentsSettings,
+        *,
+        state_dir: Path,
+        skills: Callable[[Path], tuple[PromptSkill, ...]] | None = None,
+    ) -> None:
         self._state_dir = state_dir
+        self._skills = skills
         self._workspaces: dict[tuple[Path, int], Workspace] = {}
         self.apply(settings)
 
@@ -99,6 +108,10 @@ class Profiles:
             if self.knows(agent_id):
                 self._profiles[agent_id] = profile
         return profile
+
+    def skills(self, profile: AgentProfile) -> tuple[PromptSkill, ...]:
+        """What the agent is told of skills; read anew where files changed."""
+        return () if self._skills is None else self._skills(profile.workspace.root)
 
     def prepare(self) -> None:
         """Make the workspaces' first files, unless `agents.defaults.skipBootstrap` is set.

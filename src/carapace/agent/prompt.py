@@ -23,13 +23,28 @@ from carapace.protocol.agent import (
     PromptChars,
     PromptReport,
     PromptSandbox,
+    SkillChars,
     SkillsChars,
     ToolChars,
     ToolsChars,
 )
 
-__all__ = ["Prompt", "PromptFacts", "PromptStyle", "build_prompt", "report", "style_for"]
+__all__ = [
+    "READ_SKILL",
+    "Prompt",
+    "PromptFacts",
+    "PromptSkill",
+    "PromptStyle",
+    "build_prompt",
+    "report",
+    "style_for",
+]
 
+READ_SKILL: Final = "read_skill"
+"""The tool that opens a skill; without it none is listed."""
+
+_MAX_SKILLS_CHARS: Final = 12_000
+_MAX_SKILL_TEXT: Final = 300
 _SMALL_WINDOW: Final = 16_384
 _MAX_FACT_CHARS: Final = 200
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
@@ -40,6 +55,15 @@ class PromptStyle(StrEnum):
 
     FULL = "full"
     SHORT = "short"
+
+
+@dataclass(frozen=True, slots=True)
+class PromptSkill:
+    """One skill as a model is told of it; all three are plain lines."""
+
+    name: str
+    description: str
+    path: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +80,7 @@ class PromptFacts:
         session_key: Shown as data.
         model: `provider/model`, shown as data.
         extra: The caller's own addition.
+        skills: Those that are of use; listed while they fit, and only where they can be read.
     """
 
     name: str
@@ -67,14 +92,17 @@ class PromptFacts:
     session_key: str
     model: str
     extra: str | None
+    skills: tuple[PromptSkill, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A finished system prompt and the size of its workspace part."""
+    """A finished system prompt, and the sizes of its workspace part and of its skills."""
 
     text: str
     project_chars: int
+    skills: tuple[SkillChars, ...] = ()
+    skills_chars: int = 0
 
 
 def style_for(context_tokens: int) -> PromptStyle:
@@ -86,8 +114,10 @@ def build_prompt(facts: PromptFacts) -> Prompt:
     """Put the prompt together: who, rules, workspace, then what changes."""
     project = _project(facts.files)
     head = _short_head(facts) if facts.style is PromptStyle.SHORT else _full_head(facts)
-    parts = [head, project, (facts.extra or "").strip(), _tail(facts)]
-    return Prompt("\n\n".join(part for part in parts if part), len(project))
+    skills, entries = _skills(facts)
+    parts = [head, skills, project, (facts.extra or "").strip(), _tail(facts)]
+    text = "\n\n".join(part for part in parts if part)
+    return Prompt(text, len(project), entries, len(skills))
 
 
 def _short_head(facts: PromptFacts) -> str:
@@ -117,6 +147,31 @@ def _full_head(facts: PromptFacts) -> str:
         )
         lines += ["", "Tools:", *(f"- {tool.name}: {tool.description}" for tool in facts.tools)]
     return "\n".join(lines)
+
+
+def _skills(facts: PromptFacts) -> tuple[str, tuple[SkillChars, ...]]:
+    """The list of skills, cut at whole lines, and what each took."""
+    if not facts.skills or all(tool.name != READ_SKILL for tool in facts.tools):
+        return "", ()
+    lines = [
+        "## Skills",
+        "",
+        "Each is a guide to one kind of work. If none fits, open none.",
+        f"Before work that one of them covers, open that one with {READ_SKILL} and follow it.",
+        "",
+    ]
+    entries: list[SkillChars] = []
+    left = _MAX_SKILLS_CHARS
+    for skill in facts.skills:
+        said = f"- {skill.name}: {skill.description[:_MAX_SKILL_TEXT]} ({skill.path})"
+        line = _CONTROL.sub(" ", said)
+        left -= len(line) + 1
+        if left < 0:
+            lines.append(f"- and {len(facts.skills) - len(entries)} more that do not fit here")
+            break
+        lines.append(line)
+        entries.append(SkillChars(name=skill.name, block_chars=len(line)))
+    return "\n".join(lines), tuple(entries)
 
 
 def _project(files: tuple[WorkspaceFile, ...]) -> str:
@@ -178,7 +233,7 @@ def report(
             non_project_context_chars=len(prompt.text) - prompt.project_chars,
         ),
         injected_workspace_files=tuple(_injected(file) for file in facts.files),
-        skills=SkillsChars(prompt_chars=0, entries=()),
+        skills=SkillsChars(prompt_chars=prompt.skills_chars, entries=prompt.skills),
         tools=_tools(facts.tools),
     )
 

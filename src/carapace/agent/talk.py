@@ -8,7 +8,15 @@ from typing import Final
 
 from carapace.agent.compaction import DEFAULT_WINDOW
 from carapace.agent.profiles import AgentProfile, Profiles
-from carapace.agent.prompt import Prompt, PromptFacts, PromptStyle, build_prompt, report, style_for
+from carapace.agent.prompt import (
+    READ_SKILL,
+    Prompt,
+    PromptFacts,
+    PromptStyle,
+    build_prompt,
+    report,
+    style_for,
+)
 from carapace.agent.providers.fallback import ModelTarget
 from carapace.agent.providers.ports import (
     ImagePart,
@@ -86,16 +94,21 @@ def begin_talk(
         style = PromptStyle.SHORT
     files = profile.workspace.read()
     scope = scope_of(run.session_key, asked.provenance, entry.spawned_by)
+    skills = profiles.skills(profile)
+    listed = tools.specs(asked.source, style, scope)
+    if not skills:
+        listed = tuple(tool for tool in listed if tool.name != READ_SKILL)
     facts = PromptFacts(
         name=profiles.identity(asked.agent_id, files).name,
         files=files,
-        tools=_tools(asked, tools.specs(asked.source, style, scope)),
+        tools=_tools(asked, listed),
         style=style,
         today=clock.now(),
         timezone=profile.timezone,
         session_key=run.session_key,
         model=target.ref,
         extra=_extra(run, target, addition),
+        skills=skills,
     )
     prompt = build_prompt(facts)
     return Talk(

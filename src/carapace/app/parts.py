@@ -24,16 +24,22 @@ from carapace.agent.providers.local import LocalProvider
 from carapace.agent.providers.registry import ProviderRegistry
 from carapace.agent.service import AgentService
 from carapace.agent.tools.builtin import builtin_tools
+from carapace.agent.tools.invoke import ToolInvoker
 from carapace.agent.tools.memory_store import MemoryStore
 from carapace.agent.tools.runner import ToolRunner
 from carapace.agent.weights.library import Library
+from carapace.app.agent_tools import open_agent_tools
 from carapace.app.chat_hooks import ChatHooks
 from carapace.app.chats import Chats, open_chats
+from carapace.app.execs import Execs, open_execs
 from carapace.app.files import Files, open_files
 from carapace.app.hook_routes import hook_parts
+from carapace.app.nodes import node_events, open_nodes
 from carapace.app.observing import Observing
 from carapace.app.plugins import HousePlugins, PluginWorks
-from carapace.app.policy import SessionPolicies, tool_policy
+from carapace.app.policy import SessionPolicies, tool_layers
+from carapace.app.skills import open_skills
+from carapace.app.restarts import Restarts
 from carapace.app.source import Source, own_names, own_presence
 from carapace.app.struct_types import prepare
 from carapace.auth.devices import Devices
@@ -55,6 +61,7 @@ from carapace.hooks.bus import HookBus
 from carapace.ids import SessionKey
 from carapace.methods import (
     agents,
+    approvals,
     channel_pairing,
     chat,
     config,
@@ -63,11 +70,16 @@ from carapace.methods import (
     inbox,
     logs,
     models,
+    node_forwards,
+    nodes,
     outbox,
     plugin_setup,
     plugins,
     runs,
     sessions,
+    skills,
+    talk,
+    voicewake,
 )
 from carapace.methods.context import Context, Services
 from carapace.methods.snapshot import AgentFacts, HealthCache, HealthFacts
@@ -84,6 +96,7 @@ from carapace.tasks import Tasks
 from carapace.telemetry.log import get_logger
 from carapace.triggers.hooks import Hooks
 from carapace.triggers.replay import ReplayMemory
+from carapace.triggers.restart_notes import RestartNotes
 from carapace.triggers.webhooks import WebhookKernel
 
 __all__ = ["METHODS", "Parts", "build", "provider_variables"]
@@ -92,6 +105,7 @@ _log = get_logger(__name__)
 
 METHODS = health.METHODS.merge(
     agents.METHODS,
+    approvals.METHODS,
     channel_pairing.METHODS,
     chat.METHODS,
     config.METHODS,
@@ -99,11 +113,16 @@ METHODS = health.METHODS.merge(
     inbox.METHODS,
     logs.METHODS,
     models.METHODS,
+    node_forwards.METHODS,
+    nodes.METHODS,
     outbox.METHODS,
     plugin_setup.METHODS,
     plugins.METHODS,
     runs.METHODS,
     sessions.METHODS,
+    skills.METHODS,
+    talk.METHODS,
+    voicewake.METHODS,
 )
 """Every method of the gateway."""
 
@@ -124,6 +143,8 @@ class Parts:
     policies: SessionPolicies
     budget: Budget
     tools: ToolRunner
+    invoker: ToolInvoker
+    execs: Execs
     meanings: Meanings
     agent: AgentService
     files: Files
@@ -133,6 +154,8 @@ class Parts:
     hooks: Hooks
     egress: Egress
     health: HealthCache
+    restarts: Restarts
+    restart_notes: RestartNotes
     server: GatewayServer
 
 
@@ -217,18 +240,34 @@ async def build(
         add_secret=observing.redactor.add_secret,
     )
     stack.push_async_callback(providers.aclose)
-    profiles = Profiles(settings.agents, state_dir=paths.state_dir)
+    house_skills = await open_skills(
+        config,
+        vault,
+        variables=lambda: provider_variables(config.settings.env, environment),
+        search=environment.get("PATH", ""),
+        clock=clock,
+        audit=observing.audit,
+    )
+    profiles = Profiles(settings.agents, state_dir=paths.state_dir, skills=house_skills.listed)
     policies = SessionPolicies(lambda: config.settings, profiles, providers)
     conversations = Sessions(database, clock, policy=policies, path=database.path, hooks=hook_bus)
     budget = Budget(
         database, clock, settings.agents, audit=observing.audit, metrics=observing.metrics
     )
+    execs = open_execs(
+        database=database,
+        path=database.path,
+        publish=late.publish,
+        clock=clock,
+        audit=observing.audit,
+    )
     tools = ToolRunner(
-        builtin_tools(with_memory=settings.memory.enabled),
-        Approvals(DenyAll(), policy=tool_policy(settings.tools)),
+        builtin_tools(with_memory=settings.memory.enabled).merge(house_skills.tools(profiles)),
+        Approvals(DenyAll()),
         audit=observing.audit,
         metrics=observing.metrics,
         hooks=hook_bus,
+        layers=tool_layers(settings),
     )
     meanings = Meanings(database, LocalEmbedder(clock), clock, mode=settings.memory.vectors)
     stack.push_async_callback(meanings.close)
@@ -260,13 +299,14 @@ async def build(
         clock=clock,
         observing=observing,
     )
+    memory = MemoryStore(database, clock, meanings=meanings)
     agent = AgentService(
         database=database,
         sessions=conversations,
         models=providers,
         profiles=profiles,
         tools=tools,
-        memory=MemoryStore(database, clock, meanings=meanings),
+        memory=memory,
         budget=budget,
         publish=late.publish,
         clock=clock,
@@ -274,6 +314,10 @@ async def build(
         max_concurrent=settings.agents.defaults.max_concurrent,
         hooks=hook_bus,
         delivery=messages.delivery,
+        catalogue=providers.catalogue,
+    )
+    invoker = open_agent_tools(
+        tools, sessions=conversations, memory=memory, profiles=profiles, clock=clock
     )
     kernel = WebhookKernel(
         ReplayMemory(database, clock), clock=clock, audit=observing.audit, metrics=observing.metrics
@@ -335,6 +379,16 @@ async def build(
     )
     stack.push_async_callback(house_plugins.aclose)
 
+    live_nodes = await open_nodes(
+        lambda: config.settings.gateway.nodes,
+        database,
+        conversations,
+        publish=late.publish,
+        clock=clock,
+        audit=observing.audit,
+        metrics=observing.metrics,
+    )
+
     # what clients see
     cache = HealthCache(
         lambda limit, agent_id: conversations.recent(limit, agent_id=agent_id),
@@ -346,6 +400,8 @@ async def build(
         on_change=late.health_changed,
     )
     source = Source(cache, presence, policy=policies, paths=paths, clock=clock)
+    restarts = Restarts(clock, tasks)
+    restart_notes = RestartNotes(database, clock)
     services = Services(
         config=config,
         config_schema=lambda: config_schema(__version__, clock.now()),
@@ -363,6 +419,10 @@ async def build(
             publish=late.publish,
             audit=observing.audit,
         ),
+        nodes=live_nodes,
+        node_events=node_events(
+            live_nodes, agent, conversations, profiles=profiles, database=database, clock=clock
+        ),
         health=cache,
         logs=observing.tail,
         access=messages.access,
@@ -373,6 +433,9 @@ async def build(
         render=messages.render,
         fetch_file=files.fetch,
         plugins=house_plugins,
+        skills=house_skills.service(profiles),
+        approvals=execs.book,
+        pending_approvals=execs.pending,
         publish=late.publish,
         clock=clock,
     )
@@ -383,6 +446,7 @@ async def build(
             admitter=authenticator,
             source=source,
             presence=presence,
+            nodes=live_nodes,
             origin_settings=lambda: config.settings.gateway,
             limits=settings.gateway.limits,
             tick_interval_s=settings.gateway.tick_interval_s,
@@ -426,6 +490,8 @@ async def build(
         policies=policies,
         budget=budget,
         tools=tools,
+        invoker=invoker,
+        execs=execs,
         meanings=meanings,
         agent=agent,
         files=files,
@@ -435,6 +501,8 @@ async def build(
         hooks=hooks,
         egress=egress,
         health=cache,
+        restarts=restarts,
+        restart_notes=restart_notes,
         server=server,
     )
 

@@ -50,7 +50,6 @@ NODE_KEYS: Final[dict[tuple[str, ...], frozenset[str]]] = {
             "broadcast",
             "browser",
             "canvasHost",
-            "cron",
             "diagnostics",
             "nodeHost",
             "talk",
@@ -77,6 +76,7 @@ NODE_KEYS: Final[dict[tuple[str, ...], frozenset[str]]] = {
             "restart",
         }
     ),
+    ("cron",): frozenset({"store"}),
     ("env",): frozenset({"shellEnv"}),
     ("gateway", "controlUi"): frozenset({"basePath", "dangerouslyDisableDeviceAuth", "enabled"}),
     ("gateway", "remote"): frozenset({"sshIdentity", "sshTarget", "tlsFingerprint", "transport"}),
@@ -123,12 +123,13 @@ NODE_KEYS: Final[dict[tuple[str, ...], frozenset[str]]] = {
             "elevated",
             "exec",
             "message",
-            "profile",
             "sandbox",
-            "subagents",
-            "web",
         }
     ),
+    ("tools", "web", "fetch"): frozenset(
+        {"cacheTtlMinutes", "firecrawl", "maxRedirects", "readability", "userAgent"}
+    ),
+    ("tools", "web", "search"): frozenset({"cacheTtlMinutes"}),
     ("tools", "links"): frozenset({"models", "scope"}),
     ("tools", "media"): frozenset({"concurrency", "models", "video"}),
     ("tools", "media", "audio"): _READING - {"language"},
@@ -161,5 +162,6 @@ NODE_KEYS: Final[dict[tuple[str, ...], frozenset[str]]] = {
         }
     ),
     ("agents", "defaults", "compaction"): frozenset({"memoryFlush", "mode"}),
-    ("agents", "list", "*"): _AGENT | {"agentDir", "subagents", "tools"},
+    ("agents", "list", "*"): _AGENT | {"agentDir", "subagents"},
+    ("agents", "list", "*", "tools"): frozenset({"byProvider", "elevated", "exec", "sandbox"}),
 }

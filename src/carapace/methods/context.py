@@ -6,8 +6,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from carapace.agent.exec.book import ApprovalsBook
+from carapace.agent.exec.pending import PendingApprovals
 from carapace.agent.profiles import Profiles
 from carapace.agent.service import AgentService
+from carapace.agent.skills.service import Skills
 from carapace.auth.devices import Devices
 from carapace.auth.presence import Presence
 from carapace.auth.types import Caller
@@ -21,19 +24,23 @@ from carapace.clock import Clock
 from carapace.config.service import ConfigService
 from carapace.ids import ConnId
 from carapace.methods.snapshot import HealthCache
+from carapace.nodes.service import Nodes
+from carapace.protocol.config import RestartReport
 from carapace.protocol.connect import ClientInfo
 from carapace.protocol.events import Publish
 from carapace.protocol.models import ModelInfo
 from carapace.sessions.service import Sessions
 from carapace.sessions.types import SessionPolicy
 from carapace.telemetry.ring import LogTail
+from carapace.triggers.node_events import NodeEvents
+from carapace.triggers.restart_notes import RestartNotes
 
 if TYPE_CHECKING:  # a gateway without plugins does not load them
     from carapace.plugins.guest import Guest
     from carapace.plugins.package.manifest import Manifest
     from carapace.plugins.package.report import PluginReport, Plugins
 
-__all__ = ["Call", "Catalogue", "Context", "PluginHouse", "Services"]
+__all__ = ["Call", "Catalogue", "Context", "PluginHouse", "Restarting", "Services"]
 
 
 class Call(Protocol):
@@ -64,6 +71,14 @@ class Catalogue(Protocol):
 
     def catalogue(self) -> list[ModelInfo]:
         """All models of all configured providers."""
+        ...
+
+
+class Restarting(Protocol):
+    """The way to a restart of the gateway."""
+
+    def schedule(self, reason: str, delay_ms: int | None = None) -> RestartReport:
+        """Restart after `delay_ms` milliseconds; what the client is told of it."""
         ...
 
 
@@ -130,6 +145,8 @@ class Services:
     models: Catalogue
     presence: Presence
     devices: Devices
+    nodes: Nodes
+    node_events: NodeEvents
     health: HealthCache
     logs: LogTail
     access: AccessService
@@ -140,6 +157,11 @@ class Services:
     render: Callable[[str, Target], list[str]]
     fetch_file: Callable[[str, Target], Awaitable[str]]
     plugins: PluginHouse
+    restarts: Restarting
+    restart_notes: RestartNotes
+    skills: Skills
+    approvals: ApprovalsBook
+    pending_approvals: PendingApprovals
     publish: Publish
     clock: Clock
 

@@ -7,7 +7,15 @@ from datetime import UTC, datetime
 
 import pytest
 
-from carapace.agent.prompt import PromptFacts, PromptStyle, build_prompt, report, style_for
+from carapace.agent.prompt import (
+    READ_SKILL,
+    PromptFacts,
+    PromptSkill,
+    PromptStyle,
+    build_prompt,
+    report,
+    style_for,
+)
 from carapace.agent.providers.ports import ToolSpec
 from carapace.agent.workspace import WorkspaceFile
 
@@ -82,3 +90,31 @@ def test_the_report_counts_what_is_there():
     assert made.system_prompt.chars == len(prompt.text)
     assert [file.missing for file in made.injected_workspace_files] == [False, True]
     assert made.tools.entries[0].properties_count == 1
+
+
+SKILL = PromptSkill("crab", "Crabs:\nwalk", "/s/crab/SKILL.md")
+READER = ToolSpec(READ_SKILL, "Reads.", {"type": "object", "properties": {}})
+
+
+def test_skills_are_listed_one_a_line_where_they_can_be_read():
+    facts = replace(FACTS, skills=(SKILL,), tools=(TOOL, READER))
+    prompt = build_prompt(facts)
+    line = "- crab: Crabs: walk (/s/crab/SKILL.md)"
+    assert f"\n{line}\n" in prompt.text
+    assert prompt.text.index("read_skill and follow") < prompt.text.index("Be kind.")
+    assert [(one.name, one.block_chars) for one in prompt.skills] == [("crab", len(line))]
+    assert prompt.skills_chars > 100
+    told = report(
+        prompt, facts, session_id="s", shown_key="main", workspace_dir="/w", max_chars=1, now_ms=1
+    )
+    assert told.skills.prompt_chars == prompt.skills_chars
+    assert "crab" not in build_prompt(replace(facts, tools=(TOOL,))).text
+    assert build_prompt(replace(facts, skills=())).skills_chars == 0
+
+
+def test_the_list_of_skills_is_bounded():
+    many = tuple(PromptSkill(f"skill-{n}", "x" * 1_000, "/p") for n in range(100))
+    prompt = build_prompt(replace(FACTS, skills=many, tools=(READER,)))
+    assert prompt.skills_chars < 13_000
+    assert 20 < len(prompt.skills) < 100
+    assert f"and {100 - len(prompt.skills)} more" in prompt.text

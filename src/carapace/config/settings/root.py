@@ -10,6 +10,7 @@ from carapace.config.settings.agents import AgentsSettings
 from carapace.config.settings.canvas_host import CanvasHostSettings
 from carapace.config.settings.channels import ChannelsSettings
 from carapace.config.settings.commands import CommandsSettings
+from carapace.config.settings.cron import CronSettings
 from carapace.config.settings.discovery import DiscoverySettings
 from carapace.config.settings.environment import EnvSettings
 from carapace.config.settings.gateway import GatewaySettings
@@ -73,6 +74,9 @@ class Settings(Section, frozen=True):
     )
     hooks: Annotated[HooksSettings, setting("Messages from other programs.")] = msgspec.field(
         default_factory=HooksSettings
+    )
+    cron: Annotated[CronSettings, setting("Jobs that start by the clock.")] = msgspec.field(
+        default_factory=CronSettings
     )
     logging: Annotated[LoggingSettings, setting("The gateway's own log.")] = msgspec.field(
         default_factory=LoggingSettings
