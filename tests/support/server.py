@@ -132,6 +132,26 @@ class Source:
         return "/secret/config.json", "/secret/state"
 
 
+@dataclass
+class SeenNodes:
+    """What the server tells of its clients; `following` are nodes that hear of every session."""
+
+    seen: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    following: set[ConnId] = field(default_factory=set[ConnId])
+
+    def connected(self, caller: Caller, origin: Origin) -> None:
+        self.seen.append(("connected", origin.client_ip))
+
+    def welcome(self, caller: Caller) -> None:
+        self.seen.append(("welcome", caller.client_id))
+
+    def disconnected(self, caller: Caller) -> None:
+        self.seen.append(("disconnected", caller.client_id))
+
+    def followers(self, event: Event) -> frozenset[ConnId]:
+        return frozenset(self.following) if event.name in ("agent", "chat") else frozenset()
+
+
 def own_entry() -> PresenceEntry:
     return PresenceEntry(host="box", mode="gateway", reason="self", text="Gateway: box", ts=0)
 
@@ -178,6 +198,7 @@ class Running:
     server: GatewayServer
     port: int
     admitter: ScriptedAdmitter
+    nodes: SeenNodes
     metrics: Metrics
     audit_folder: Path
     presence: Presence
@@ -204,7 +225,7 @@ async def running_server(
 ) -> AsyncGenerator[Running]:
     """A real server on a free loopback port, stopped at the end."""
     clock, metrics = SystemClock(), Metrics("test", with_process=False)
-    presence, admitter = Presence(own_entry()), ScriptedAdmitter()
+    presence, admitter, nodes = Presence(own_entry()), ScriptedAdmitter(), SeenNodes()
     chosen = settings or GatewaySettings()
     server = GatewayServer(
         ServerParts(
@@ -213,6 +234,7 @@ async def running_server(
             admitter=admitter,
             source=Source(presence, clock),
             presence=presence,
+            nodes=nodes,
             origin_settings=lambda: chosen,
             limits=limits or LimitSettings(),
             tick_interval_s=tick_interval_s,
@@ -231,7 +253,7 @@ async def running_server(
     port = sockets[0].getsockname()[1]
     await server.start(sockets)
     try:
-        yield Running(server, port, admitter, metrics, folder, presence)
+        yield Running(server, port, admitter, nodes, metrics, folder, presence)
     finally:
         await server.stop(2.0)
 

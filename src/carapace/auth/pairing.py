@@ -6,7 +6,8 @@ two connects of one device, or a connect and an approval, cannot both win.
 - First time in a role, local, with the shared credential: paired silently. The holder of the
   shared credential on this machine owns the gateway anyway.
 - Known: gets what it wishes within what was approved. A wider wish is not granted but
-  becomes a request (advisory A06); so do commands a node did not have before (A07, A08).
+  becomes a request (advisory A06); so do commands a node did not have before, and a platform
+  that it was not approved as (A07, A08).
 - Everybody else, and whoever was revoked, waits for an approval (B11).
 """
 
@@ -16,6 +17,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from carapace.auth.device import Device
+from carapace.auth.platform import platform_of
 from carapace.auth.records import (
     Grant,
     PairedDevice,
@@ -83,11 +85,15 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Enter:
-    """It is approved for `granted`; what it wants beyond that, if anything, is `upgrade`."""
+    """It is approved for `granted`; what it wants beyond that, if anything, is `upgrade`.
+
+    `platform` is what it was approved as.
+    """
 
     grant: Grant
     granted: tuple[str, ...]
     upgrade: tuple[str, ...] | None
+    platform: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +110,7 @@ class Entered:
     grant: Grant
     granted: tuple[str, ...]
     commands: tuple[str, ...]
+    platform: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +128,7 @@ def rule(known_device: PairedDevice | None, asking: Asking) -> Pair | Enter | Wa
     default = DEFAULT_WISH if asking.role is Role.OPERATOR else ()
     wish = default if asking.wish is None else known(asking.wish)
     grant = known_device.grants.get(asking.role) if known_device else None
-    if grant is None:
+    if known_device is None or grant is None:
         is_trusted = asking.is_local and asking.credential.is_shared
         was_revoked = known_device is not None and any(
             other.revoked_at_ms is not None for other in known_device.grants.values()
@@ -133,8 +140,11 @@ def rule(known_device: PairedDevice | None, asking: Asking) -> Pair | Enter | Wa
     ceiling = grant.token_scopes if is_by_token else grant.scopes
     wants_more = asking.wish is not None and bool(outside(wish, grant.scopes))
     offers_more = bool(set(asking.commands) - set(grant.commands))
-    upgrade = wish if wants_more or offers_more else None
-    return Enter(grant, narrow(wish, ceiling), upgrade)
+    is_moved = asking.role is Role.NODE and (
+        platform_of(asking.client.platform) is not platform_of(known_device.platform)
+    )
+    upgrade = wish if wants_more or offers_more or is_moved else None
+    return Enter(grant, narrow(wish, ceiling), upgrade, known_device.platform)
 
 
 class Pairing:
@@ -220,7 +230,8 @@ class Pairing:
         )
         save_device(tx, _device_of(asking, now_ms, device))
         save_grant(tx, asking.device.id, grant)
-        return _Settled(Entered(grant, scopes, grant.commands), is_paired=True)
+        entered = Entered(grant, scopes, grant.commands, asking.client.platform)
+        return _Settled(entered, is_paired=True)
 
     def _let_in(self, tx: Tx, asking: Asking, ruling: Enter) -> _Settled:
         grant, now_ms = ruling.grant, self._clock.now_ms()
@@ -282,7 +293,7 @@ class Pairing:
 def _entered(ruling: Enter, asking: Asking) -> Entered:
     approved = set(ruling.grant.commands)
     commands = tuple(name for name in asking.commands if name in approved)
-    return Entered(ruling.grant, ruling.granted, commands)
+    return Entered(ruling.grant, ruling.granted, commands, ruling.platform)
 
 
 def _not_paired(request: PairRequest | None) -> ConnectRefused:

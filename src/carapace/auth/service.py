@@ -28,6 +28,7 @@ from carapace.auth.types import (
     Caller,
     ConnectRefused,
     CredentialKind,
+    NodeClaims,
     Origin,
 )
 from carapace.clock import Clock
@@ -47,6 +48,8 @@ from carapace.telemetry.metrics import Metrics
 
 __all__ = ["Authenticator", "limit_rules"]
 
+_MAX_CLAIMS: Final = 64
+_MAX_NAME: Final = 128
 _NOT_AUDITED: Final = frozenset({"params", "protocol", "role", "locked-out"})
 """Clumsy clients, and guessers after their lock was recorded: they must not fill the disk."""
 
@@ -401,7 +404,18 @@ def _caller(
         is_local=case.origin.is_local,
         client=client,
         commands=entered.commands if entered else (),
+        claims=_claims(case.params, entered) if entered and case.role is Role.NODE else None,
         login=case.login if kind is CredentialKind.TAILSCALE else None,
+    )
+
+
+def _claims(params: ConnectParams, entered: Entered) -> NodeClaims:
+    caps = tuple(dict.fromkeys(name[:_MAX_NAME] for name in (params.caps or ())[:_MAX_CLAIMS]))
+    permissions = tuple((params.permissions or {}).items())[:_MAX_CLAIMS]
+    return NodeClaims(
+        platform=entered.platform,
+        caps=caps,
+        permissions={name[:_MAX_NAME]: value for name, value in permissions} or None,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
@@ -21,6 +21,7 @@ __all__ = [
     "CloseCallers",
     "ConnectRefused",
     "CredentialKind",
+    "NodeClaims",
     "Origin",
 ]
 
@@ -76,6 +77,21 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True)
+class NodeClaims:
+    """What a node said when it came, besides its commands.
+
+    Attributes:
+        platform: As it was approved, whatever it says now: rules go by it (advisory A07).
+        caps: Kinds of commands it has; for display only.
+        permissions: What its system lets it do; for display only.
+    """
+
+    platform: str
+    caps: tuple[str, ...] = ()
+    permissions: Mapping[str, bool] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Caller:
     """Somebody the gateway let in. Everything here was decided by the server.
 
@@ -91,6 +107,7 @@ class Caller:
         is_local: See `Origin`.
         client: What the client says about itself; for display only.
         commands: Of a node: what it offers *and* was approved for.
+        claims: Of a node: what else it says.
         login: The tailnet user, where tailscale vouched for one.
     """
 
@@ -105,6 +122,7 @@ class Caller:
     is_local: bool
     client: ClientInfo | None = None
     commands: tuple[str, ...] = ()
+    claims: NodeClaims | None = None
     login: str | None = None
 
 

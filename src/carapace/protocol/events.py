@@ -1,8 +1,8 @@
 """Events: what the gateway says unasked, and who may hear it (protocol 3, section 2.4).
 
 An event that names no scope is heard by every operator. Nodes hear what is addressed to
-them, the tick that keeps their watchdog quiet, and the shutdown: the Node gateway lets them
-hear everything, which is not copied.
+them, what happens in sessions they follow, the words that wake them, the tick that keeps their
+watchdog quiet, and the shutdown: the Node gateway lets them hear everything, which is not copied.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ _ROWS = (
     EventRow("node.invoke.request", None, False, "A command for a node; only that node hears it."),
     EventRow("device.pair.requested", Scope.PAIRING, True, "A device asks to be paired."),
     EventRow("device.pair.resolved", Scope.PAIRING, True, "A device's request was decided."),
-    EventRow("voicewake.changed", None, True, "The wake words changed."),
+    EventRow("voicewake.changed", None, True, "The wake words changed.", for_nodes=True),
     EventRow("exec.approval.requested", Scope.APPROVALS, True, "A command waits for a person."),
     EventRow("exec.approval.resolved", Scope.APPROVALS, True, "A person decided on a command."),
     EventRow(

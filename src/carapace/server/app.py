@@ -16,6 +16,7 @@ from typing import Any, Final, Protocol
 from aiohttp import http_parser, web
 
 from carapace.auth.presence import Presence
+from carapace.auth.types import Caller, Origin
 from carapace.clock import Clock
 from carapace.config.settings.gateway import GatewaySettings, LimitSettings
 from carapace.errors import Failed
@@ -30,7 +31,7 @@ from carapace.server.hello import HelloBuilder
 from carapace.server.http_errors import Handler, error_response, translate
 from carapace.server.hub import Hub
 from carapace.server.lifecycle import Announcer
-from carapace.server.ports import Admitter, SnapshotSource
+from carapace.server.ports import Admitter, NodeWatch, SnapshotSource
 from carapace.server.rate_limit import ConnectionCaps, RateLimit
 from carapace.server.upgrade import wants_upgrade
 from carapace.server.ws_endpoint import OriginGuard, WsEndpoint
@@ -81,6 +82,7 @@ class ServerParts:
         admitter: Decides who comes in.
         source: The state that hello-ok shows.
         presence: The table of who is connected.
+        nodes: Told of every client, for those that can be asked.
         origin_settings: Gives `gateway` as it is now.
         limits: Caps per client and in all.
         tick_interval_s: Seconds between two ticks.
@@ -98,6 +100,7 @@ class ServerParts:
     admitter: Admitter
     source: SnapshotSource
     presence: Presence
+    nodes: NodeWatch
     origin_settings: Callable[[], GatewaySettings]
     limits: LimitSettings
     tick_interval_s: int
@@ -122,7 +125,7 @@ class GatewayServer:
     def __init__(self, parts: ServerParts) -> None:
         self._parts = parts
         self._tasks = Tasks("server", _report)
-        self.hub = Hub(metrics=parts.metrics, audit=parts.audit)
+        self.hub = Hub(metrics=parts.metrics, audit=parts.audit, followers=parts.nodes.followers)
         self.announcer = Announcer(
             self.hub,
             source=parts.source,
@@ -267,10 +270,23 @@ class GatewayServer:
             max_in_flight=parts.limits.max_in_flight,
             max_buffered_bytes=parts.limits.max_buffered_bytes,
             handshake_timeout_s=parts.limits.handshake_timeout_s,
-            joined=self.announcer.joined,
-            welcome=self.announcer.welcome,
-            left=self.announcer.left,
+            joined=self._joined,
+            welcome=self._welcome,
+            closing=parts.nodes.disconnected,
+            left=self._left,
         )
+
+    def _joined(self, caller: Caller, origin: Origin) -> None:
+        self.announcer.joined(caller, origin)
+        self._parts.nodes.connected(caller, origin)
+
+    def _welcome(self, caller: Caller) -> None:
+        self.announcer.welcome(caller)
+        self._parts.nodes.welcome(caller)
+
+    def _left(self, caller: Caller) -> None:
+        self._parts.nodes.disconnected(caller)
+        self.announcer.left(caller)
 
     @web.middleware
     async def _first(self, request: web.Request, handler: Handler) -> web.StreamResponse:

@@ -69,6 +69,7 @@ class Lobby:
         handshake_timeout_s: How long a stranger may stay one.
         joined: Told of each client that was admitted, and where it came from.
         welcome: Told of each client once it has its hello-ok and hears events.
+        closing: Told of each admitted client that was told goodbye; perhaps more than once.
         left: Told of each admitted client that is gone.
     """
 
@@ -85,6 +86,7 @@ class Lobby:
     handshake_timeout_s: float
     joined: Callable[[Caller, Origin], None]
     welcome: Callable[[Caller], None]
+    closing: Callable[[Caller], None]
     left: Callable[[Caller], None]
 
 
@@ -202,9 +204,11 @@ class Client:
         self._wire.send_parts(parts, tail)
 
     def close(self, code: int, reason: str) -> None:
-        """Say goodbye and end."""
+        """Say goodbye and end; nobody counts on it from now on, however long its socket takes."""
         self._rules.close()
         self._wire.close(code, reason)
+        if self._admission is not None:
+            self._lobby.closing(self._admission)
 
     # As the socket sees it.
 

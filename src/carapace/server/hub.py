@@ -19,10 +19,19 @@ from carapace.server.ports import Member
 from carapace.telemetry.audit import Audit, AuditKind
 from carapace.telemetry.metrics import Metrics
 
-__all__ = ["SLOW_CONSUMER", "Hub"]
+__all__ = ["SLOW_CONSUMER", "Followers", "Hub"]
 
 SLOW_CONSUMER: Final = "slow consumer"
 _POLICY: Final = 1008
+_NOBODY: Final = frozenset[ConnId]()
+
+Followers = Callable[[Event], frozenset[ConnId]]
+"""Nodes that hear an event because they follow its session, besides whom it is for anyway."""
+
+
+def _nobody(event: Event) -> frozenset[ConnId]:
+    del event
+    return _NOBODY
 
 
 class Hub:
@@ -31,13 +40,22 @@ class Hub:
     Args:
         metrics: Counts connections, frames, dropped bytes and closed slow clients.
         audit: Told of every client closed for being slow.
+        followers: Says which nodes hear an event that is not addressed to anybody.
         stall_timeout_s: How long a client may leave waiting bytes untouched.
     """
 
-    def __init__(self, *, metrics: Metrics, audit: Audit, stall_timeout_s: float = 30.0) -> None:
+    def __init__(
+        self,
+        *,
+        metrics: Metrics,
+        audit: Audit,
+        followers: Followers = _nobody,
+        stall_timeout_s: float = 30.0,
+    ) -> None:
         self._members: dict[ConnId, Member] = {}
         self._metrics = metrics
         self._audit = audit
+        self._followers = followers
         self._stall_timeout_s = stall_timeout_s
 
     def __len__(self) -> int:
@@ -66,9 +84,12 @@ class Hub:
         """
         row = EVENTS[event.name]
         drop = row.drop_if_slow if event.drop_if_slow is None else event.drop_if_slow
+        is_addressed = event.only is not None
+        followers = _NOBODY if is_addressed else self._followers(event)
         parts: bytes | None = None
         for member in self._audience(event):
-            if not _may_hear(member.caller, row, addressed=event.only is not None):
+            is_meant = is_addressed or member.caller.conn_id in followers
+            if not _may_hear(member.caller, row, is_meant=is_meant):
                 continue
             if parts is None:
                 parts = event_parts(event.name, event.payload, event.state_version)
@@ -118,7 +139,7 @@ class Hub:
         member.close(_POLICY, SLOW_CONSUMER)
 
 
-def _may_hear(caller: Caller, row: EventRow, *, addressed: bool) -> bool:
+def _may_hear(caller: Caller, row: EventRow, *, is_meant: bool) -> bool:
     if caller.role is Role.NODE:
-        return addressed or row.for_nodes
+        return is_meant or row.for_nodes
     return row.scope is None or row.scope in caller.scopes

@@ -9,10 +9,20 @@ from carapace.agent.types import RunOutcome, RunUpdate, StopReason, Submission
 from carapace.auth.types import Admission, Caller, Origin
 from carapace.ids import ConnId, RunId, SessionKey
 from carapace.protocol.connect import ConnectParams
-from carapace.protocol.events import StateVersion
+from carapace.protocol.events import Event, StateVersion
 from carapace.protocol.version import Dialect
 
-__all__ = ["Admitter", "ChatModels", "ChatRuns", "Link", "Member", "SnapshotSource", "StartedRun"]
+__all__ = [
+    "Admitter",
+    "Answers",
+    "ChatModels",
+    "ChatRuns",
+    "Link",
+    "Member",
+    "NodeWatch",
+    "SnapshotSource",
+    "StartedRun",
+]
 
 
 class Admitter(Protocol):
@@ -123,6 +133,26 @@ class Member(Protocol):
         ...
 
 
+class NodeWatch(Protocol):
+    """Told of every client, so that nodes can be asked (`carapace.nodes.service.Nodes`)."""
+
+    def connected(self, caller: Caller, origin: Origin) -> None:
+        """It was admitted."""
+        ...
+
+    def welcome(self, caller: Caller) -> None:
+        """It hears events now."""
+        ...
+
+    def disconnected(self, caller: Caller) -> None:
+        """It is gone, or was told goodbye; perhaps told more than once."""
+        ...
+
+    def followers(self, event: Event) -> frozenset[ConnId]:
+        """Nodes that hear `event` because they follow its session."""
+        ...
+
+
 class StartedRun(Protocol):
     """A run that was accepted."""
 
@@ -158,6 +188,18 @@ class ChatRuns(Protocol):
         reason: StopReason = StopReason.RPC,
     ) -> tuple[RunId, ...]:
         """End a run early."""
+        ...
+
+
+class Answers(Protocol):
+    """Earlier runs, for requests that go on from one."""
+
+    async def session_of(self, run_id: RunId) -> SessionKey | None:
+        """The session of a run that ended; None if it is not remembered."""
+        ...
+
+    async def is_latest(self, session_key: SessionKey, run_id: RunId) -> bool:
+        """Whether the newest message of the session is that run's."""
         ...
 
 

@@ -57,6 +57,7 @@ class Metrics:
     budget_stops: Counter
     webhook_requests: Counter
     hook_calls: Counter
+    node_invokes: Counter
     understanding: Counter
 
     plugin_calls: Counter
@@ -235,6 +236,12 @@ class Metrics:
             "carapace_understanding",
             "Files and links of messages made readable for a model, by kind and outcome.",
             ("kind", "outcome"),
+            registry=registry,
+        )
+        self.node_invokes = prometheus.Counter(
+            "carapace_node_invokes",
+            "Commands for nodes, by how they ended: ok, failed, timeout, gone or busy.",
+            ("outcome",),
             registry=registry,
         )
         self.webhook_requests = prometheus.Counter(

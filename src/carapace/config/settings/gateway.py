@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from carapace.config.settings.control_ui import ControlUiSettings
+from carapace.config.settings.http import HttpSettings
 from carapace.config.settings.nodes import NodesSettings
 from carapace.config.settings.setting import Count, Port, PositiveInt, Section, setting
 from carapace.protocol.scopes import Scope
@@ -13,11 +15,7 @@ from carapace.protocol.scopes import Scope
 __all__ = [
     "AuthRateLimit",
     "AuthSettings",
-    "ControlUiSettings",
-    "EndpointSettings",
     "GatewaySettings",
-    "HttpEndpoints",
-    "HttpSettings",
     "LimitSettings",
     "ReloadSettings",
     "RemoteSettings",
@@ -82,20 +80,6 @@ class AuthSettings(Section, frozen=True):
     )
 
 
-class ControlUiSettings(Section, frozen=True):
-    """The web page."""
-
-    allow_insecure_auth: Annotated[
-        bool,
-        setting(
-            "Let clients that reach the gateway over plain HTTP from another machine use all "
-            "scopes they are approved for, and a Control UI without device identity read and "
-            "write. Anyone on the way can read their token.",
-            live=True,
-        ),
-    ] = False
-
-
 class TailscaleSettings(Section, frozen=True):
     """Tailscale in front of the gateway."""
 
@@ -114,28 +98,6 @@ class TlsSettings(Section, frozen=True):
     enabled: Annotated[bool, setting("Speak TLS on the port.")] = False
     cert_path: Annotated[str | None, setting("PEM file with the certificate chain.")] = None
     key_path: Annotated[str | None, setting("PEM file with the private key.")] = None
-
-
-class EndpointSettings(Section, frozen=True):
-    """One HTTP endpoint that is off unless asked for."""
-
-    enabled: Annotated[bool, setting("Serve this endpoint.")] = False
-
-
-class HttpEndpoints(Section, frozen=True):
-    """HTTP endpoints beside the WebSocket."""
-
-    chat_completions: Annotated[
-        EndpointSettings, setting("POST /v1/chat/completions and GET /v1/models.")
-    ] = msgspec.field(default_factory=EndpointSettings)
-
-
-class HttpSettings(Section, frozen=True):
-    """The HTTP side of the port."""
-
-    endpoints: Annotated[HttpEndpoints, setting("Optional endpoints.")] = msgspec.field(
-        default_factory=HttpEndpoints
-    )
 
 
 class LimitSettings(Section, frozen=True):
