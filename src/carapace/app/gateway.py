@@ -20,7 +20,7 @@ from carapace.app.announcing import announce
 from carapace.app.observing import Observing
 from carapace.app.options import Ready, UpOptions
 from carapace.app.parts import Parts, build, provider_variables
-from carapace.app.policy import tool_policy
+from carapace.app.policy import tool_layers
 from carapace.app.vault_watch import watch_vault
 from carapace.clock import Clock, SystemClock
 from carapace.config.changes import Change
@@ -163,6 +163,7 @@ class Gateway:
         parts.profiles.prepare()
         parts.meanings.start()
         self._apply_chats(parts, settings)
+        _tell_unknown_tools(parts)
         parts.config.subscribe(lambda _old, new, found: self._apply(parts, new, found))
         parts.config.refuse_unfit(unfit)
         parts.config.restart_with(lambda keys: _follow(parts, keys))
@@ -222,7 +223,8 @@ class Gateway:
         parts.profiles.apply(new.agents)
         parts.budget.apply(new.agents)
         parts.agent.apply(max_concurrent=new.agents.defaults.max_concurrent)
-        parts.tools.apply(tool_policy(new.tools))
+        parts.tools.restrict(tool_layers(new))
+        _tell_unknown_tools(parts)
         parts.meanings.apply(new.memory.vectors)
         self._apply_chats(parts, new)
         parts.plugins.apply()
@@ -291,6 +293,16 @@ def _add_checks(parts: Parts) -> None:
     checks.add("channels", parts.chats.parts.accounts.trouble, is_optional=True)
     checks.add("memory", parts.meanings.check, is_optional=True)
     checks.add("plugins", parts.plugins.trouble, is_optional=True)
+
+
+def _tell_unknown_tools(parts: Parts) -> None:
+    """A name with a slip in it would take nothing away, and nobody would see."""
+    for key, name in parts.tools.unknown():
+        _log.warning(
+            "a list of tools names one that is not there; see cara config explain",
+            key=key,
+            tool=name,
+        )
 
 
 class _Voice:

@@ -2,23 +2,94 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
-from carapace.agent.approval import ToolPolicy
 from carapace.agent.profiles import Profiles
 from carapace.agent.providers.ports import ProviderError
 from carapace.agent.providers.registry import ProviderRegistry
-from carapace.config.settings import Settings, ToolsSettings
+from carapace.agent.tools.policy import PROFILES, SUBAGENT_DENY, Layer, Profile, ToolLayers
+from carapace.config.settings import Settings
+from carapace.config.settings.agents import AgentEntry
+from carapace.config.settings.channels import (
+    AccountSettings,
+    ChannelSettings,
+    ChannelsSettings,
+    PluginChannelSettings,
+    WebhookSettings,
+)
+from carapace.config.settings.tool_lists import ToolList
 from carapace.errors import Refused
 from carapace.sessions.types import ModelRef, SessionPolicy
 
-__all__ = ["SessionPolicies", "tool_policy"]
+__all__ = ["SessionPolicies", "tool_layers"]
+
+_Channel = ChannelSettings | WebhookSettings | PluginChannelSettings
 
 
-def tool_policy(settings: ToolsSettings) -> ToolPolicy:
-    """What `tools.*` allows; without an allow list everything that the risk table allows."""
-    allow = frozenset(settings.allow) if settings.allow else None
-    return ToolPolicy(allow=allow, deny=frozenset(settings.deny))
+def tool_layers(settings: Settings) -> ToolLayers:
+    """Which tools exist for whom, as the lists of the configuration say."""
+    tools = settings.tools
+    own = {entry.id.lower(): entry for entry in settings.agents.list}
+    sub = tools.subagents.tools
+    return ToolLayers(
+        profile=_profile("tools.profile", tools.profile),
+        everywhere=Layer("tools", allow=tools.allow, deny=tools.deny),
+        agent_profiles=_agent_profiles(own),
+        agents={
+            agent_id: _layer(f"agents.list[{agent_id}].tools", entry.tools)
+            for agent_id, entry in own.items()
+            if entry.tools is not None
+        },
+        channels={
+            name.lower(): _layer(f"tools.byChannel.{name}", one)
+            for name, one in tools.by_channel.items()
+        },
+        groups=dict(_groups(settings.channels)),
+        subagents=Layer("tools.subagents.tools", allow=sub.allow, deny=(*SUBAGENT_DENY, *sub.deny)),
+    )
+
+
+def _layer(label: str, names: ToolList) -> Layer:
+    return Layer(label, allow=names.allow, deny=names.deny)
+
+
+def _profile(label: str, name: Profile | None) -> Layer | None:
+    return None if name is None else Layer(label, allow=PROFILES[name])
+
+
+def _agent_profiles(own: dict[str, AgentEntry]) -> dict[str, Layer]:
+    found: dict[str, Layer] = {}
+    for agent_id, entry in own.items():
+        name = entry.tools.profile if entry.tools is not None else None
+        layer = _profile(f"agents.list[{agent_id}].tools.profile", name)
+        if layer is not None:
+            found[agent_id] = layer
+    return found
+
+
+def _groups(channels: ChannelsSettings) -> Iterator[tuple[tuple[str, str, str], Layer]]:
+    """Every group with a list, by service, account and the group's id in lower case.
+
+    Session keys are in lower case, and it is by them that a conversation is known later on.
+    """
+    all_channels: dict[str, _Channel] = {
+        "webchat": channels.webchat,
+        "webhook": channels.webhook,
+        **channels.plugins,
+    }
+    for name, channel in all_channels.items():
+        key = f"channels.{name}"
+        yield from _groups_of((name, ""), key, channel)
+        for account, settings in channel.accounts.items():
+            yield from _groups_of((name, account), f"{key}.accounts.{account}", settings)
+
+
+def _groups_of(
+    of: tuple[str, str], key: str, settings: AccountSettings
+) -> Iterator[tuple[tuple[str, str, str], Layer]]:
+    for group, one in (settings.groups or {}).items():
+        if one.tools is not None:
+            yield (*of, group.lower()), _layer(f"{key}.groups.{group}.tools", one.tools)
 
 
 class SessionPolicies:

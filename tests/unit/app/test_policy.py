@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from carapace.agent.profiles import Profiles
 from carapace.agent.providers.ports import ProviderError, ProviderFault
-from carapace.app.policy import SessionPolicies, tool_policy
+from carapace.agent.tools.policy import ToolScope
+from carapace.app.policy import SessionPolicies, tool_layers
 from carapace.config.settings import Settings, ToolsSettings
-from carapace.config.settings.agents import AgentDefaults, AgentsSettings
+from carapace.config.settings.agents import AgentDefaults, AgentEntry, AgentsSettings
+from carapace.config.settings.channels import (
+    ChannelsSettings,
+    GroupSettings,
+    WebhookAccount,
+    WebhookSettings,
+)
 from carapace.config.settings.session import SessionSettings
+from carapace.config.settings.tool_lists import AgentTools, SubagentTools, ToolList
 from carapace.sessions.types import ModelRef
 
 
@@ -64,7 +73,67 @@ def test_without_any_model_sessions_still_work(tmp_path: Path):
     assert (policy.model, policy.context_tokens, policy.thinking_level) == (None, None, "off")
 
 
-def test_an_empty_allow_list_allows_what_the_risk_table_allows():
-    assert tool_policy(ToolsSettings()).allow is None
-    some = tool_policy(ToolsSettings(allow=("a",), deny=("b",)))
-    assert (some.allow, some.deny) == (frozenset({"a"}), frozenset({"b"}))
+def test_without_lists_all_tools_are_there():
+    layers = tool_layers(Settings())
+    assert layers.permits("exec", ToolScope(agent_id="main"))
+    assert not layers.permits("cron", ToolScope(agent_id="main", is_subagent=True))
+
+
+def test_every_list_of_the_configuration_takes_away():
+    settings = Settings(
+        tools=ToolsSettings(
+            profile="coding",
+            deny=("exec",),
+            by_channel={"Webhook": ToolList(deny=("write",))},
+            subagents=SubagentTools(tools=ToolList(deny=("edit",))),
+        ),
+        agents=AgentsSettings(
+            list=(
+                AgentEntry(id="main"),
+                AgentEntry(id="Full", tools=AgentTools(profile="full", deny=("edit",))),
+                AgentEntry(id="plain", tools=AgentTools(allow=("read", "message"))),
+            )
+        ),
+    )
+    layers = tool_layers(settings)
+    names = ("read", "write", "edit", "exec", "message")
+
+    def left(**scope: Any) -> set[str]:
+        return {name for name in names if layers.permits(name, ToolScope(**scope))}
+
+    assert left(agent_id="main") == {"read", "write", "edit"}
+    assert left(agent_id="main", channel="webhook") == {"read", "edit"}
+    assert left(agent_id="main", is_subagent=True) == {"read", "write"}
+    assert left(agent_id="full") == {"read", "write", "message"}
+    assert left(agent_id="plain") == {"read"}
+
+
+def test_a_group_of_a_channel_or_of_an_account_has_its_list():
+    def groups(*names: str) -> dict[str, GroupSettings]:
+        return {"Team": GroupSettings(tools=ToolList(allow=names)), "free": GroupSettings()}
+
+    settings = Settings(
+        channels=ChannelsSettings(
+            webhook=WebhookSettings(
+                groups=groups("read"),
+                accounts={"work": WebhookAccount(groups=groups("write"))},
+            )
+        )
+    )
+    layers = tool_layers(settings)
+    team = ToolScope(agent_id="main", channel="webhook", account="default", group="team")
+    assert layers.permits("read", team)
+    assert not layers.permits("write", team)
+    assert layers.permits("write", replace(team, account="work"))
+    assert layers.permits("exec", replace(team, group="free"))
+
+
+def test_a_slip_is_told_with_its_key():
+    settings = Settings(
+        tools=ToolsSettings(deny=("exce",)),
+        agents=AgentsSettings(list=(AgentEntry(id="main", tools=AgentTools(allow=("raed",))),)),
+    )
+    assert list(tool_layers(settings).unknown({"read"})) == [
+        ("tools", "exce"),
+        ("agents.list[main].tools", "raed"),
+    ]

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from carapace.config.settings.setting import Count, Name, PositiveInt, Section, setting
+from carapace.config.settings.tool_lists import AgentTools
 
 __all__ = [
     "AgentDefaults",
@@ -124,6 +125,7 @@ class AgentEntry(Section, frozen=True):
     model: Annotated[ModelChoice | None, setting("Its own models.", live=True)] = None
     identity: Annotated[AgentIdentity | None, setting("How it shows itself.", live=True)] = None
     budget: Annotated[Budget | None, setting("Its own caps.", live=True)] = None
+    tools: Annotated[AgentTools | None, setting("What is left of the tools.", live=True)] = None
 
 
 class AgentsSettings(Section, frozen=True):

@@ -14,6 +14,7 @@ import msgspec
 from carapace.config.secret_names import names_secret
 from carapace.config.settings.net import ProxySettings
 from carapace.config.settings.setting import Count, Name, PositiveInt, Section, setting
+from carapace.config.settings.tool_lists import ToolList
 
 __all__ = [
     "AccountSettings",
@@ -72,6 +73,9 @@ class GroupSettings(Section, frozen=True):
             "is missing too, all members of a group that is named here.",
             live=True,
         ),
+    ] = None
+    tools: Annotated[
+        ToolList | None, setting("What is left of the agent's tools there.", live=True)
     ] = None
 
 

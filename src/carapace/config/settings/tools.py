@@ -6,8 +6,10 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from carapace.config.settings.setting import Section, setting
+from carapace.config.settings.setting import Name, Section, setting
+from carapace.config.settings.tool_lists import SubagentTools, ToolList, ToolNames, ToolProfile
 from carapace.config.settings.understanding import LinkReading, MediaReading
+from carapace.config.settings.web_tools import WebTools
 
 __all__ = ["MemorySettings", "ToolsSettings"]
 
@@ -15,10 +17,32 @@ __all__ = ["MemorySettings", "ToolsSettings"]
 class ToolsSettings(Section, frozen=True):
     """Which tools an agent has."""
 
+    profile: Annotated[
+        ToolProfile | None,
+        setting(
+            "A ready list: `minimal`, `coding`, `messaging`, or `full`, which is all tools.",
+            live=True,
+        ),
+    ] = None
     allow: Annotated[
-        tuple[str, ...], setting("Only these tools; without any, all that are safe.", live=True)
+        ToolNames,
+        setting(
+            "Only these tools; without any, all that are safe. Groups such as `group:fs` and "
+            "`*` are understood.",
+            live=True,
+        ),
     ] = ()
-    deny: Annotated[tuple[str, ...], setting("Never these tools.", live=True)] = ()
+    deny: Annotated[ToolNames, setting("Never these tools, whatever allows them.", live=True)] = ()
+    by_channel: Annotated[
+        dict[Name, ToolList],
+        setting("What is left of them in conversations of one chat service.", live=True),
+    ] = msgspec.field(default_factory=dict[str, ToolList])
+    subagents: Annotated[
+        SubagentTools, setting("Sessions that agents open for themselves.", live=True)
+    ] = msgspec.field(default_factory=SubagentTools)
+    web: Annotated[WebTools, setting("Reading and searching the web.", live=True)] = msgspec.field(
+        default_factory=WebTools
+    )
     media: Annotated[MediaReading, setting("What is read of a message's files.", live=True)] = (
         msgspec.field(default_factory=MediaReading)
     )
