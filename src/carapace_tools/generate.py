@@ -22,12 +22,15 @@ from carapace.config.reference import reference as config_page
 from carapace.config.schema import json_schema
 from carapace.protocol.schema import protocol_schema
 from carapace.telemetry.reference import audit_page, metrics_page
+from carapace_tools.reference.advisories import advisories_page
+from carapace_tools.reference.compatibility import compatibility_page
 from carapace_tools.reference.floors import floors_diagram
 from carapace_tools.reference.websocket import events_page, types_page, websocket_page
 
 __all__ = ["main", "pages"]
 
 _ROOT = Path(__file__).resolve().parents[2]
+_TRACES = Path("tests", "golden", "node-2026.1")
 _FLOORS = re.compile(r"(<!-- floors: generated -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -43,6 +46,8 @@ def pages(root: Path) -> Iterator[tuple[str, str]]:
     yield "docs/reference/metrics.md", metrics_page()
     yield "docs/reference/audit.md", audit_page()
     yield "docs/reference/cli.md", cli_page()
+    yield "docs/reference/compatibility.md", compatibility_page(root / _TRACES)
+    yield "docs/reference/advisories.md", advisories_page(root / "tests")
     yield "src/carapace/cli/help.json", help_texts()
     yield "docs/explain/architecture.md", _with_floors(root)
 

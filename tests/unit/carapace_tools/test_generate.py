@@ -12,6 +12,7 @@ import pytest
 from carapace_tools.generate import main, pages
 
 ROOT = Path(__file__).resolve().parents[3]
+TRACES = Path("tests", "golden", "node-2026.1")
 
 
 @pytest.fixture
@@ -20,6 +21,7 @@ def copy(tmp_path: Path) -> Path:
     (tmp_path / "docs/explain").mkdir(parents=True)
     for name in ("pyproject.toml", "docs/explain/architecture.md"):
         shutil.copy(ROOT / name, tmp_path / name)
+    shutil.copytree(ROOT / TRACES, tmp_path / TRACES)
     return tmp_path
 
 
