@@ -107,11 +107,6 @@ class Gateway:
         if self._parts is not None:
             await self._parts.restarts.wanted.wait()
 
-    def restart(self, reason: str) -> None:
-        """Have `until_restart` return now."""
-        if self._parts is not None:
-            self._parts.restarts.now(reason)
-
     async def _start(self) -> Ready:
         spare_memory.keep_small()
         struct_types.prepare()

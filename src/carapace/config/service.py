@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
@@ -24,6 +24,7 @@ from carapace.config.load import Loaded, Overrides, load
 from carapace.config.located import Key, parse_key
 from carapace.config.paths import Paths
 from carapace.config.reader import DiskReader, KeptReader, Reader, ReadError
+from carapace.config.redact import redact_text
 from carapace.config.settings import Settings
 from carapace.config.snapshot import ConfigSnapshot, Source, snapshot
 from carapace.config.watch import FileSignals, Signals, watch
@@ -34,6 +35,8 @@ __all__ = ["ConfigService", "Listener", "Tell"]
 
 Listener = Callable[[Settings, Settings, tuple[Change, ...]], None]
 Tell = Callable[[Literal["info", "warning", "error"], str], None]
+_APPLIES: Final = frozenset({"hybrid", "hot"})
+"""Modes in which what is live counts at once."""
 
 
 class ConfigService:
@@ -169,19 +172,23 @@ class ConfigService:
         old = self.settings
         found = changes(old, new)
         mode = old.gateway.reload.mode
-        waits = mode in {"off", "restart"}
-        waiting = [one.key for one in changes(self._started, new) if not one.live]
-        waiting += [one.key for one in found if waits and one.live]
-        self._restart = tuple(waiting)
-        if found and not waits:
+        self._restart = self._waits_for_restart(found, new)
+        if found and mode in _APPLIES:
             self._used = fresh
             for listener in tuple(self._listeners):
                 listener(old, new, found)
-        if found and waiting:
-            self._wait_for_restart(new, is_wanted=mode in {"hybrid", "restart"})
+        if found and self._restart:
+            self._leave_to_restart(new, is_wanted=mode in {"hybrid", "restart"})
         return found
 
-    def _wait_for_restart(self, new: Settings, *, is_wanted: bool) -> None:
+    def _waits_for_restart(self, found: tuple[Change, ...], new: Settings) -> tuple[str, ...]:
+        """The keys of `new` that do not count before a restart."""
+        waiting = [one.key for one in changes(self._started, new) if not one.live]
+        if self.settings.gateway.reload.mode not in _APPLIES:
+            waiting += [one.key for one in found if one.live]
+        return tuple(waiting)
+
+    def _leave_to_restart(self, new: Settings, *, is_wanted: bool) -> None:
         """Restart for what waits, where that is wanted and possible; else tell a person."""
         keys = ", ".join(self._restart)
         unfit = self._unfit(new)
@@ -244,9 +251,16 @@ class ConfigService:
         path = self._paths.config_path
         trial = load(path, _Instead(self._reader, path, text), self._over)
         refuse_issues(trial.issues)
-        if trial.settings is not None:
-            refuse_issues(self._unfit(trial.settings))
-        return Draft(text, text_hash(stored))
+        settings = trial.settings or Settings()
+        refuse_issues(self._unfit(settings))
+        found = changes(self.settings, settings)
+        return Draft(
+            text,
+            base_hash=text_hash(stored),
+            hash=text_hash(redact_text(text)),
+            keys=tuple(one.key for one in found),
+            needs_restart=bool(self._waits_for_restart(found, settings)),
+        )
 
     async def watch(self, clock: Clock, signals: Signals | None = None) -> None:
         """Reload after each change of the file or what it includes; until cancelled.

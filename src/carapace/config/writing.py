@@ -31,10 +31,16 @@ class Draft:
     Attributes:
         text: All of it, secrets included.
         base_hash: Hash of the file it was made for, as `files.write_config` wants it.
+        hash: `hash` of the snapshot once it is written.
+        keys: What it changes of the settings in use.
+        needs_restart: Whether something of it counts only after a restart.
     """
 
     text: str
     base_hash: str
+    hash: str
+    keys: tuple[str, ...] = ()
+    needs_restart: bool = False
 
 
 def require_base(base_hash: str | None, stored: str | None) -> None:
