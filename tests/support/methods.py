@@ -11,6 +11,8 @@ from typing import Any
 
 import msgspec
 
+from carapace.agent.budget import Budget
+from carapace.agent.spending import Spending
 from carapace.app.execs import open_execs
 from carapace.app.nodes import node_events, open_nodes
 from carapace.app.parts import METHODS
@@ -23,6 +25,7 @@ from carapace.config.load import Overrides
 from carapace.config.paths import PathFlags, resolve_paths
 from carapace.config.schema import config_schema
 from carapace.config.service import ConfigService
+from carapace.config.settings.agents import AgentsSettings
 from carapace.errors import Refused
 from carapace.ids import ConnId
 from carapace.media.store import MediaStore
@@ -33,8 +36,6 @@ from carapace.protocol.models import ModelInfo
 from carapace.protocol.validation import decode_params
 from carapace.sessions.types import SessionPolicy
 from carapace.tasks import Tasks
-from carapace.telemetry.audit import Audit
-from carapace.telemetry.redact import Redactor
 from carapace.telemetry.ring import LogTail, Ring
 from carapace.triggers.restart_notes import RestartNotes
 from support.agent_house import AgentHouse, agent_house
@@ -154,11 +155,11 @@ async def method_house(*scripts: Any, **options: Any) -> AsyncGenerator[MethodHo
             tasks=tasks,
         )
         plugins, closed = RunningPlugins(), Closed()
-        audit = Audit(house.folder / "skills-audit", clock=clock, redactor=Redactor())
-        rooms.callback(audit.close)
         skills = await open_skills(
-            config, MemoryVault(), variables=dict, search="", clock=clock, audit=audit
+            config, MemoryVault(), variables=dict, search="", clock=clock, audit=house.audit
         )
+        caps: AgentsSettings = options.get("settings") or AgentsSettings()
+        budget = Budget(house.database, clock, caps, audit=house.audit, metrics=house.metrics)
         execs = open_execs(
             database=house.database,
             path=house.folder / "carapace.db",
@@ -213,6 +214,9 @@ async def method_house(*scripts: Any, **options: Any) -> AsyncGenerator[MethodHo
             restarts=Restarts(clock, tasks),
             restart_notes=RestartNotes(house.database, clock),
             skills=skills.service(house.profiles),
+            spending=Spending(
+                house.database, budget, agents=lambda: house.profiles.ids, clock=clock
+            ),
             approvals=execs.book,
             pending_approvals=execs.pending,
             publish=house.events.append,

@@ -24,7 +24,7 @@ from carapace.store.ports import Database
 from carapace.telemetry.audit import Audit, AuditKind
 from carapace.telemetry.metrics import Metrics
 
-__all__ = ["Budget", "Reservation", "tokens_of"]
+__all__ = ["Budget", "CapStanding", "Reservation", "tokens_of"]
 
 _DEFAULT_ANSWER_TOKENS = 8_192
 
@@ -71,6 +71,21 @@ class Reservation:
             self._is_open = False
             self._account.reserved_tokens -= self._tokens
             self._account.reserved_nano_usd -= self._nano_usd
+
+
+@dataclass(frozen=True, slots=True)
+class CapStanding:
+    """How far one daily cap is used up.
+
+    Attributes:
+        kind: `tokens` or `usd`.
+        used_percent: Of the cap, running requests not counted; at most 100.
+        resets_at_ms: When the day ends.
+    """
+
+    kind: str
+    used_percent: int
+    resets_at_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +162,24 @@ class Budget:
         account.reserved_nano_usd += nano
         return Reservation(account, tokens, nano, left)
 
+    async def standing(self, agent_id: AgentId) -> tuple[CapStanding, ...]:
+        """How far the caps of an agent are used up; empty without a cap."""
+        caps = self._caps(agent_id)
+        account = await self._account(agent_id)
+        resets_at_ms = round(self._reset().timestamp() * 1000)
+        return tuple(
+            CapStanding(kind, min(100, used * 100 // cap) if cap else 100, resets_at_ms)
+            for kind, used, cap in (
+                ("tokens", account.tokens, caps.tokens),
+                ("usd", account.nano_usd, caps.nano_usd),
+            )
+            if cap is not None
+        )
+
+    def _reset(self) -> datetime:
+        """When the next day begins."""
+        return datetime.combine(self._clock.now().date() + timedelta(days=1), time(), UTC)
+
     async def _account(self, agent_id: AgentId) -> _Account:
         day = day_of(self._clock.now())
         if day != self._day:
@@ -177,8 +210,7 @@ class Budget:
     def _stop(self, agent_id: AgentId, cap: str, said: str, setting: str) -> Refused:
         self._audit.record(AuditKind.BUDGET_STOPPED, agent_id=agent_id, cap=cap, used=said)
         self._metrics.budget_stops.labels(cap).inc()
-        now = self._clock.now()
-        reset = datetime.combine(now.date() + timedelta(days=1), time(), UTC)
+        now, reset = self._clock.now(), self._reset()
         return Refused(
             f"The daily cap of agent {agent_id} is used up: {said}, running requests counted. "
             f"It resets at {reset:%Y-%m-%d %H:%M} UTC; to go on before that, raise {setting}.",

@@ -18,16 +18,19 @@ _MAX_DAYS: Final = 3_700
 _INSERT: Final = """
 INSERT INTO usage (
   run_id, provider, model, day, agent_id, session_key, at_ms, requests,
-  input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_nano_usd
+  input_tokens, output_tokens, cache_read_tokens, cache_write_tokens, cost_nano_usd,
+  unpriced_requests
 ) VALUES (
   :run_id, :provider, :model, :day, :agent_id, :session_key, :at_ms, :requests,
-  :input, :output, :cache_read, :cache_write, :cost
+  :input, :output, :cache_read, :cache_write, :cost,
+  :unpriced
 ) ON CONFLICT (run_id, provider, model) DO NOTHING
 """
 _SUMS: Final = """
   sum(input_tokens) AS input, sum(output_tokens) AS output,
   sum(cache_read_tokens) AS cache_read, sum(cache_write_tokens) AS cache_write,
-  sum(cost_nano_usd) AS cost, sum(requests) AS requests
+  sum(cost_nano_usd) AS cost, sum(requests) AS requests,
+  sum(unpriced_requests) AS unpriced
 """
 _SPENT: Final = f"SELECT agent_id, {_SUMS} FROM usage WHERE day = ? GROUP BY agent_id"  # noqa: S608 - parts of this file
 _DAYS: Final = (
@@ -38,12 +41,17 @@ _DAYS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class DayTotal:
-    """What was used on a day (`YYYY-MM-DD`, UTC), by one agent or by all."""
+    """What was used on a day (`YYYY-MM-DD`, UTC), by one agent or by all.
+
+    Attributes:
+        unpriced: Answers whose cost is not in `cost_nano_usd`, since nobody knew their price.
+    """
 
     day: str
     usage: Usage
     cost_nano_usd: int
     requests: int
+    unpriced: int = 0
 
 
 def insert_usage(tx: Tx, lines: Iterable[UsageLine]) -> None:
@@ -66,6 +74,7 @@ def insert_usage(tx: Tx, lines: Iterable[UsageLine]) -> None:
                 "cache_read": usage.cache_read,
                 "cache_write": usage.cache_write,
                 "cost": line.cost_nano_usd,
+                "unpriced": line.unpriced_requests,
             },
         )
 
@@ -92,4 +101,4 @@ def _total(day: str, row: Row) -> DayTotal:
         cache_read=row["cache_read"],
         cache_write=row["cache_write"],
     )
-    return DayTotal(day, usage, row["cost"], row["requests"])
+    return DayTotal(day, usage, row["cost"], row["requests"], row["unpriced"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -42,6 +42,7 @@ class UsageLine:
         at_ms: That moment in milliseconds since 1970.
         requests: How many answers the model gave.
         cost_nano_usd: 10^-9 dollars; 0 where the price is unknown.
+        unpriced_requests: How many of the answers had no known price.
     """
 
     run_id: RunId
@@ -54,6 +55,7 @@ class UsageLine:
     requests: int
     usage: Usage
     cost_nano_usd: int
+    unpriced_requests: int = 0
 
 
 def day_of(moment: datetime) -> str:
@@ -71,13 +73,23 @@ def add_usage(first: Usage, second: Usage) -> Usage:
     )
 
 
+@dataclass(slots=True)
+class _Sum:
+    """What one model was asked so far."""
+
+    requests: int = 0
+    usage: Usage = field(default_factory=Usage)
+    cost_nano_usd: int = 0
+    unpriced_requests: int = 0
+
+
 class RunUsage:
     """Adds up one run; the turn tells it each `Usage` event and writes `lines` at the end."""
 
     __slots__ = ("_by_model", "total", "total_cost_nano_usd")
 
     def __init__(self) -> None:
-        self._by_model: dict[tuple[str, str], tuple[int, Usage, int]] = {}
+        self._by_model: dict[tuple[str, str], _Sum] = {}
         self.total = Usage()
         self.total_cost_nano_usd = 0
 
@@ -85,8 +97,11 @@ class RunUsage:
         """Count one answer of `target`; its cost in nano-dollars."""
         cost = cost_nano_usd(usage, target.pricing)
         key = (target.provider_name, target.model_id)
-        requests, before, before_cost = self._by_model.get(key, (0, Usage(), 0))
-        self._by_model[key] = (requests + 1, add_usage(before, usage), before_cost + cost)
+        found = self._by_model.setdefault(key, _Sum())
+        found.requests += 1
+        found.usage = add_usage(found.usage, usage)
+        found.cost_nano_usd += cost
+        found.unpriced_requests += target.pricing is None
         self.total = add_usage(self.total, usage)
         self.total_cost_nano_usd += cost
         return cost
@@ -95,7 +110,7 @@ class RunUsage:
         self, *, run_id: RunId, agent_id: AgentId, session_key: SessionKey, now: datetime
     ) -> Iterator[UsageLine]:
         """One line for each model that answered."""
-        for (provider, model), (requests, usage, cost) in self._by_model.items():
+        for (provider, model), found in self._by_model.items():
             yield UsageLine(
                 run_id=run_id,
                 provider=provider,
@@ -104,7 +119,8 @@ class RunUsage:
                 agent_id=agent_id,
                 session_key=session_key,
                 at_ms=round(now.timestamp() * 1000),
-                requests=requests,
-                usage=usage,
-                cost_nano_usd=cost,
+                requests=found.requests,
+                usage=found.usage,
+                cost_nano_usd=found.cost_nano_usd,
+                unpriced_requests=found.unpriced_requests,
             )

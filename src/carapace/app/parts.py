@@ -23,6 +23,7 @@ from carapace.agent.providers.egress import provider_clients
 from carapace.agent.providers.local import LocalProvider
 from carapace.agent.providers.registry import ProviderRegistry
 from carapace.agent.service import AgentService
+from carapace.agent.spending import Spending
 from carapace.agent.tools.builtin import builtin_tools
 from carapace.agent.tools.invoke import ToolInvoker
 from carapace.agent.tools.memory_store import MemoryStore
@@ -34,12 +35,13 @@ from carapace.app.chats import Chats, open_chats
 from carapace.app.execs import Execs, open_execs
 from carapace.app.files import Files, open_files
 from carapace.app.hook_routes import hook_parts
+from carapace.app.http import Canvas, serve_http
 from carapace.app.nodes import node_events, open_nodes
 from carapace.app.observing import Observing
 from carapace.app.plugins import HousePlugins, PluginWorks
 from carapace.app.policy import SessionPolicies, tool_layers
-from carapace.app.skills import open_skills
 from carapace.app.restarts import Restarts
+from carapace.app.skills import open_skills
 from carapace.app.source import Source, own_names, own_presence
 from carapace.app.struct_types import prepare
 from carapace.auth.devices import Devices
@@ -79,6 +81,7 @@ from carapace.methods import (
     sessions,
     skills,
     talk,
+    usage,
     voicewake,
 )
 from carapace.methods.context import Context, Services
@@ -88,7 +91,6 @@ from carapace.protocol.events import Event
 from carapace.server.app import GatewayServer, ServerParts
 from carapace.server.http_health import HealthRoutes
 from carapace.server.http_media import MediaRoutes
-from carapace.server.http_openai import OpenAiRoutes
 from carapace.server.http_webhooks import WebhookCatch
 from carapace.sessions.service import Sessions
 from carapace.store.sqlite import SqliteDatabase
@@ -122,6 +124,7 @@ METHODS = health.METHODS.merge(
     sessions.METHODS,
     skills.METHODS,
     talk.METHODS,
+    usage.METHODS,
     voicewake.METHODS,
 )
 """Every method of the gateway."""
@@ -434,11 +437,13 @@ async def build(
         fetch_file=files.fetch,
         plugins=house_plugins,
         skills=house_skills.service(profiles),
+        spending=Spending(database, budget, agents=lambda: profiles.ids, clock=clock),
         approvals=execs.book,
         pending_approvals=execs.pending,
         publish=late.publish,
         clock=clock,
     )
+    canvas = Canvas(settings, clock)
     server = GatewayServer(
         ServerParts(
             methods=METHODS,
@@ -457,6 +462,7 @@ async def build(
             metrics=observing.metrics,
             audit=observing.audit,
             missed=lambda: _cuts(agent, clock),
+            canvas_url=canvas.url,
         )
     )
     late.server = server
@@ -465,16 +471,19 @@ async def build(
     server.add(
         HealthRoutes(observing.readiness, admitter=authenticator, origin_of=server.guard.origin)
     )
-    if settings.gateway.http.endpoints.chat_completions.enabled:
-        server.add(
-            OpenAiRoutes(
-                agent,
-                models=_Agents(profiles),
-                admitter=authenticator,
-                origin_of=server.guard.origin,
-                clock=clock,
-            )
-        )
+    serve_http(
+        server,
+        lambda: config.settings,
+        methods=METHODS,
+        admitter=authenticator,
+        agent=agent,
+        profiles=profiles,
+        invoker=invoker,
+        files=files,
+        canvas=canvas,
+        database=database,
+        clock=clock,
+    )
     # Last in, first out: background work ends before the rooms it uses are closed.
     stack.push_async_callback(tasks.close)
     return Parts(
@@ -505,17 +514,6 @@ async def build(
         restart_notes=restart_notes,
         server=server,
     )
-
-
-class _Agents:
-    """The agents as `/v1/models` lists them."""
-
-    def __init__(self, profiles: Profiles) -> None:
-        self._profiles = profiles
-
-    def agent_ids(self) -> tuple[str, ...]:
-        """All agents, the default one first."""
-        return self._profiles.ids
 
 
 def _cuts(agent: AgentService, clock: Clock) -> Iterator[Event]:

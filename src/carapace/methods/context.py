@@ -11,6 +11,7 @@ from carapace.agent.exec.pending import PendingApprovals
 from carapace.agent.profiles import Profiles
 from carapace.agent.service import AgentService
 from carapace.agent.skills.service import Skills
+from carapace.agent.spending import Spending
 from carapace.auth.devices import Devices
 from carapace.auth.presence import Presence
 from carapace.auth.types import Caller
@@ -160,6 +161,7 @@ class Services:
     restarts: Restarting
     restart_notes: RestartNotes
     skills: Skills
+    spending: Spending
     approvals: ApprovalsBook
     pending_approvals: PendingApprovals
     publish: Publish

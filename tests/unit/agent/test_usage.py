@@ -61,3 +61,12 @@ def test_usage_adds_kind_by_kind() -> None:
 
 def test_a_day_is_the_utc_date() -> None:
     assert day_of(NOW) == "2026-11-22"
+
+
+def test_answers_without_a_known_price_are_counted() -> None:
+    nobody: Provider = Nobody()  # type: ignore[assignment]  # only its name matters here
+    used = RunUsage()
+    for one in (target("free", nobody, Price()), *[target("unknown", nobody)] * 2):
+        used.add(one, Usage(1))
+    lines = used.lines(run_id=RunId("r"), agent_id=AgentId("main"), session_key=SESSION, now=NOW)
+    assert [(one.provider, one.unpriced_requests) for one in lines] == [("free", 0), ("unknown", 2)]

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from msgspec import UNSET
 
+from carapace.agent.pricing import Price
 from carapace.agent.providers.anthropic import AnthropicProvider
 from carapace.agent.providers.catalogue import Catalogue, well_known
 from carapace.agent.providers.cooling import Cooling
@@ -274,6 +275,7 @@ def _embedded_spec(settings: EmbeddedSettings) -> ProviderSpec:
         name=f"Embedded model ({settings.model})",
         reasoning=False,
         context_tokens=settings.context_tokens,
+        price=Price(),  # nobody is paid
     )
     return ProviderSpec(name=EMBEDDED, api=Api.EMBEDDED, models=(model,))
 
