@@ -436,6 +436,8 @@ async def build(
         render=messages.render,
         fetch_file=files.fetch,
         plugins=house_plugins,
+        restarts=restarts,
+        restart_notes=restart_notes,
         skills=house_skills.service(profiles),
         spending=Spending(database, budget, agents=lambda: profiles.ids, clock=clock),
         approvals=execs.book,
