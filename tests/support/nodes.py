@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from carapace.auth.devices import Devices
+from carapace.auth.platform import Platform
 from carapace.auth.records import PairRequest
 from carapace.auth.revocation import Revocations
 from carapace.auth.tokens import DeviceTokens
-from carapace.auth.types import Caller
+from carapace.auth.types import Caller, NodeClaims
 from carapace.clock import Clock
-from carapace.ids import DeviceId
+from carapace.ids import ConnId, DeviceId
+from carapace.nodes.types import LiveNode, NodeCall
 from carapace.protocol.events import Publish
 from carapace.protocol.scopes import Role
 from carapace.store.ports import Database
 from carapace.telemetry.audit import Audit
 from carapace.telemetry.redact import Redactor
+from support.server import client_info, make_caller
 
-__all__ = ["Closed", "open_devices", "pair_request"]
+__all__ = ["Closed", "call", "live", "node_caller", "open_devices", "pair_request"]
 
 _KEY = "planted-device-token-key-0123456789"
 
@@ -75,3 +79,49 @@ def pair_request(
         is_repair=False,
         created_at_ms=now_ms,
     )
+
+
+def node_caller(
+    node_id: str,
+    *,
+    commands: tuple[str, ...] = ("camera.snap", "canvas.present"),
+    platform: str = "ios",
+    conn_id: str = "",
+    **claims: Any,
+) -> Caller:
+    """A node that was let in; `platform` is both what it says and what it was approved as."""
+    client = client_info("node", platform=platform, display_name=f"Name of {node_id}")
+    caller = make_caller(
+        conn_id or f"conn-{node_id}",
+        role=Role.NODE,
+        scopes=(),
+        client=client,
+        device_id=node_id,
+    )
+    claimed = NodeClaims(**{"platform": platform, **claims})
+    return replace(caller, commands=commands, claims=claimed)
+
+
+def live(node_id: str = "n1", **more: Any) -> LiveNode:
+    """A connected node."""
+    values: dict[str, Any] = {
+        "conn_id": ConnId(f"conn-{node_id}"),
+        "node_id": DeviceId(node_id),
+        "platform": Platform.IOS,
+        "commands": ("camera.snap", "canvas.present"),
+        "connected_at_ms": 1,
+    }
+    return LiveNode(**{**values, **more})
+
+
+def call(command: str = "camera.snap", **more: Any) -> NodeCall:
+    """One command for `n1`."""
+    values: dict[str, Any] = {
+        "node_id": "n1",
+        "command": command,
+        "params_json": None,
+        "timeout_ms": 5_000,
+        "idempotency_key": "k1",
+        "caller_key": "me",
+    }
+    return NodeCall(**{**values, **more})

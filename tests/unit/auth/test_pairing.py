@@ -55,20 +55,20 @@ def test_any_other_new_device_waits(asking: Asking):
 
 
 def test_a_known_device_gets_what_was_approved_and_asks_for_the_rest():
-    assert rule(DEVICE, ASKING) == Enter(GRANT, READ, ADMIN)
-    assert rule(DEVICE, replace(ASKING, wish=READ)) == Enter(GRANT, READ, None)
+    assert rule(DEVICE, ASKING) == Enter(GRANT, READ, ADMIN, DEVICE.platform)
+    assert rule(DEVICE, replace(ASKING, wish=READ)) == Enter(GRANT, READ, None, DEVICE.platform)
 
 
 def test_naming_no_scopes_is_no_request_for_more():
-    assert rule(DEVICE, replace(ASKING, wish=None)) == Enter(GRANT, READ, None)
+    assert rule(DEVICE, replace(ASKING, wish=None)) == Enter(GRANT, READ, None, DEVICE.platform)
 
 
 def test_by_token_the_tokens_scopes_are_the_ceiling():
     grant = replace(GRANT, scopes=ADMIN, token_scopes=READ)
     device = replace(DEVICE, grants={Role.OPERATOR: grant})
     by_token = replace(ASKING, credential=CredentialKind.DEVICE_TOKEN)
-    assert rule(device, by_token) == Enter(grant, READ, None)
-    assert rule(device, ASKING) == Enter(grant, ADMIN, None)
+    assert rule(device, by_token) == Enter(grant, READ, None, DEVICE.platform)
+    assert rule(device, ASKING) == Enter(grant, ADMIN, None, DEVICE.platform)
 
 
 def test_a_second_role_pairs_silently_unless_something_was_revoked():
@@ -83,9 +83,21 @@ def test_a_node_that_offers_more_asks_again():
     grant = replace(GRANT, role=Role.NODE, scopes=(), commands=("camera.snap",))
     device = replace(DEVICE, grants={Role.NODE: grant})
     node = replace(ASKING, role=Role.NODE, wish=(), commands=("camera.snap",))
-    assert rule(device, node) == Enter(grant, (), None)
+    assert rule(device, node) == Enter(grant, (), None, DEVICE.platform)
     more = replace(node, commands=("camera.snap", "system.run"))
-    assert rule(device, more) == Enter(grant, (), ())
+    assert rule(device, more) == Enter(grant, (), (), DEVICE.platform)
+
+
+def test_a_node_that_says_it_is_another_system_asks_again_and_stays_what_it_was():
+    grant = replace(GRANT, role=Role.NODE, scopes=(), commands=())
+    device = replace(DEVICE, platform="iOS 17.2", grants={Role.NODE: grant})
+    newer = connect_params(platform="iOS 18.0").client
+    node = replace(ASKING, role=Role.NODE, wish=(), client=newer)
+    assert rule(device, node) == Enter(grant, (), None, "iOS 17.2")
+    moved = replace(node, client=connect_params(platform="macOS 26").client)
+    assert rule(device, moved) == Enter(grant, (), (), "iOS 17.2")
+    operator = replace(DEVICE, platform="iOS 17.2")
+    assert rule(operator, replace(ASKING, wish=READ)) == Enter(GRANT, READ, None, "iOS 17.2")
 
 
 async def test_silent_pairing_is_told_once():

@@ -65,7 +65,7 @@ async def test_a_rejected_device_is_gone_and_clients_are_told() -> None:
 @pytest.mark.parametrize("method", ["device.pair.approve", "device.pair.reject"])
 async def test_an_unknown_request_is_refused(method: str) -> None:
     async with method_house() as house:
-        with pytest.raises(Refused, match="^unknown requestId$"):
+        with pytest.raises(Refused, match=r"^unknown requestId$"):
             await house.call(method, {"requestId": "nope"})
 
 
@@ -73,7 +73,7 @@ async def test_an_approver_gives_no_more_than_it_holds() -> None:
     async with method_house() as house:
         request_id = await waiting(house, "d1", scopes=("operator.admin",))
         weak = FakeCall(make_caller(scopes=("operator.pairing", "operator.read")))
-        with pytest.raises(Refused, match="missing scope: operator.admin"):
+        with pytest.raises(Refused, match=r"missing scope: operator\.admin"):
             await house.call("device.pair.approve", {"requestId": request_id}, weak)
         assert len((await house.call("device.pair.list"))["pending"]) == 1
 
@@ -108,5 +108,5 @@ async def test_an_unknown_device_or_role_is_refused(method: str) -> None:
     async with method_house() as house:
         await approved(house, "d1", scopes=("operator.read",))
         for device_id, role in (("nope", "operator"), ("d1", "node"), ("d1", "boss")):
-            with pytest.raises(Refused, match="^unknown deviceId/role$"):
+            with pytest.raises(Refused, match=r"^unknown deviceId/role$"):
                 await house.call(method, {"deviceId": device_id, "role": role})

@@ -1,0 +1,73 @@
+"""What a node may be asked."""
+
+from __future__ import annotations
+
+import pytest
+
+from carapace.auth.platform import Platform
+from carapace.config.settings.nodes import NodesSettings
+from carapace.nodes.policy import (
+    ADMIN_COMMANDS,
+    PLATFORM_COMMANDS,
+    allowed_commands,
+    needs_admin,
+    refusal,
+)
+from support.nodes import live
+
+PLAIN = NodesSettings()
+
+
+def test_an_unknown_platform_is_asked_nothing() -> None:
+    assert allowed_commands(Platform.UNKNOWN, PLAIN) == frozenset()
+
+
+def test_every_platform_has_its_list() -> None:
+    assert set(PLATFORM_COMMANDS) == set(Platform)
+
+
+def test_phones_run_no_programs_and_computers_have_no_camera_but_the_mac() -> None:
+    for phone in (Platform.IOS, Platform.ANDROID):
+        assert "system.run" not in allowed_commands(phone, PLAIN)
+    for computer in (Platform.LINUX, Platform.WINDOWS):
+        assert "camera.snap" not in allowed_commands(computer, PLAIN)
+        assert "system.run" in allowed_commands(computer, PLAIN)
+    assert {"camera.snap", "system.run"} <= allowed_commands(Platform.MACOS, PLAIN)
+
+
+def test_only_android_sends_messages() -> None:
+    can = [one for one in Platform if "sms.send" in allowed_commands(one, PLAIN)]
+    assert can == [Platform.ANDROID]
+
+
+def test_the_settings_add_for_all_and_take_away_from_all() -> None:
+    settings = NodesSettings(
+        allow_commands=("door.open", " camera.snap "), deny_commands=("canvas.eval", "door.shut")
+    )
+    assert allowed_commands(Platform.UNKNOWN, settings) == {"door.open", "camera.snap"}
+    assert "canvas.eval" not in allowed_commands(Platform.IOS, settings)
+
+
+def test_a_denied_command_stays_denied_though_it_is_allowed_too() -> None:
+    settings = NodesSettings(allow_commands=("x.y",), deny_commands=("x.y",))
+    assert allowed_commands(Platform.IOS, settings) == allowed_commands(Platform.IOS, PLAIN)
+
+
+@pytest.mark.parametrize(
+    ("command", "commands", "reason"),
+    [
+        ("system.run", ("system.run",), "command not allowlisted"),
+        ("camera.snap", (), "node did not declare commands"),
+        ("camera.clip", ("camera.snap",), "command not declared by node"),
+        ("camera.snap", ("camera.snap",), None),
+    ],
+)
+def test_a_refusal_says_why(command: str, commands: tuple[str, ...], reason: str | None) -> None:
+    assert refusal(command, live(commands=commands), PLAIN) == reason
+
+
+def test_programs_and_browsers_need_an_administrators_approval() -> None:
+    assert needs_admin(["camera.snap", "system.which"])
+    assert needs_admin(["browser.proxy"])
+    assert not needs_admin(["camera.snap", "canvas.eval"])
+    assert needs_admin(ADMIN_COMMANDS)
