@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from carapace.agent.profiles import Profiles
+from carapace.agent.tools.files.tools import FileTools
 from carapace.agent.tools.invoke import ToolInvoker
 from carapace.agent.tools.memory_store import MemoryStore
 from carapace.agent.tools.runner import ToolRunner
@@ -20,7 +21,7 @@ def open_agent_tools(
     profiles: Profiles,
     clock: Clock,
 ) -> ToolInvoker:
-    """What calls tools for programs.
+    """Add them to the registry; returns what calls tools for programs.
 
     Args:
         tools: The registry, with its lists and rules.
@@ -29,4 +30,6 @@ def open_agent_tools(
         profiles: The agents.
         clock: The time.
     """
+    files = FileTools(lambda agent_id: profiles.get(agent_id).workspace.root)
+    tools.add(*files.tools().values())
     return ToolInvoker(tools, sessions=sessions, memory=memory, profiles=profiles, clock=clock)
