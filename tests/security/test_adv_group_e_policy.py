@@ -257,7 +257,8 @@ def test_adv_e06_a_verdict_reads_writes_and_fetches_nothing(channel: str, chat: 
 
 
 COMMANDS = ["/new", "/reset", "/status", "/stop", "/abort", "stop", "wait", "/approve AAAAAAAA",
-            "/reject AAAAAAAA"]  # fmt: skip
+            "/reject AAAAAAAA", "/think high", "/model fake/fake-2", "/send off",
+            "/activation always", "/compact", "/whoami", "/help"]  # fmt: skip
 PEOPLE: dict[str, tuple[dict[str, Any], Authority | None]] = {
     "stranger": ({"dmPolicy": "pairing"}, None),
     "open stranger": ({"dmPolicy": "open", "allowFrom": ["*"]}, None),

@@ -22,6 +22,7 @@ from carapace.agent.tools.memory_store import MemoryStore
 from carapace.agent.tools.registry import Tools
 from carapace.agent.tools.runner import ToolRunner
 from carapace.agent.types import RunOutcome, Submission
+from carapace.channels.commands import parse_command
 from carapace.clock import Clock, SystemClock
 from carapace.config.settings.agents import AgentDefaults, AgentsSettings
 from carapace.hooks.bus import HookBus
@@ -36,7 +37,7 @@ from carapace.telemetry.redact import Redactor
 from support.database import memory_database
 from support.scripted_provider import ScriptedProvider
 
-__all__ = ["MAIN", "AgentHouse", "agent_house", "ask", "build_house", "done", "texts"]
+__all__ = ["MAIN", "AgentHouse", "agent_house", "ask", "build_house", "done", "texts", "typed"]
 
 MAIN = SessionKey("agent:main:main")
 
@@ -66,6 +67,7 @@ class AgentHouse:
     profiles: Profiles
     memory: MemoryStore
     metrics: Metrics
+    audit: Audit
     folder: Path
     events: list[Event] = field(default_factory=list[Event])
 
@@ -89,6 +91,11 @@ def ask(message: str, run_id: str = "r1", *, key: str = MAIN, **more: Any) -> Su
     """A message to the main session of the main agent."""
     values: dict[str, Any] = {"shown_key": "main", "agent_id": AgentId("main"), **more}
     return Submission(run_id=RunId(run_id), session_key=SessionKey(key), message=message, **values)
+
+
+def typed(text: str, run_id: str = "r1", **more: Any) -> Submission:
+    """A message that somebody typed who may use every command."""
+    return ask(text, run_id, as_chat=True, command=parse_command(text), **more)
 
 
 def build_house(
@@ -144,7 +151,17 @@ def build_house(
         hooks=hooks,
     )
     return AgentHouse(
-        agent, provider, models, sessions, database, profiles, memory, metrics, folder, events
+        agent,
+        provider,
+        models,
+        sessions,
+        database,
+        profiles,
+        memory,
+        metrics,
+        audit,
+        folder,
+        events,
     )
 
 

@@ -58,7 +58,7 @@ def write_message(tx: Tx, run: Run, read_opening: ReadOpening | None) -> TurnRow
         run.begins_session = write_given(tx, asked, entry.session_id, now_ms)
     message_id = user_message_id(asked.run_id, as_chat=asked.as_chat, source=asked.source)
     message = user_message(message_id, asked.message, asked.images, now_ms)
-    if message.content or not asked.tool_results:
+    if asked.command is None and (message.content or not asked.tool_results):
         position = session_records.append_message(tx, entry.session_id, message)
         run.begins_session = run.begins_session or position == 1
     session_records.touch(tx, asked.session_key, Touch(), now_ms=now_ms)

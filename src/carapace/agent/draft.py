@@ -137,6 +137,20 @@ class Draft:
         self.text, self.calls = "", []
         return calls
 
+    def add_note(self, text: str, now_ms: int) -> None:
+        """Say something that no model wrote."""
+        self.texts.append(text)
+        self.messages.append(
+            StoredMessage(
+                message_id=self._next_id(),
+                role="assistant",
+                content=({"type": "text", "text": text},),
+                timestamp_ms=now_ms,
+                usage=MessageUsage(input=0, output=0, total_tokens=0),
+                stop_reason="injected",
+            )
+        )
+
     def add_result(self, call: ToolCall, report: ToolReport, now_ms: int) -> None:
         """A tool answered."""
         self.messages.append(

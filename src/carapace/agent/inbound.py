@@ -244,7 +244,7 @@ class Inbound:
     async def _work(self, batch: Batch) -> bool:
         """Answer a batch; False if it has to be tried again."""
         words = self._allowed(batch)
-        if words.authority is Authority.NONE:
+        if words.authority is Authority.NONE or not _may_command(batch, words):
             _log.warning("a message is dropped", run_id=batch.run_id, why=_NOT_ALLOWED)
             await self._inbox.kill(list(batch.inbox_ids), reason=_NOT_ALLOWED)
             return True
@@ -316,16 +316,17 @@ class Inbound:
         prepared = PreparedInput(provenance=words)
         if self._prepare is not None and needs_reading:
             prepared = await self._prepare(messages, words, agent_id)
+        command = parse_command(last.text) if head.is_command else None
         return Submission(
             run_id=RunId(batch.run_id),
             session_key=head.session_key,
             shown_key=head.session_key,
             agent_id=agent_id,
-            message=self._text(batch, messages, prepared),
+            message=last.text if command is not None else self._text(batch, messages, prepared),
             images=prepared.images,
             provenance=words,
             as_chat=True,
-            may_reset=head.is_command,
+            command=command,
             route=route_of(last, self._label_of(last.channel)),
             reply_route=reply_route_of(last, batch.inbox_ids),
         )
@@ -334,9 +335,6 @@ class Inbound:
         self, batch: Batch, messages: tuple[InboundMessage, ...], prepared: PreparedInput
     ) -> str:
         last = messages[-1]
-        command = parse_command(last.text) if batch.head.is_command else None
-        if command is not None:
-            return f"/{command.name.value} {command.rest}".strip()
         body = "\n".join(text for one in messages if (text := body_of(one)))
         if not body:
             return ""
@@ -348,6 +346,14 @@ class Inbound:
             context=batch.context,
         )
         return prepared.text(words)
+
+
+def _may_command(batch: Batch, words: Provenance) -> bool:
+    """Whether the sender of a command may still use it (row E14)."""
+    message = batch.rows[-1].message
+    command = parse_command(message.text) if message and batch.head.is_command else None
+    is_owner = words.authority is Authority.OWNER
+    return command is None or is_owner or not command.name.is_for_owners
 
 
 def _has_more(messages: tuple[InboundMessage, ...]) -> bool:

@@ -9,7 +9,7 @@ owed is marked as cut and reported.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -22,7 +22,7 @@ from carapace.agent.acceptance import (
     write_reply,
 )
 from carapace.agent.budget import Budget
-from carapace.agent.commands import Reset, Status, parse
+from carapace.agent.commands import ChatCommands
 from carapace.agent.delivery import Delivery
 from carapace.agent.ending import CUT_TEXT
 from carapace.agent.events import chat_final
@@ -32,7 +32,6 @@ from carapace.agent.records import TurnRow
 from carapace.agent.runs import Run, RunBook
 from carapace.agent.tools.memory_store import MemoryStore
 from carapace.agent.tools.runner import ToolRunner
-from carapace.agent.tools.sessions import status_text
 from carapace.agent.turn import ModelSource, Turns
 from carapace.agent.types import (
     CutRun,
@@ -41,11 +40,13 @@ from carapace.agent.types import (
     StopReason,
     Submission,
 )
+from carapace.channels.commands import ChatCommand, CommandName
 from carapace.clock import Clock
 from carapace.errors import Failed, GatewayError, Refused
 from carapace.hooks.bus import HookBus
 from carapace.ids import RunId, SessionKey
 from carapace.protocol.events import Publish
+from carapace.protocol.models import ModelInfo
 from carapace.sessions import records as session_records
 from carapace.sessions.service import Sessions
 from carapace.sessions.types import Touch
@@ -59,6 +60,8 @@ __all__ = ["CUT_REPORT_S", "GRACE_S", "Accepted", "AgentService"]
 GRACE_S: Final = 5.0
 CUT_REPORT_S: Final = 600.0
 _KEEP_TURNS_MS: Final = 7 * 24 * 3_600_000
+_STOPPED: Final = "Stopped."
+_NOTHING_RAN: Final = "There was nothing to stop."
 _BLANK_TEXT: Final = "That message was empty. Send some text or a picture."
 _GREETING: Final = (
     "This is a new session. Greet the user in one or two short sentences and ask what they "
@@ -92,6 +95,7 @@ class AgentService:
         max_concurrent: Turns at once, `agents.defaults.maxConcurrent`.
         hooks: For the life of turns.
         delivery: Sends answers to where their messages came from.
+        catalogue: The models that `/model list` names.
     """
 
     def __init__(
@@ -110,6 +114,7 @@ class AgentService:
         max_concurrent: int,
         hooks: HookBus | None = None,
         delivery: Delivery | None = None,
+        catalogue: Callable[[], Sequence[ModelInfo]] = tuple,
     ) -> None:
         self._database = database
         self._delivery = delivery
@@ -121,6 +126,14 @@ class AgentService:
         self._lanes = Lanes(max_running=max_concurrent)
         self._book = RunBook()
         self._tasks = Tasks("agent", _report)
+        self._commands = ChatCommands(
+            sessions,
+            profiles,
+            catalogue=catalogue,
+            knows_model=models.resolve,
+            clock=clock,
+            waiting=self._standing,
+        )
         self._is_draining = False
         self._came = asyncio.Event()
         self._cut: tuple[CutRun, ...] = ()
@@ -176,20 +189,30 @@ class AgentService:
             return Accepted(joined, is_new=False)
         if self._is_draining:
             raise Failed("the gateway is stopping; send the message again shortly", retryable=True)
-        command = parse(submission.message) if submission.as_chat else None
+        command = submission.command
         is_blank = not (submission.message.strip() or submission.images or submission.tool_results)
         if command is None and not is_blank:
             return await self._enqueue(submission)
         row = await self._database.read(lambda tx: records.find(tx, submission.run_id))
         if row is not None:
             return await self._again(submission, row)
-        if isinstance(command, Reset):
-            return await self._enqueue(await self._renew(submission, command))
-        text = _BLANK_TEXT
-        if isinstance(command, Status):
-            entry = await self._sessions.get(submission.session_key)
-            text = status_text(entry, now_ms=self._clock.now_ms())
-        return await self._reply(submission, text)
+        if command is None:
+            return await self._reply(submission, _BLANK_TEXT)
+        return await self._obey(submission, command)
+
+    async def _obey(self, submission: Submission, command: ChatCommand) -> Accepted:
+        """Do what was typed: a new session and a summary are turns, the rest is answered here."""
+        match command.name:
+            case CommandName.NEW:
+                return await self._enqueue(await self._renew(submission, command))
+            case CommandName.COMPACT:
+                return await self._enqueue(submission)
+            case CommandName.STOP:
+                ended = await self.abort(submission.session_key, reason=StopReason.STOP)
+                return await self._reply(submission, _STOPPED if ended else _NOTHING_RAN)
+            case _:
+                text = await self._commands.answer(submission, command)
+                return await self._reply(submission, text)
 
     async def _again(self, submission: Submission, row: TurnRow) -> Accepted:
         """A command whose run was written down before: it is not done a second time."""
@@ -406,15 +429,13 @@ class AgentService:
         if run.begins_session:
             self._sessions.life.started(run.session_key, run.session_id, run.submission.agent_id)
 
-    async def _renew(self, submission: Submission, command: Reset) -> Submission:
+    async def _renew(self, submission: Submission, command: ChatCommand) -> Submission:
         """End what runs, begin a new transcript, and say what its first message is."""
-        if not submission.may_reset:
-            raise Refused("missing scope: operator.admin")
         await self.quiet(submission.session_key)
         await self._sessions.reset(submission.session_key)
         if command.rest:
-            return replace(submission, message=command.rest)
-        return replace(submission, message=_GREETING, as_chat=False)
+            return replace(submission, message=command.rest, command=None)
+        return replace(submission, message=_GREETING, as_chat=False, command=None)
 
     async def _reply(self, submission: Submission, text: str) -> Accepted:
         """Answer without a model: one transaction, one final."""
@@ -464,6 +485,12 @@ class AgentService:
     def _waiting(self, run: Run) -> frozenset[str]:
         others = self._book.live(run.session_key)
         return frozenset(other.run_id for other in others if other.started_at_ms is None)
+
+    def _standing(self, submission: Submission) -> tuple[int, int]:
+        """How many turns run and wait in a session."""
+        live = list(self._book.live(submission.session_key))
+        running = sum(1 for run in live if run.started_at_ms is not None)
+        return running, len(live) - running
 
     def _pump(self) -> None:
         """Start every turn that may start now."""

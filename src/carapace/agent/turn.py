@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, Protocol
 
 from carapace.agent.budget import Budget, Reservation
-from carapace.agent.compaction import Compactor, room_for
+from carapace.agent.compaction import KEPT_MESSAGES, Compactor, room_for
 from carapace.agent.delivery import Delivery
 from carapace.agent.draft import Draft, StoredStop
 from carapace.agent.ending import End, Endings
@@ -43,6 +43,7 @@ from carapace.agent.tools.memory_store import MemoryStore
 from carapace.agent.tools.registry import ToolContext
 from carapace.agent.tools.runner import ToolReport, ToolRunner, arguments_of
 from carapace.agent.types import RunOutcome
+from carapace.channels.commands import CommandName
 from carapace.clock import Clock
 from carapace.errors import GatewayError
 from carapace.hooks.bus import HookBus
@@ -198,8 +199,12 @@ class Turns:
             addition=await self._addition(run),
         )
         talk.messages = messages
-        await self._fit(run, work.draft, talk)
         work.talk = talk
+        command = run.submission.command
+        if command is not None and command.name is CommandName.COMPACT:
+            await self._compact_now(run, work.draft, talk, command.rest)
+            return
+        await self._fit(run, work.draft, talk)
         await self._converse(run, work.draft, work.talk)
 
     # ---- before the model ----
@@ -245,6 +250,39 @@ class Turns:
         )
         return (await self._hooks.change(BEFORE_AGENT_START, payload)).prompt_addition
 
+    async def _compact_now(self, run: Run, draft: Draft, talk: Talk, wishes: str) -> None:
+        """`/compact`: summarise whether it is needed or not, and say what came of it."""
+        before = estimate_tokens(talk.messages)
+        self._tell(run.reply.compaction("start", self._clock.now_ms()))
+        is_done = await self._summarised(run, draft, talk, wishes)
+        self._tell(run.reply.compaction("end", self._clock.now_ms()))
+        text = f"There is nothing to compact: the newest {KEPT_MESSAGES} messages always stay."
+        if is_done:
+            _, talk.messages = await self._read(run)
+            after = estimate_tokens(talk.messages)
+            text = f"Compacted: about {before} tokens of conversation became about {after}."
+        now_ms = self._clock.now_ms()
+        run.say(text)
+        self._tell(run.reply.delta(text, now_ms))
+        draft.add_note(text, now_ms)
+
+    async def _summarised(self, run: Run, draft: Draft, talk: Talk, wishes: str = "") -> bool:
+        """Replace the older part by a summary; False if there was too little.
+
+        Raises:
+            ProviderError: If no model would write it.
+        """
+        reserved = await self._reserve(run, talk, talk.messages)
+        try:
+            return await self._compactor.compact(
+                run.session_key,
+                talk.targets,
+                lambda target, usage: reserved.settle(usage, draft.used.add(target, usage)),
+                wishes=wishes,
+            )
+        finally:
+            reserved.release()
+
     async def _compact(self, run: Run, draft: Draft, talk: Talk) -> bool:
         """Summarise the older part; False if nothing changed. Once a run, whatever comes."""
         if talk.has_compacted:
@@ -253,15 +291,7 @@ class Turns:
         self._tell(run.reply.compaction("start", self._clock.now_ms()))
         is_done = False
         try:
-            reserved = await self._reserve(run, talk, talk.messages)
-            try:
-                is_done = await self._compactor.compact(
-                    run.session_key,
-                    talk.targets,
-                    lambda target, usage: reserved.settle(usage, draft.used.add(target, usage)),
-                )
-            finally:
-                reserved.release()
+            is_done = await self._summarised(run, draft, talk)
         except ProviderError as error:
             _log.warning("compaction failed", run_id=run.run_id, reason=error.message)
         if is_done:

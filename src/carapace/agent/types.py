@@ -15,6 +15,7 @@ from carapace.agent.providers.ports import (
     ToolResult,
     ToolSpec,
 )
+from carapace.channels.commands import ChatCommand
 from carapace.channels.types import ReplyRoute
 from carapace.ids import AgentId, RunId, SessionKey
 from carapace.protocol.agent import AgentResult
@@ -96,11 +97,11 @@ class Submission:
         extra_system_prompt: Put after the stable part of the system prompt.
         lane: A label of the caller, kept with the turn.
         provenance: Whose words these are.
-        as_chat: Typed into a chat: `/new` and `/status` are commands, and the model sees the
-            message's id behind its text.
-        may_reset: Whether the caller may reset sessions; without it `/new` is refused, so that
-            a chat message is no second door to `sessions.reset`.
+        as_chat: Typed into a chat: the model sees the message's id behind its text.
+        command: To be done instead of asking the model; the door has checked that its sender
+            may. Nobody behind the door reads commands out of a text.
         route: Where the message came from, kept with its session; None leaves what is there.
+        is_quiet: Clients see no chat of it: whoever started it decides what of the answer is shown.
         reply_route: Where the answer goes besides the clients that watch. With inbox rows in
             it, a restart does not cut the run: it begins again under the same id.
         earlier: What was said before, by a caller that keeps the conversation itself; written
@@ -122,8 +123,9 @@ class Submission:
     lane: str = "main"
     provenance: Provenance = OWNER
     as_chat: bool = False
-    may_reset: bool = False
+    command: ChatCommand | None = None
     route: Route | None = None
+    is_quiet: bool = False
     reply_route: ReplyRoute | None = None
     earlier: tuple[ModelMessage, ...] = ()
     tool_results: tuple[ToolResult, ...] = ()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from carapace.agent.commands import is_stop
 from carapace.agent.runs import Run
 from carapace.agent.types import StopReason, Submission
+from carapace.channels.commands import ChatCommand, CommandName, parse_command, row_of
 from carapace.errors import Refused
 from carapace.ids import RunId
 from carapace.methods.attachments import images_of
@@ -34,7 +34,8 @@ async def chat_send(ctx: Context, params: ChatSend) -> ChatStarted | ChatAborted
     """Say something in a session; the answer comes as `chat` events of the same run id."""
     services = ctx.services
     key = services.sessions.key(params.session_key)
-    if is_stop(params.message):
+    command = _command(ctx, params.message)
+    if command is not None and command.name is CommandName.STOP:
         ended = await services.agent.abort(key, reason=StopReason.STOP)
         return ChatAborted(ok=True, aborted=bool(ended), run_ids=ended)
     known = await services.agent.recent(RunId(params.idempotency_key))
@@ -55,7 +56,7 @@ async def chat_send(ctx: Context, params: ChatSend) -> ChatStarted | ChatAborted
             thinking=level_of(params.thinking),
             timeout_s=params.timeout_ms / 1000 if params.timeout_ms else None,
             as_chat=True,
-            may_reset=allows(ctx.caller.scopes, Scope.ADMIN),
+            command=command,
             route=_route(ctx),
         )
     )
@@ -84,6 +85,20 @@ async def chat_inject(ctx: Context, params: ChatInject) -> ChatInjected:
     message_id = await services.agent.inject(params.session_key, params.message, params.label)
     services.health.changed()
     return ChatInjected(ok=True, message_id=message_id)
+
+
+def _command(ctx: Context, message: str) -> ChatCommand | None:
+    """What was typed as a command; it needs what the method needs that does the same.
+
+    Raises:
+        Refused: If the caller lacks that.
+    """
+    command = parse_command(message)
+    if command is None or row_of(command.name).is_for_services:
+        return None
+    if not allows(ctx.caller.scopes, command.scope):
+        raise Refused(f"missing scope: {command.scope}")
+    return command
 
 
 def _known(run: Run) -> ChatStarted:

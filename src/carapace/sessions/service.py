@@ -109,6 +109,11 @@ class Sessions:
     def _split_model(self, ref: str) -> ModelRef:
         return split_model(ref, self._policy())
 
+    @property
+    def policy(self) -> SessionPolicy:
+        """What the configuration says now."""
+        return self._policy()
+
     def key(self, text: str) -> SessionKey:
         """The canonical form of what a client wrote.
 

@@ -13,6 +13,7 @@ from carapace.agent.delivery import Delivery
 from carapace.agent.ending import OWED_TEXT
 from carapace.agent.providers.ports import TextDelta
 from carapace.agent.types import RunState, Submission
+from carapace.channels.commands import parse_command
 from carapace.channels.inbox import records as inbox_records
 from carapace.channels.inbox.records import InboxRow, NewRow
 from carapace.channels.outbox import records as outbox_records
@@ -106,7 +107,7 @@ async def test_a_restart_begins_a_run_of_the_inbox_again_with_its_message_once()
 async def test_a_reset_that_was_done_is_not_done_again_after_a_restart():
     async with agent_house(HANGING) as house:
         await _put(house)
-        asked = of_inbox("/new hello", as_chat=True, may_reset=True)
+        asked = of_inbox("/new hello", as_chat=True, command=parse_command("/new hello"))
         first = await house.agent.submit(asked)
         await house.provider.hanging.wait()
         after = build_house(
@@ -141,12 +142,16 @@ async def test_a_shutdown_owes_the_inbox_its_answer_and_writes_nothing():
 async def test_an_answer_without_a_model_reaches_the_outbox_in_one_transaction():
     async with agent_house(echo, delivery=_delivery()) as house:
         await _put(house)
-        run = await house.agent.submit(of_inbox("/status", as_chat=True))
+        run = await house.agent.submit(
+            of_inbox("/status", as_chat=True, command=parse_command("/status"))
+        )
         assert run.outcome is not None
         assert (await _row(house)).state == "done"
         page = await house.database.read(lambda tx: outbox_records.page(tx, OutboxQuery()))
         assert [row.idempotency_key for row in page.rows] == ["inbox-1/1"]
-        again = await house.agent.submit(of_inbox("/status", as_chat=True))
+        again = await house.agent.submit(
+            of_inbox("/status", as_chat=True, command=parse_command("/status"))
+        )
         assert again.run_id == run.run_id
 
 

@@ -17,7 +17,7 @@ from carapace.config.settings.agents import AgentDefaults, AgentsSettings
 from carapace.errors import Failed, Refused
 from carapace.ids import RunId, SessionKey
 from carapace.sessions.types import Route
-from support.agent_house import MAIN, agent_house, ask, build_house
+from support.agent_house import MAIN, AgentHouse, agent_house, ask, build_house, done, texts, typed
 from support.clock import FakeClock
 from support.scripted_provider import Hang, ScriptedProvider, echo, say
 
@@ -339,14 +339,14 @@ async def test_draining_cuts_what_does_not_end():
 
 async def test_status_is_answered_without_a_model():
     async with agent_house(echo) as house:
-        run = await house.agent.submit(ask("/status", as_chat=True))
+        run = await house.agent.submit(typed("/status"))
         assert run.outcome is not None
         final = house.told("chat")[-1]
         assert (final["seq"], final["state"]) == (1, "final")
         assert final["message"]["stopReason"] == "injected"
         assert house.provider.requests == []
         assert (await house.sessions.history("main"))[-1].stop_reason == "injected"
-        assert await house.agent.submit(ask("/status", as_chat=True)) is run
+        assert await house.agent.submit(typed("/status")) is run
 
 
 async def test_a_blank_message_is_answered_without_a_model():
@@ -359,7 +359,7 @@ async def test_new_begins_another_transcript_and_greets():
     async with agent_house(HANGING, echo) as house:
         old = await house.agent.submit(ask("hi", "r1"))
         await house.provider.hanging.wait()
-        new = await house.agent.submit(ask("/new", "r2", as_chat=True, may_reset=True))
+        new = await house.agent.submit(typed("/new", "r2"))
         assert (await old.ended()).state is RunState.ABORTED
         await new.ended()
         assert new.session_id != old.session_id
@@ -370,15 +370,60 @@ async def test_new_begins_another_transcript_and_greets():
 
 async def test_new_with_a_message_sends_it_there():
     async with agent_house(echo) as house:
-        run = await house.agent.submit(ask("/new what now", as_chat=True, may_reset=True))
+        run = await house.agent.submit(typed("/new what now"))
         await run.ended()
         assert (await house.sessions.history("main"))[0].text == "what now"
 
 
-async def test_a_chat_message_is_no_second_door_to_resetting():
+async def test_nobody_behind_the_door_reads_a_command_out_of_a_text():
     async with agent_house(echo) as house:
-        with pytest.raises(Refused, match=r"operator\.admin"):
-            await house.agent.submit(ask("/new", as_chat=True))
+        run = await house.agent.submit(ask("/new", as_chat=True))
+        await run.ended()
+        assert (await house.sessions.history("main"))[0].text == "/new"
+
+
+@pytest.mark.parametrize(("running", "text"), [(True, "Stopped."), (False, "nothing to stop")])
+async def test_a_typed_stop_ends_what_runs_and_says_so(running: bool, text: str):
+    async with agent_house(HANGING) as house:
+        if running:
+            await house.agent.submit(ask("hi", "r1"))
+            await house.provider.hanging.wait()
+        answer = await done_typed(house, "/stop")
+    assert text in answer
+
+
+async def done_typed(house: AgentHouse, text: str, run_id: str = "c1") -> str:
+    """What a typed command is answered."""
+    run = await house.agent.submit(typed(text, run_id))
+    return texts(await run.ended())[0]
+
+
+async def test_a_compaction_that_was_asked_for_says_what_it_did():
+    async with agent_house(*[say(f"answer {n}") for n in range(6)], say("NOTES")) as house:
+        for number in range(6):
+            await done(house, f"question {number}", f"q{number}")
+        answer = await done_typed(house, "/compact keep the numbers")
+        assert "Compacted: about" in answer
+        assert "keep the numbers" in house.provider.requests[-1].system
+        history = await house.sessions.history("main")
+        assert (history[0].role, history[0].text) == ("system", "NOTES")
+        assert not any("/compact" in one.text for one in history)
+        assert history[-1].text == answer
+
+
+async def test_a_short_conversation_is_not_compacted():
+    async with agent_house(say("Hi")) as house:
+        await done(house, "hello")
+        assert "nothing to compact" in await done_typed(house, "/compact")
+        assert len(house.provider.requests) == 1
+
+
+async def test_status_tells_what_runs_and_waits():
+    async with agent_house(HANGING) as house:
+        await house.agent.submit(ask("hi", "r1"))
+        await house.provider.hanging.wait()
+        await house.agent.submit(ask("more", "r2"))
+        assert "Turns: 1 running, 1 waiting" in await done_typed(house, "/status")
 
 
 async def test_where_a_message_came_from_stays_with_its_session():

@@ -9,7 +9,7 @@ from carapace.hooks.points import SESSION_END, SESSION_START, SessionEnd, Sessio
 from carapace.sessions.life import SessionLife
 from carapace.sessions.service import Sessions
 from carapace.sessions.types import SessionPolicy
-from support.agent_house import MAIN, agent_house, ask
+from support.agent_house import MAIN, agent_house, ask, typed
 from support.database import memory_database
 from support.hook_bus import hook_bus, overheard
 from support.scripted_provider import say
@@ -29,7 +29,7 @@ async def test_a_session_starts_with_its_first_message_and_only_then():
 async def test_a_reply_without_a_model_can_be_the_first_message():
     async with hook_bus() as bus, agent_house(say("hi"), hooks=bus) as house:
         heard = overheard(bus, SESSION_START)
-        run = await house.agent.submit(ask("/status", as_chat=True))
+        run = await house.agent.submit(typed("/status"))
         assert await bus.drain(5.0)
         assert heard == [SessionStart(MAIN, run.session_id, "main")]
 
