@@ -25,11 +25,15 @@ __all__ = [
     "Decision",
     "DenyAll",
     "Risk",
+    "Ruling",
     "ToolPolicy",
     "Verdict",
 ]
 
 APPROVAL_TIMEOUT_S: Final = 120.0
+"""How long a person has."""
+
+_SLACK_S: Final = 30.0
 
 
 class Risk(StrEnum):
@@ -56,6 +60,21 @@ class Decision(StrEnum):
     DENY = "deny"
 
 
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """What was decided, and what about.
+
+    Attributes:
+        decision: Allow or deny.
+        reason: Why not, for the model: half a sentence.
+        bound_to: Digest of exactly what may run, for tools that look at it again before they do.
+    """
+
+    decision: Decision
+    reason: str = ""
+    bound_to: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApprovalRequest:
     """One use of one tool; `arguments` is the JSON text that would be run."""
@@ -77,7 +96,7 @@ class ApprovalRequest:
 class Approver(Protocol):
     """Asks a person, or stands in for one."""
 
-    async def decide(self, request: ApprovalRequest) -> Decision:
+    async def decide(self, request: ApprovalRequest) -> Ruling:
         """Allow or deny; may take as long as the asker's deadline."""
         ...
 
@@ -87,10 +106,10 @@ class DenyAll:
 
     __slots__ = ()
 
-    async def decide(self, request: ApprovalRequest) -> Decision:
+    async def decide(self, request: ApprovalRequest) -> Ruling:
         """Always no."""
         del request
-        return Decision.DENY
+        return Ruling(Decision.DENY, "it needs a person's yes, and nobody can be asked")
 
 
 def _rules() -> Mapping[tuple[RunSource, Risk], Verdict]:
@@ -146,7 +165,7 @@ class Approvals:
         approver: Approver,
         *,
         policy: ToolPolicy | None = None,
-        timeout_s: float = APPROVAL_TIMEOUT_S,
+        timeout_s: float = APPROVAL_TIMEOUT_S + _SLACK_S,
     ) -> None:
         self._approver = approver
         self.policy = policy or ToolPolicy()
@@ -156,15 +175,15 @@ class Approvals:
         """Whether the model is shown the tool at all."""
         return self.policy.verdict(tool, risk, source) is not Verdict.DENY
 
-    async def permit(self, request: ApprovalRequest) -> Decision:
+    async def permit(self, request: ApprovalRequest) -> Ruling:
         """Decide about one use; words without any authority use nothing, whoever is asked."""
         if request.provenance.authority is Authority.NONE:
-            return Decision.DENY
+            return Ruling(Decision.DENY)
         verdict = self.policy.verdict(request.tool, request.risk, request.source)
         if verdict is not Verdict.ASK:
-            return Decision.ALLOW if verdict is Verdict.ALLOW else Decision.DENY
+            return Ruling(Decision.ALLOW if verdict is Verdict.ALLOW else Decision.DENY)
         try:
             async with asyncio.timeout(self._timeout_s):
                 return await self._approver.decide(request)
         except TimeoutError:
-            return Decision.DENY
+            return Ruling(Decision.DENY, "nobody allowed it in time")

@@ -22,20 +22,27 @@ from carapace.channels.accounts.settings import account_settings, branches
 from carapace.channels.builtin.webchat import WEBCHAT_ID, WebchatChannel
 from carapace.channels.builtin.webhook import WebhookChannel
 from carapace.channels.inbox.service import Inbox, ReleaseMedia
-from carapace.channels.intake import IntakeService, IntakeSettings, KeepMedia, StopRuns
+from carapace.channels.intake import (
+    IntakeService,
+    IntakeSettings,
+    KeepMedia,
+    SettleApproval,
+    StopRuns,
+)
 from carapace.channels.live.drafts import Drafts
 from carapace.channels.live.typing import Typing
 from carapace.channels.outbox.sender import Sender
 from carapace.channels.outbox.service import Outbox
 from carapace.channels.outbox.types import OutboxRow
-from carapace.channels.routing import RoutingRules
+from carapace.channels.routing import RoutingRules, session_key_of
 from carapace.channels.text.render import Renderer
-from carapace.channels.types import Delivered, SendOutcome, Target
+from carapace.channels.types import ChatType, Delivered, InboundMessage, SendOutcome, Target
 from carapace.clock import Clock
 from carapace.config.settings import Settings
-from carapace.ids import AgentId
+from carapace.ids import AgentId, SessionKey
 from carapace.net.client import Egress
 from carapace.protocol.events import Publish
+from carapace.provenance import Authority, Origin, Provenance
 from carapace.sessions.service import Sessions
 from carapace.store.ports import Database
 from carapace.tasks import Tasks
@@ -46,6 +53,8 @@ from carapace.triggers.webhooks import WebhookKernel
 __all__ = ["Chats", "ChatsIn", "open_chats"]
 
 _MINUTE_S: Final = 60.0
+_NOBODY: Final = Provenance(origin=Origin.CHANNEL, authority=Authority.NONE)
+"""The key of a group's session does not depend on who speaks in it."""
 _log = get_logger(__name__)
 
 
@@ -87,9 +96,11 @@ async def open_chats(
     release_media: ReleaseMedia,
     hooks: ChatHooks,
     stop_runs: StopRuns,
+    activation: Callable[[SessionKey], str | None],
     on_change: Callable[[], None],
     clock: Clock,
     observing: Observing,
+    settle_approval: SettleApproval | None = None,
 ) -> ChatsIn:
     """Build it; accounts are opened by the first `apply`.
 
@@ -101,12 +112,27 @@ async def open_chats(
         release_media: Lets go of it with the message.
         hooks: Hears of messages.
         stop_runs: Ends the runs of a session.
+        activation: What a group's session says about when it is answered.
+        settle_approval: Decides on a use of a tool that waits.
         on_change: Told when an account begins or ends to run.
         clock: The time.
         observing: Audit and metrics.
     """
     now = settings()
-    access = AccessService(database, clock=clock, audit=observing.audit, metrics=observing.metrics)
+
+    def activation_of(message: InboundMessage) -> str | None:
+        if message.conversation.chat_type is ChatType.DIRECT:
+            return None
+        rules = _intake(settings(), agent_id).routing
+        return activation(session_key_of(message, _NOBODY, rules))
+
+    access = AccessService(
+        database,
+        clock=clock,
+        audit=observing.audit,
+        metrics=observing.metrics,
+        activation=activation_of,
+    )
     await access.load()
     access.apply(_access(now))
     inbox = Inbox(database, clock, metrics=observing.metrics, release_media=release_media)
@@ -124,6 +150,7 @@ async def open_chats(
         clock=clock,
         settings=_intake(now, agent_id),
         stop_runs=stop_runs,
+        settle_approval=settle_approval,
         on_received=hooks.received,
         keep_media=keep_media,
     )

@@ -63,6 +63,7 @@ __all__ = [
     "IntakeSettings",
     "KeepMedia",
     "OnReceived",
+    "SettleApproval",
     "StopRuns",
 ]
 
@@ -79,6 +80,9 @@ _ENCODE: Final = msgspec.json.Encoder().encode
 
 StopRuns = Callable[[SessionKey], Awaitable[int]]
 """Ends what runs and waits in a session; how many runs that were."""
+
+SettleApproval = Callable[[str, Provenance], str | None]
+"""Takes what follows `/approve`; what to answer, or None if it decides on no use of a tool."""
 
 OnReceived = Callable[[InboundMessage, Provenance], None]
 """Hears of every message that was accepted and is new; must not raise."""
@@ -147,6 +151,7 @@ class IntakeService:
         clock: For times.
         settings: See `IntakeSettings`.
         stop_runs: For `/stop`.
+        settle_approval: For `/approve` with the id of a question of the assistant.
         on_received: See `OnReceived`.
         keep_media: See `KeepMedia`.
     """
@@ -161,6 +166,7 @@ class IntakeService:
         clock: Clock,
         settings: IntakeSettings,
         stop_runs: StopRuns,
+        settle_approval: SettleApproval | None = None,
         on_received: OnReceived | None = None,
         keep_media: KeepMedia | None = None,
     ) -> None:
@@ -171,6 +177,7 @@ class IntakeService:
         self._clock = clock
         self._settings = settings
         self._stop_runs = stop_runs
+        self._settle_approval = settle_approval
         self._on_received = on_received
         self._keep_media = keep_media
 
@@ -323,6 +330,10 @@ class IntakeService:
             ended = await self._stop_runs(new.session_key)
             waiting = self._inbox.has_waiting(new.lane)
             return (_STOPPED if ended or waiting else _NOTHING_RAN), True
+        if command.name is CommandName.APPROVE and self._settle_approval is not None:
+            decided = self._settle_approval(command.rest, verdict.provenance)
+            if decided is not None:
+                return decided, False
         settled = await settle_request(self._gate, command, verdict.provenance)
         if settled.approved is not None:
             await self.greet(settled.approved)

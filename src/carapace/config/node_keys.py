@@ -13,7 +13,7 @@ __all__ = ["NODE_KEYS", "SILENT_KEYS"]
 SILENT_KEYS: Final = frozenset({"$schema", "meta"})
 """Stamps at the root of a file that say nothing about settings."""
 
-_AGENT: Final = frozenset({"groupChat", "heartbeat", "humanDelay", "memorySearch", "sandbox"})
+_AGENT: Final = frozenset({"groupChat", "humanDelay", "memorySearch", "sandbox"})
 
 _READING: Final = frozenset(
     {
@@ -91,8 +91,13 @@ NODE_KEYS: Final[dict[tuple[str, ...], frozenset[str]]] = {
             "queue",
             "removeAckAfterReply",
             "suppressToolErrors",
-            "tts",
         }
+    ),
+    ("messages", "tts"): frozenset(
+        {"edge", "enabled", "mode", "modelOverrides", "prefsPath", "summaryModel"}
+    ),
+    ("messages", "tts", "elevenlabs"): frozenset(
+        {"applyTextNormalization", "languageCode", "seed", "voiceSettings"}
     ),
     ("models",): frozenset({"bedrockDiscovery"}),
     ("models", "providers", "*"): frozenset({"auth"}),
@@ -121,9 +126,20 @@ NODE_KEYS: Final[dict[tuple[str, ...], frozenset[str]]] = {
             "agentToAgent",
             "byProvider",
             "elevated",
-            "exec",
             "message",
             "sandbox",
+        }
+    ),
+    ("tools", "exec"): frozenset(
+        {
+            "applyPatch",
+            "approvalRunningNoticeMs",
+            "backgroundMs",
+            "cleanupMs",
+            "host",
+            "node",
+            "notifyOnExit",
+            "safeBins",
         }
     ),
     ("tools", "web", "fetch"): frozenset(
@@ -148,7 +164,6 @@ NODE_KEYS: Final[dict[tuple[str, ...], frozenset[str]]] = {
             "envelopeElapsed",
             "envelopeTimestamp",
             "envelopeTimezone",
-            "heartbeat",
             "humanDelay",
             "imageModel",
             "memorySearch",
@@ -161,7 +176,9 @@ NODE_KEYS: Final[dict[tuple[str, ...], frozenset[str]]] = {
             "typingMode",
         }
     ),
+    ("agents", "defaults", "heartbeat"): frozenset({"includeReasoning", "model", "session"}),
     ("agents", "defaults", "compaction"): frozenset({"memoryFlush", "mode"}),
+    ("agents", "list", "*", "heartbeat"): frozenset({"includeReasoning", "model", "session"}),
     ("agents", "list", "*"): _AGENT | {"agentDir", "subagents"},
     ("agents", "list", "*", "tools"): frozenset({"byProvider", "elevated", "exec", "sandbox"}),
 }

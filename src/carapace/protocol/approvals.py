@@ -48,7 +48,7 @@ class _Both(
     """Parts of the document, which go both ways."""
 
 
-class ApprovalsEntry(_Both):
+class ApprovalsEntry(_Both, frozen=True):
     """One command that needs no asking.
 
     Attributes:
@@ -67,7 +67,7 @@ class ApprovalsEntry(_Both):
     last_resolved_path: _Text | None = None
 
 
-class ApprovalsDefaults(_Both):
+class ApprovalsDefaults(_Both, frozen=True):
     """What holds for every agent that says nothing itself.
 
     Attributes:
@@ -83,13 +83,13 @@ class ApprovalsDefaults(_Both):
     auto_allow_skills: bool | None = None
 
 
-class ApprovalsAgent(ApprovalsDefaults):
+class ApprovalsAgent(ApprovalsDefaults, frozen=True):
     """What holds for one agent, or for all under `*`."""
 
     allowlist: Annotated[tuple[ApprovalsEntry, ...], Meta(max_length=1_000)] = ()
 
 
-class ApprovalsSocket(_Both):
+class ApprovalsSocket(_Both, frozen=True):
     """Where the Node gateway's companion listens; ours has none.
 
     Attributes:
@@ -100,7 +100,7 @@ class ApprovalsSocket(_Both):
     token: _Text | None = None
 
 
-class ApprovalsFile(_Both, tag_field="version", tag=1):
+class ApprovalsFile(_Both, frozen=True, tag_field="version", tag=1):
     """The document as it is sent."""
 
     socket: ApprovalsSocket | None = None

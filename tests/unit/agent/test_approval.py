@@ -12,6 +12,7 @@ from carapace.agent.approval import (
     Decision,
     DenyAll,
     Risk,
+    Ruling,
     ToolPolicy,
     Verdict,
 )
@@ -26,15 +27,15 @@ class Says:
         self.decision = decision
         self.asked: list[ApprovalRequest] = []
 
-    async def decide(self, request: ApprovalRequest) -> Decision:
+    async def decide(self, request: ApprovalRequest) -> Ruling:
         self.asked.append(request)
-        return self.decision
+        return Ruling(self.decision, bound_to="digest")
 
 
 class NeverAnswers:
     """An approver whose person went away."""
 
-    async def decide(self, request: ApprovalRequest) -> Decision:
+    async def decide(self, request: ApprovalRequest) -> Ruling:
         await asyncio.Event().wait()
         raise AssertionError(request)
 
@@ -65,24 +66,24 @@ def request(risk: Risk, provenance: Provenance = OWNER) -> ApprovalRequest:
 async def test_an_owner_uses_what_the_agent_owns_unasked(words: Provenance):
     approver = Says(Decision.DENY)
     approvals = Approvals(approver)
-    assert await approvals.permit(request(Risk.READ, words)) is Decision.ALLOW
-    assert await approvals.permit(request(Risk.WRITE, words)) is Decision.ALLOW
+    assert (await approvals.permit(request(Risk.READ, words))).decision is Decision.ALLOW
+    assert (await approvals.permit(request(Risk.WRITE, words))).decision is Decision.ALLOW
     assert approver.asked == []
 
 
 @pytest.mark.parametrize("risk", [Risk.OUTSIDE, Risk.DANGEROUS])
 async def test_what_is_risky_needs_a_yes(risk: Risk):
     yes = Says(Decision.ALLOW)
-    assert await Approvals(yes).permit(request(risk)) is Decision.ALLOW
+    assert await Approvals(yes).permit(request(risk)) == Ruling(Decision.ALLOW, bound_to="digest")
     assert yes.asked[0].risk is risk
-    assert await Approvals(DenyAll()).permit(request(risk)) is Decision.DENY
+    assert (await Approvals(DenyAll()).permit(request(risk))).decision is Decision.DENY
 
 
 async def test_advisory_j01_words_from_outside_have_no_owner_rights():
     yes = Says(Decision.ALLOW)
     approvals = Approvals(yes)
     for risk in (Risk.READ, Risk.OUTSIDE, Risk.DANGEROUS):
-        assert await approvals.permit(request(risk, STRANGER)) is Decision.DENY
+        assert (await approvals.permit(request(risk, STRANGER))).decision is Decision.DENY
         assert not approvals.is_listed("t", risk, RunSource.OUTSIDE)
     assert yes.asked == []
     assert approvals.is_listed("t", Risk.WRITE, RunSource.OUTSIDE)
@@ -93,9 +94,9 @@ async def test_only_the_owners_words_use_what_is_the_owners(authority: Authority
     yes = Says(Decision.ALLOW)
     words = Provenance(origin=Origin.CHANNEL, authority=authority)
     for risk in (Risk.READ, Risk.OUTSIDE, Risk.DANGEROUS):
-        assert await Approvals(yes).permit(request(risk, words)) is Decision.DENY
+        assert (await Approvals(yes).permit(request(risk, words))).decision is Decision.DENY
     assert yes.asked == []
-    assert await Approvals(yes).permit(request(Risk.WRITE, words)) is Decision.ALLOW
+    assert (await Approvals(yes).permit(request(Risk.WRITE, words))).decision is Decision.ALLOW
     assert len(yes.asked) == 1
 
 
@@ -103,13 +104,13 @@ async def test_words_without_authority_use_nothing_whoever_is_asked():
     yes = Says(Decision.ALLOW)
     words = Provenance(origin=Origin.CHANNEL, authority=Authority.NONE)
     for risk in Risk:
-        assert await Approvals(yes).permit(request(risk, words)) is Decision.DENY
+        assert (await Approvals(yes).permit(request(risk, words))).decision is Decision.DENY
     assert yes.asked == []
 
 
 async def test_advisory_j08_silence_is_a_no():
     approvals = Approvals(NeverAnswers(), timeout_s=0.01)
-    assert await approvals.permit(request(Risk.DANGEROUS)) is Decision.DENY
+    assert (await approvals.permit(request(Risk.DANGEROUS))).decision is Decision.DENY
 
 
 def test_a_denied_name_stays_denied_whatever_is_allowed():

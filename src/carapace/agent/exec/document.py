@@ -73,9 +73,11 @@ def rules_of(file: ApprovalsFile, agent_id: str, *, security: Security, ask: Ask
     everybody = file.agents.get(_EVERYBODY) or ApprovalsAgent()
     said_security = own.security or everybody.security or file.defaults.security or security
     said_ask = own.ask or everybody.ask or file.defaults.ask or ask
+    securities: tuple[Security, ...] = (security, said_security)
+    asks: tuple[Ask, ...] = (ask, said_ask)
     return ExecRules(
-        security=min(security, said_security, key=_SECURITIES.index),
-        ask=min(ask, said_ask, key=_ASKS.index),
+        security=min(securities, key=_SECURITIES.index),
+        ask=min(asks, key=_ASKS.index),
         patterns=tuple(one.pattern for one in (*everybody.allowlist, *own.allowlist)),
     )
 

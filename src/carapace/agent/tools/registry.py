@@ -45,6 +45,7 @@ class ToolContext:
         scope: Which lists of tools hold; None is what session and provenance say.
         is_direct: A person's program calls the tool by itself (`/tools/invoke`): no model chose
             it, so nobody is asked.
+        approved: Digest of exactly what may be done, where the tool is one that looks again.
     """
 
     run_id: RunId
@@ -58,6 +59,7 @@ class ToolContext:
     call_id: str = ""
     scope: ToolScope | None = None
     is_direct: bool = False
+    approved: str = ""
 
     @property
     def source(self) -> RunSource:

@@ -18,6 +18,7 @@ from carapace.agent.approval import (
     Approvals,
     Decision,
     Risk,
+    Ruling,
     ToolPolicy,
     Verdict,
 )
@@ -207,19 +208,22 @@ class ToolRunner:
         self._hooks.tell(AFTER_TOOL_CALL, payload)
 
     async def _permitted(self, row: ToolRow, call: ToolCall, ctx: ToolContext) -> ToolReport:
-        if await self._decision(row, call, ctx) is Decision.DENY:
-            self._denied(row, ctx, reason="policy")
-            text = f"The tool {row.name} was not permitted. Tell the user, and go on without it."
+        ruling = await self._ruling(row, call, ctx)
+        if ruling.decision is Decision.DENY:
+            self._denied(row, ctx, reason=ruling.reason or "policy")
+            why = f": {ruling.reason}" if ruling.reason else ""
+            text = f"The tool {row.name} was not permitted{why}. "
+            text += "Tell the user, and go on without it."
             return self._counted(row.name, ToolReport(text, "denied"))
-        return await self._run(row, call, ctx)
+        return await self._run(row, call, replace(ctx, approved=ruling.bound_to))
 
-    async def _decision(self, row: ToolRow, call: ToolCall, ctx: ToolContext) -> Decision:
+    async def _ruling(self, row: ToolRow, call: ToolCall, ctx: ToolContext) -> Ruling:
         """Whether it runs; where a model chose it, somebody may be asked."""
         verdict = self._verdict(row, ctx)
         if verdict is Verdict.DENY:
-            return Decision.DENY
+            return Ruling(Decision.DENY)
         if ctx.is_direct:
-            return Decision.ALLOW
+            return Ruling(Decision.ALLOW)
         return await self._approvals.permit(
             ApprovalRequest(
                 run_id=ctx.run_id,

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from carapace.config.settings.exec import ExecSettings
 from carapace.config.settings.setting import Name, Section, setting
 from carapace.config.settings.tool_lists import SubagentTools, ToolList, ToolNames, ToolProfile
 from carapace.config.settings.understanding import LinkReading, MediaReading
@@ -42,6 +43,9 @@ class ToolsSettings(Section, frozen=True):
     ] = msgspec.field(default_factory=SubagentTools)
     web: Annotated[WebTools, setting("Reading and searching the web.", live=True)] = msgspec.field(
         default_factory=WebTools
+    )
+    exec: Annotated[ExecSettings, setting("Commands on this machine.", live=True)] = msgspec.field(
+        default_factory=ExecSettings
     )
     media: Annotated[MediaReading, setting("What is read of a message's files.", live=True)] = (
         msgspec.field(default_factory=MediaReading)
