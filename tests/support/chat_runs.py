@@ -17,10 +17,25 @@ from carapace.agent.types import (
 )
 from carapace.errors import GatewayError
 from carapace.ids import RunId, SessionKey
-from carapace.protocol.agent import AgentMeta, AgentPayload, AgentResult, ResultMeta, TokenUsage
+from carapace.protocol.agent import (
+    AgentMeta,
+    AgentPayload,
+    AgentResult,
+    PendingToolCall,
+    ResultMeta,
+    TokenUsage,
+)
 
 
-def outcome(text: str | None, *, input_tokens: int = 0, output_tokens: int = 0) -> RunOutcome:
+def outcome(
+    text: str | None,
+    *,
+    input_tokens: int = 0,
+    output_tokens: int = 0,
+    stop_reason: str | None = None,
+    calls: tuple[PendingToolCall, ...] = (),
+    state: RunState = RunState.DONE,
+) -> RunOutcome:
     """How a run ended; None is an error."""
     if text is None:
         return RunOutcome(
@@ -37,9 +52,11 @@ def outcome(text: str | None, *, input_tokens: int = 0, output_tokens: int = 0) 
         duration_ms=1,
         agent_meta=AgentMeta(session_id="s", provider="p", model="m", usage=usage),
         aborted=False,
+        stop_reason=stop_reason,
+        pending_tool_calls=calls,
     )
     return RunOutcome(
-        state=RunState.DONE,
+        state=state,
         status="ok",
         summary="completed",
         ended_at_ms=1,

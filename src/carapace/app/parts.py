@@ -6,18 +6,18 @@ higher one (`publish`, `close`), it gets a function that finds the higher room w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from carapace import __version__
-from carapace.agent.approval import Approvals, DenyAll
 from carapace.agent.budget import Budget
 from carapace.agent.events import cut_events
 from carapace.agent.memory.local import LocalEmbedder
 from carapace.agent.memory.meanings import Meanings
+from carapace.agent.onboarding.service import Onboarding
 from carapace.agent.profiles import Profiles
 from carapace.agent.providers.egress import provider_clients
 from carapace.agent.providers.local import LocalProvider
@@ -40,7 +40,10 @@ from carapace.app.nodes import node_events, open_nodes
 from carapace.app.observing import Observing
 from carapace.app.plugins import HousePlugins, PluginWorks
 from carapace.app.policy import SessionPolicies, tool_layers
+from carapace.app.provider_keys import ProviderKeys
 from carapace.app.restarts import Restarts
+from carapace.app.scheduling import Scheduling, heartbeat_plans, open_scheduling
+from carapace.app.setup import HouseSetup
 from carapace.app.skills import open_skills
 from carapace.app.source import Source, own_names, own_presence
 from carapace.app.struct_types import prepare
@@ -67,6 +70,7 @@ from carapace.methods import (
     channel_pairing,
     chat,
     config,
+    cron,
     devices,
     health,
     inbox,
@@ -80,9 +84,12 @@ from carapace.methods import (
     runs,
     sessions,
     skills,
+    system,
     talk,
+    update,
     usage,
     voicewake,
+    wizard,
 )
 from carapace.methods.context import Context, Services
 from carapace.methods.snapshot import AgentFacts, HealthCache, HealthFacts
@@ -111,6 +118,7 @@ METHODS = health.METHODS.merge(
     channel_pairing.METHODS,
     chat.METHODS,
     config.METHODS,
+    cron.METHODS,
     devices.METHODS,
     inbox.METHODS,
     logs.METHODS,
@@ -123,8 +131,11 @@ METHODS = health.METHODS.merge(
     runs.METHODS,
     sessions.METHODS,
     skills.METHODS,
+    system.METHODS,
+    update.METHODS,
     talk.METHODS,
     usage.METHODS,
+    wizard.METHODS,
     voicewake.METHODS,
 )
 """Every method of the gateway."""
@@ -155,10 +166,12 @@ class Parts:
     plugins: HousePlugins
     hook_bus: HookBus
     hooks: Hooks
+    scheduling: Scheduling
     egress: Egress
     health: HealthCache
     restarts: Restarts
     restart_notes: RestartNotes
+    provider_keys: ProviderKeys
     server: GatewayServer
 
 
@@ -172,6 +185,15 @@ class _Late:
         """Tell the clients, if there is a server yet."""
         if self.server is not None:
             self.server.hub.publish(event)
+
+    def presence_changed(self) -> None:
+        """Tell the clients who is present soon."""
+        if self.server is not None:
+            self.server.announcer.presence_changed()
+
+    def callers(self) -> Iterable[Caller]:
+        """Who is connected."""
+        return self.server.hub.callers if self.server is not None else ()
 
     def health_changed(self) -> None:
         """Tell the clients about health soon."""
@@ -233,10 +255,12 @@ async def build(
 
     # who answers
     library = Library(paths.state_dir / "models")
+    provider_keys = ProviderKeys(vault)
+    await provider_keys.load()
     providers = ProviderRegistry(
         models=settings.models,
         agents=settings.agents,
-        env=provider_variables(settings.env, environment),
+        env={**provider_variables(settings.env, environment), **provider_keys.variables},
         http_client=provider_clients(egress),
         clock=clock,
         embedded=_embedded(library, clock),
@@ -254,19 +278,28 @@ async def build(
     profiles = Profiles(settings.agents, state_dir=paths.state_dir, skills=house_skills.listed)
     policies = SessionPolicies(lambda: config.settings, profiles, providers)
     conversations = Sessions(database, clock, policy=policies, path=database.path, hooks=hook_bus)
+    await conversations.activations.load()
     budget = Budget(
         database, clock, settings.agents, audit=observing.audit, metrics=observing.metrics
     )
     execs = open_execs(
+        settings.tools.exec,
         database=database,
-        path=database.path,
+        state_dir=paths.state_dir,
+        profiles=profiles,
+        chats=lambda: messages,
+        callers=late.callers,
         publish=late.publish,
+        environment=environment,
         clock=clock,
         audit=observing.audit,
+        stack=stack,
     )
     tools = ToolRunner(
-        builtin_tools(with_memory=settings.memory.enabled).merge(house_skills.tools(profiles)),
-        Approvals(DenyAll()),
+        builtin_tools(with_memory=settings.memory.enabled).merge(
+            execs.tools, house_skills.tools(profiles)
+        ),
+        execs.approvals,
         audit=observing.audit,
         metrics=observing.metrics,
         hooks=hook_bus,
@@ -298,6 +331,8 @@ async def build(
         release_media=files.store.release,
         hooks=chat_hooks,
         stop_runs=stop_runs,
+        activation=conversations.activations.of,
+        settle_approval=execs.settle,
         on_change=late.health_changed,
         clock=clock,
         observing=observing,
@@ -352,6 +387,21 @@ async def build(
         ),
     )
 
+    scheduling = open_scheduling(
+        lambda: config.settings,
+        agent,
+        conversations,
+        profiles=profiles,
+        accounts=messages.accounts,
+        outbox=messages.outbox,
+        render=messages.render,
+        database=database,
+        path=database.path,
+        publish=late.publish,
+        clock=clock,
+    )
+    stack.push_async_callback(scheduling.close)
+
     async def open_plugins(root: Path, lock_key: bytes) -> PluginWorks:
         from carapace.app.plugin_works import plugin_works  # noqa: PLC0415 - see `app.plugins`
 
@@ -403,6 +453,11 @@ async def build(
         on_change=late.health_changed,
     )
     source = Source(cache, presence, policy=policies, paths=paths, clock=clock)
+    def use_keys() -> None:
+        now = config.settings
+        known = provider_variables(now.env, environment)
+        providers.apply(now.models, now.agents, {**known, **provider_keys.variables})
+
     restarts = Restarts(clock, tasks)
     restart_notes = RestartNotes(database, clock)
     services = Services(
@@ -419,6 +474,10 @@ async def build(
             tokens,
             revocations=revocations,
             clock=clock,
+            cron=scheduling.cron,
+            heartbeats=scheduling.heartbeats,
+            wakes=scheduling.wakes,
+            presence_changed=late.presence_changed,
             publish=late.publish,
             audit=observing.audit,
         ),
@@ -438,6 +497,16 @@ async def build(
         plugins=house_plugins,
         restarts=restarts,
         restart_notes=restart_notes,
+        onboarding=Onboarding(
+            HouseSetup(
+                config,
+                provider_keys,
+                environment=environment,
+                channels=messages.accounts.infos,
+                on_key=use_keys,
+            ),
+            clock,
+        ),
         skills=house_skills.service(profiles),
         spending=Spending(database, budget, agents=lambda: profiles.ids, clock=clock),
         approvals=execs.book,
@@ -510,10 +579,12 @@ async def build(
         plugins=house_plugins,
         hook_bus=hook_bus,
         hooks=hooks,
+        scheduling=scheduling,
         egress=egress,
         health=cache,
         restarts=restarts,
         restart_notes=restart_notes,
+        provider_keys=provider_keys,
         server=server,
     )
 
@@ -543,8 +614,12 @@ def _embedded(library: Library, clock: Clock) -> Callable[[EmbeddedSettings], An
 
 def _facts(profiles: Profiles, config: ConfigService, observing: Observing) -> HealthFacts:
     report = observing.readiness.report()
+    plans = heartbeat_plans(config.settings, profiles)
     return HealthFacts(
-        agents=[AgentFacts(one, one == profiles.default_id) for one in profiles.ids],
+        agents=[
+            AgentFacts(one.agent_id, one.agent_id == profiles.default_id, one.wire())
+            for one in plans
+        ],
         config_issue=config.trouble(),
         degraded=report.reasons,
     )

@@ -31,6 +31,7 @@ class HelloParts(msgspec.Struct, kw_only=True):
         snapshot: `Snapshot`, or its bytes.
         policy: `Policy`, or its bytes.
         auth: The device's token, if there is a device.
+        canvas_host_url: Where this client finds the canvas, if there is one.
     """
 
     server: ServerInfo
@@ -38,6 +39,7 @@ class HelloParts(msgspec.Struct, kw_only=True):
     snapshot: Any
     policy: Policy | msgspec.Raw
     auth: HelloAuth | None = None
+    canvas_host_url: str | None = None
 
 
 class _HelloV3(msgspec.Struct, kw_only=True, rename="camel", omit_defaults=True, tag="hello-ok"):
@@ -47,6 +49,7 @@ class _HelloV3(msgspec.Struct, kw_only=True, rename="camel", omit_defaults=True,
     server: ServerInfo
     features: Features | msgspec.Raw
     snapshot: Any
+    canvas_host_url: str | None = None
     auth: HelloAuth | None = None
     policy: Policy | msgspec.Raw
 
@@ -78,6 +81,7 @@ def _hello_v3(parts: HelloParts) -> Any:
         server=parts.server,
         features=parts.features,
         snapshot=parts.snapshot,
+        canvas_host_url=parts.canvas_host_url,
         auth=parts.auth,
         policy=parts.policy,
     )

@@ -72,6 +72,11 @@ class Catch(Protocol):
         ...
 
 
+def _no_canvas(caller: Caller, origin: Origin) -> str | None:
+    del caller, origin
+    return None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerParts:
     """What the server is made of.
@@ -93,6 +98,7 @@ class ServerParts:
         metrics: The counters.
         audit: The trail.
         missed: Gives what a client that was away has to hear when it is back.
+        canvas_url: Where a client finds the canvas; None if there is none.
     """
 
     methods: Methods
@@ -111,6 +117,7 @@ class ServerParts:
     metrics: Metrics
     audit: Audit
     missed: Callable[[], Iterable[Event]] = tuple
+    canvas_url: Callable[[Caller, Origin], str | None] = _no_canvas
 
 
 class GatewayServer:
@@ -158,6 +165,7 @@ class GatewayServer:
         self._app = web.Application(middlewares=[self._first], logger=_quiet())
         self._app.on_response_prepare.append(harden)
         self._catch: Catch | None = None
+        self._last: Catch | None = None
         self._runner: web.AppRunner | None = None
         self._sites: list[web.SockSite] = []
 
@@ -168,6 +176,10 @@ class GatewayServer:
     def catch(self, catch: Catch) -> None:
         """Ask `catch` about every request before the routes; routes cannot be added later."""
         self._catch = catch
+
+    def fall_back(self, last: Catch) -> None:
+        """Ask `last` about requests that no route is for."""
+        self._last = last
 
     async def start(
         self, sockets: Sequence[socket.socket], tls: ssl.SSLContext | None = None
@@ -262,6 +274,7 @@ class GatewayServer:
                 version=parts.version,
                 host=parts.host,
                 clock=parts.clock,
+                canvas_url=parts.canvas_url,
             ),
             caps=self.caps,
             clock=parts.clock,
@@ -299,6 +312,9 @@ class GatewayServer:
             return await self._sockets.open(request, origin)
         if self._catch is not None and self._catch.owns(request):
             return await translate(request, self._catch.handle)
+        is_lost = isinstance(request.match_info.http_exception, web.HTTPNotFound)
+        if is_lost and self._last is not None and self._last.owns(request):
+            return await translate(request, self._last.handle)
         return await translate(request, handler)
 
 

@@ -282,7 +282,8 @@ class Client:
         self._admission = admission.caller
         self._rules.admit()
         self._lobby.joined(admission.caller, stranger.origin)
-        self.send(encode_ok(request.id, self._lobby.hello.build(admission, self.dialect)))
+        hello = self._lobby.hello.build(admission, self.dialect, stranger.origin)
+        self.send(encode_ok(request.id, hello))
         self._lobby.hub.join(self)
         self._lobby.welcome(admission.caller)
 

@@ -7,11 +7,12 @@ connect is its own id and token, and for administrators the paths.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
 
-from carapace.auth.types import Admission
+from carapace.auth.types import Admission, Caller, Origin
 from carapace.clock import Clock
 from carapace.protocol.connect import Features, Policy, ServerInfo, Snapshot
 from carapace.protocol.events import ADVERTISED
@@ -126,6 +127,7 @@ class HelloBuilder:
         version: The gateway's.
         host: This machine's name.
         clock: For the uptime, counted from here.
+        canvas_url: Where a client finds the canvas; None if there is none.
     """
 
     def __init__(
@@ -137,7 +139,9 @@ class HelloBuilder:
         version: str,
         host: str,
         clock: Clock,
+        canvas_url: Callable[[Caller, Origin], str | None],
     ) -> None:
+        self._canvas_url = canvas_url
         self._methods = methods
         self._policy = msgspec.Raw(_ENCODE(policy))
         self._source = source
@@ -147,8 +151,8 @@ class HelloBuilder:
         self._began = clock.monotonic()
         self._features: dict[int, msgspec.Raw] = {}
 
-    def build(self, admission: Admission, dialect: Dialect) -> Any:
-        """The payload for one admitted connection."""
+    def build(self, admission: Admission, dialect: Dialect, origin: Origin) -> Any:
+        """The payload for one admitted connection from `origin`."""
         caller = admission.caller
         return dialect.hello(
             HelloParts(
@@ -157,6 +161,7 @@ class HelloBuilder:
                 snapshot=self._snapshot(shows_paths=Scope.ADMIN in caller.scopes),
                 policy=self._policy,
                 auth=admission.device_token,
+                canvas_host_url=self._canvas_url(caller, origin),
             )
         )
 

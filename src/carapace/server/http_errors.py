@@ -1,5 +1,8 @@
 """HTTP errors: one JSON shape, `{"error": {"message", "type"}}`, and the guard that makes it.
 
+What is not there, and a method that does not fit, are said in plain words as the Node gateway
+says them; below `/v1` a path that is not there is JSON, because programs read it there.
+
 The guard stands before every route: it checks Host and Origin, gives a WebSocket its own way,
 and turns whatever a handler raises into an answer that says nothing of our insides.
 """
@@ -18,7 +21,15 @@ from carapace.errors import GatewayError, Refused
 from carapace.ids import new_id
 from carapace.telemetry.log import get_logger
 
-__all__ = ["BodyTooLarge", "Handler", "error_response", "json_response", "read_body", "translate"]
+__all__ = [
+    "BodyTooLarge",
+    "Handler",
+    "error_response",
+    "json_response",
+    "plain_response",
+    "read_body",
+    "translate",
+]
 
 _log = get_logger(__name__)
 _ENCODE: Final = msgspec.json.Encoder().encode
@@ -27,15 +38,15 @@ _TYPES: Final = {
     401: "unauthorized",
     403: "forbidden",
     404: "not_found",
-    405: "method_not_allowed",
     408: "timeout",
     413: "request_too_large",
     429: "rate_limited",
     500: "api_error",
+    502: "api_error",
     503: "unavailable",
 }
 _ERROR_ID_LENGTH: Final = 12
-_NOT_FOUND: Final = 404
+_API: Final = "/v1/"
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -60,6 +71,11 @@ def error_response(
     if retry_after_s is not None:
         response.headers[hdrs.RETRY_AFTER] = str(max(1, int(retry_after_s + 0.999)))
     return response
+
+
+def plain_response(status: int, text: str) -> web.Response:
+    """A few words for whoever looks."""
+    return web.Response(status=status, text=text, content_type="text/plain", charset="utf-8")
 
 
 async def read_body(request: web.Request, *, max_bytes: int, deadline_s: float) -> bytes:
@@ -88,13 +104,8 @@ async def translate(request: web.Request, handler: Handler) -> web.StreamRespons
     """Run `handler`; what it raises becomes an answer."""
     try:
         return await handler(request)
-    except web.HTTPMethodNotAllowed as error:
-        response = error_response(405, f"use {error.headers[hdrs.ALLOW]} for this path")
-        response.headers[hdrs.ALLOW] = error.headers[hdrs.ALLOW]
-        return response
     except web.HTTPException as error:
-        message = "there is nothing at this path" if error.status == _NOT_FOUND else error.reason
-        return error_response(error.status, message)
+        return _routing(request, error)
     except TimeoutError:
         return error_response(408, "the request did not arrive in time: send it again")
     except GatewayError as error:
@@ -107,6 +118,20 @@ async def translate(request: web.Request, handler: Handler) -> web.StreamRespons
         return error_response(
             500, f"something went wrong inside the gateway: look for {error_id} in its log"
         )
+
+
+def _routing(request: web.Request, error: web.HTTPException) -> web.Response:
+    """What the router says of a path or a method."""
+    if isinstance(error, web.HTTPMethodNotAllowed):
+        allowed = error.headers[hdrs.ALLOW]
+        response = plain_response(405, "Method Not Allowed")
+        response.headers[hdrs.ALLOW] = allowed
+        return response
+    if not isinstance(error, web.HTTPNotFound):
+        return error_response(error.status, error.reason)
+    if request.path.startswith(_API):
+        return error_response(404, "there is nothing at this path")
+    return plain_response(404, "Not Found")
 
 
 def _refusal(error: GatewayError) -> web.Response:

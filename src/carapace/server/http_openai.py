@@ -7,53 +7,100 @@ to write.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from collections.abc import Callable
 from typing import Final
 
-import msgspec
 from aiohttp import web
 
-from carapace.agent.types import RunOutcome, StopReason, Submission, TextUpdate
-from carapace.auth.types import ConnectRefused, Origin
+from carapace.agent.types import RunOutcome, Submission
 from carapace.clock import Clock
-from carapace.errors import Failed, GatewayError
 from carapace.ids import RunId, new_id
-from carapace.protocol.scopes import Scope
-from carapace.provenance import Authority, Provenance
-from carapace.provenance import Origin as Door
+from carapace.provenance import Authority, Origin, Provenance
+from carapace.server.http_access import HttpAccess
 from carapace.server.http_errors import error_response, json_response, read_body
-from carapace.server.http_health import bearer_of
+from carapace.server.http_runs import DONE, event, run_to_end, stream_run
+from carapace.server.openai_conversation import (
+    branded,
+    choose_agent,
+    client_tools,
+    cut,
+    own_key,
+)
+from carapace.server.openai_files import PromptFiles
 from carapace.server.openai_wire import (
     ChatRequest,
     Completion,
     chunk,
     completion,
+    conversation,
     decode_request,
+    failure_of,
+    finish_of,
     model_list,
-    plan_chat,
+    model_row,
+    pending_of,
+    tool_chunk,
     usage_chunk,
 )
-from carapace.server.ports import Admitter, ChatModels, ChatRuns
+from carapace.server.ports import ChatModels, ChatRuns
+from carapace.sessions.keys import canonical
 
-__all__ = ["OpenAiRoutes"]
+__all__ = ["PROGRAM", "ChatRoutes", "ModelRoutes"]
 
-_MAX_BODY: Final = 1_048_576
+PROGRAM: Final = Provenance(origin=Origin.HTTP, authority=Authority.OWNER)
+"""Whose words a request holds."""
+
 _BODY_DEADLINE_S: Final = 30.0
-_RUN_DEADLINE_S: Final = 3_600.0
-_PROGRAM: Final = Provenance(origin=Door.HTTP, authority=Authority.OWNER)
-_ENCODE: Final = msgspec.json.Encoder().encode
-_DONE: Final = b"data: [DONE]\n\n"
+_CUT_SHORT: Final = "the answer was cut short: see the gateway's log"
 
 
-class OpenAiRoutes:
-    """The two endpoints.
+class ModelRoutes:
+    """`GET /v1/models` and `GET /v1/models/NAME`.
+
+    Args:
+        models: Which agents there are.
+        access: Judges the credential.
+        clock: For `created`.
+    """
+
+    def __init__(self, models: ChatModels, *, access: HttpAccess, clock: Clock) -> None:
+        self._models = models
+        self._access = access
+        self._clock = clock
+
+    def add_to(self, router: web.UrlDispatcher) -> None:
+        """Serve them."""
+        router.add_get("/v1/models", self.every)
+        router.add_get("/v1/models/{name:.+}", self.one)
+
+    async def every(self, request: web.Request) -> web.Response:
+        """Every agent, as a model."""
+        caller = await self._access.caller(request, "models.list")
+        if isinstance(caller, web.Response):
+            return caller
+        return json_response(model_list(self._models.agent_ids(), self._clock.now_ms() // 1000))
+
+    async def one(self, request: web.Request) -> web.Response:
+        """One of them."""
+        caller = await self._access.caller(request, "models.list")
+        if isinstance(caller, web.Response):
+            return caller
+        name = request.match_info["name"]
+        row = model_row(name, self._models.agent_ids(), self._clock.now_ms() // 1000)
+        if row is None:
+            return error_response(404, f"there is no model {name[:100]!r}: see GET /v1/models")
+        return json_response(row)
+
+
+class ChatRoutes:
+    """`POST /v1/chat/completions`.
 
     Args:
         runs: The agent.
         models: Which agents there are.
-        admitter: Judges the credential.
-        origin_of: Where a request comes from.
+        access: Judges the credential.
+        files: Makes what brings the files of one request.
+        max_body_bytes: Longest body.
         clock: For `created`.
     """
 
@@ -62,127 +109,87 @@ class OpenAiRoutes:
         runs: ChatRuns,
         *,
         models: ChatModels,
-        admitter: Admitter,
-        origin_of: Callable[[web.BaseRequest], Origin],
+        access: HttpAccess,
+        files: Callable[[], PromptFiles],
+        max_body_bytes: int,
         clock: Clock,
     ) -> None:
         self._runs = runs
         self._models = models
-        self._admitter = admitter
-        self._origin_of = origin_of
+        self._access = access
+        self._files = files
+        self._max_body_bytes = max_body_bytes
         self._clock = clock
 
     def add_to(self, router: web.UrlDispatcher) -> None:
-        """Serve them."""
+        """Serve it."""
         router.add_post("/v1/chat/completions", self.chat)
-        router.add_get("/v1/models", self.list_models)
-
-    async def list_models(self, request: web.Request) -> web.Response:
-        """Every agent, as a model."""
-        refused = await self._refusal(request, Scope.READ)
-        if refused is not None:
-            return refused
-        created = self._clock.now_ms() // 1000
-        return json_response(model_list(self._models.agent_ids(), created))
 
     async def chat(self, request: web.Request) -> web.StreamResponse:
         """Answer a conversation, whole or as a stream."""
-        refused = await self._refusal(request, Scope.WRITE)
-        if refused is not None:
-            return refused
-        body = await read_body(request, max_bytes=_MAX_BODY, deadline_s=_BODY_DEADLINE_S)
+        caller = await self._access.caller(request, "agent")
+        if isinstance(caller, web.Response):
+            return caller
+        body = await read_body(request, max_bytes=self._max_body_bytes, deadline_s=_BODY_DEADLINE_S)
         asked = decode_request(body)
-        submission = self._submission(asked, request)
-        head = Completion(
-            f"chatcmpl_{submission.run_id}", asked.model, self._clock.now_ms() // 1000
-        )
-        await self._runs.submit(submission)
+        submission = await self._submission(asked, request)
+        now_s = self._clock.now_ms() // 1000
+        head = Completion(f"chatcmpl_{submission.run_id}", asked.model, now_s)
         if asked.stream:
-            return await self._stream(request, asked, submission, head)
-        outcome = await self._runs.wait(submission.run_id, _RUN_DEADLINE_S)
-        if outcome is None:
-            raise Failed("the answer took too long: ask again, or ask for less")
-        if outcome.status == "error":
-            return error_response(500, outcome.error or outcome.summary)
-        return json_response(completion(head, outcome))
+            return await stream_run(request, self._runs, submission, _Chunks(head, asked))
+        outcome = await run_to_end(self._runs, submission)
+        failure = failure_of(outcome)
+        return error_response(*failure) if failure else json_response(completion(head, outcome))
 
-    async def _refusal(self, request: web.Request, scope: Scope) -> web.Response | None:
-        try:
-            caller = await self._admitter.bearer(bearer_of(request), self._origin_of(request))
-        except ConnectRefused as error:
-            if error.retry_after_ms:
-                return error_response(429, error.message, retry_after_s=error.retry_after_ms / 1000)
-            response = error_response(401, "Unauthorized")
-            response.headers["WWW-Authenticate"] = "Bearer"
-            return response
-        if scope not in caller.scopes:
-            return error_response(403, f"missing scope: {scope}")
-        return None
-
-    def _submission(self, asked: ChatRequest, request: web.Request) -> Submission:
-        plan = plan_chat(asked, request.headers, self._models.agent_ids())
+    async def _submission(self, asked: ChatRequest, request: web.Request) -> Submission:
+        agent_id = choose_agent(asked.model, request.headers, self._models.agent_ids())
+        tools = client_tools(asked.tools or (), asked.tool_choice)
+        said, system = await conversation(asked.messages, self._files())
+        question = cut(said, field="messages")
+        key = branded(request.headers, "session-key") or own_key(agent_id, asked.user, "openai")
+        session_key = canonical(key, agent_id=agent_id)
+        prompt = "\n\n".join(part for part in (system, tools.instruction) if part)
         return Submission(
             run_id=RunId(new_id()),
-            session_key=plan.session_key,
-            shown_key=plan.session_key,
-            agent_id=plan.agent_id,
-            message=plan.message,
-            extra_system_prompt=plan.system_prompt,
-            provenance=_PROGRAM,
+            session_key=session_key,
+            shown_key=session_key,
+            agent_id=agent_id,
+            message=question.message,
+            images=question.images,
+            earlier=question.earlier,
+            tool_results=question.tool_results,
+            client_tools=tools.specs,
+            extra_system_prompt=prompt or None,
+            provenance=PROGRAM,
         )
 
-    async def _stream(
-        self,
-        request: web.Request,
-        asked: ChatRequest,
-        submission: Submission,
-        head: Completion,
-    ) -> web.StreamResponse:
-        response = web.StreamResponse(
-            headers={
-                "Content-Type": "text/event-stream; charset=utf-8",
-                "Cache-Control": "no-cache",
-            }
-        )
-        outcome: RunOutcome | None = None
-        try:
-            await response.prepare(request)
-            await response.write(_data(chunk(head, {"role": "assistant"})))
-            async for text in self._texts(submission.run_id):
-                if isinstance(text, RunOutcome):
-                    outcome = text
-                else:
-                    await response.write(_data(chunk(head, {"content": text})))
-            await response.write(_ending(head, outcome, asked))
-            await response.write_eof()
-        except ConnectionError:
-            # Nobody listens any more: the model need not go on.
-            await self._runs.abort(submission.session_key, submission.run_id, StopReason.RPC)
-        return response
 
-    async def _texts(self, run_id: RunId) -> AsyncGenerator[str | RunOutcome]:
-        """Texts, then the outcome; an agent that fails on the way ends the stream."""
-        try:
-            async with aclosing(self._runs.updates(run_id)) as updates:
-                async for update in updates:
-                    if isinstance(update, TextUpdate):
-                        yield update.text
-                    else:
-                        yield update.outcome
-        except GatewayError:
-            return
+class _Chunks:
+    """The events of a chat completion."""
 
+    def __init__(self, head: Completion, asked: ChatRequest) -> None:
+        self._head = head
+        options = asked.stream_options
+        self._with_usage = bool(options is not None and options.include_usage)
 
-def _ending(head: Completion, outcome: RunOutcome | None, asked: ChatRequest) -> bytes:
-    if outcome is None or outcome.status == "error":
-        text = "the answer was cut short: see the gateway's log"
-        message = (outcome.error or outcome.summary) if outcome else text
-        return _data({"error": {"message": message, "type": "api_error"}}) + _DONE
-    ending = _data(chunk(head, {}, "stop"))
-    if asked.stream_options is not None and asked.stream_options.include_usage:
-        ending += _data(usage_chunk(head, outcome))
-    return ending + _DONE
+    def begin(self) -> bytes:
+        """The role."""
+        return event(chunk(self._head, {"role": "assistant"}))
 
+    def text(self, more: str) -> bytes:
+        """A piece of text."""
+        return event(chunk(self._head, {"content": more}))
 
-def _data(payload: object) -> bytes:
-    return b"data: %b\n\n" % _ENCODE(payload)
+    def end(self, outcome: RunOutcome | None) -> bytes:
+        """Tools, the reason, usage if it was asked for; or what went wrong."""
+        if outcome is None:
+            return event({"error": {"message": _CUT_SHORT, "type": "api_error"}}) + DONE
+        failure = failure_of(outcome)
+        if failure is not None:
+            return event({"error": {"message": failure[1], "type": "api_error"}}) + DONE
+        calls = pending_of(outcome)
+        ending = event(tool_chunk(self._head, calls)) if calls else b""
+        ending += event(chunk(self._head, {}, finish_of(outcome)))
+        if self._with_usage:
+            ending += event(usage_chunk(self._head, outcome))
+        return ending + DONE

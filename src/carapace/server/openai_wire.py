@@ -1,55 +1,86 @@
-"""The shapes of `/v1/chat/completions` and `/v1/models`, and what a request means for a turn.
+"""The shapes of `/v1/chat/completions` and `/v1/models`.
 
-Pure: a decoded body and headers in, a plan out; an outcome in, a body out. Programs written
-for other servers send many fields that mean nothing here; they are ignored, not refused.
+A decoded body in, a conversation out; an outcome in, a body out. Programs written for other
+servers send many fields that mean nothing here; they are ignored, not refused.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, cast
+from typing import Any, Final, Literal, cast
 
 import msgspec
 
-from carapace.agent.types import RunOutcome
+from carapace.agent.providers.ports import (
+    ImagePart,
+    ModelMessage,
+    TextPart,
+    ToolCall,
+    ToolResult,
+)
+from carapace.agent.types import RunOutcome, RunState
 from carapace.errors import Refused
-from carapace.ids import AgentId, SessionKey, new_id
-from carapace.protocol.agent import TokenUsage
-from carapace.protocol.connect import BRANDS
-from carapace.sessions.keys import canonical
+from carapace.protocol.agent import PendingToolCall, TokenUsage
+from carapace.server.openai_conversation import MODEL_BRANDS, calls_by_id
+from carapace.server.openai_files import FileSource, PromptFiles
 
 __all__ = [
-    "ChatPlan",
     "ChatRequest",
     "Completion",
+    "Finish",
     "chunk",
     "completion",
+    "conversation",
     "decode_request",
+    "failure_of",
+    "finish_of",
     "model_list",
-    "plan_chat",
+    "model_row",
+    "pending_of",
+    "text_of",
+    "tool_chunk",
     "usage_chunk",
+    "usage_of",
 ]
 
-_BRANDS: Final = ("carapace", *BRANDS)
-_AGENT_ID: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
-_USER_CHARS: Final = re.compile(r"[^a-z0-9._@-]+")
-_MAX_USER: Final = 128
+Finish = Literal["stop", "length", "tool_calls", "content_filter"]
 _ZERO: Final = TokenUsage(input=0, output=0, cache_read=0, cache_write=0, total=0)
+_FINISH: Final[dict[str | None, Finish]] = {
+    "tool_calls": "tool_calls",
+    "length": "length",
+    "filtered": "content_filter",
+}
+
+
+class CalledFunction(msgspec.Struct):
+    """Which function, with JSON text."""
+
+    name: str
+    arguments: str = "{}"
+
+
+class CalledTool(msgspec.Struct):
+    """A call in an earlier answer."""
+
+    id: str
+    function: CalledFunction
 
 
 class ChatMessage(msgspec.Struct):
-    """One message; `content` is text, or a list of parts of which text parts count."""
+    """One message; `content` is text, or a list of parts of which texts and pictures count."""
 
     role: str = ""
     content: Any = None
+    tool_calls: list[CalledTool] | None = None
+    tool_call_id: str = ""
+    name: str | None = None
 
 
 class StreamOptions(msgspec.Struct):
     """Options of a stream."""
 
-    include_usage: bool = False
+    include_usage: bool | None = False
 
 
 class ChatRequest(msgspec.Struct):
@@ -60,23 +91,8 @@ class ChatRequest(msgspec.Struct):
     stream: bool | None = False
     user: str | None = None
     stream_options: StreamOptions | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ChatPlan:
-    """What the agent is asked.
-
-    Attributes:
-        agent_id: Who answers.
-        session_key: In which conversation.
-        message: The text, with what was said before it in front.
-        system_prompt: Texts of the system and developer messages.
-    """
-
-    agent_id: AgentId
-    session_key: SessionKey
-    message: str
-    system_prompt: str | None
+    tools: list[dict[str, Any]] | None = None
+    tool_choice: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,47 +119,94 @@ def decode_request(body: bytes) -> ChatRequest:
         raise Refused(f"the body is not a chat request: {error}") from None
 
 
-def plan_chat(
-    request: ChatRequest, headers: Mapping[str, str], agent_ids: Sequence[str]
-) -> ChatPlan:
-    """What `request` asks of whom.
-
-    Args:
-        request: The body.
-        headers: Of the HTTP request; `x-<brand>-agent-id` and `x-<brand>-session-key` count.
-        agent_ids: Known agents, the default one first.
+async def conversation(
+    messages: Sequence[ChatMessage], files: PromptFiles
+) -> tuple[list[ModelMessage], str]:
+    """What was said, and the texts of the system and developer messages.
 
     Raises:
-        Refused: No user message, an unknown agent, or a bad session key.
+        Refused: If a picture cannot be had.
     """
-    said = [(message.role, _text(message.content)) for message in request.messages]
-    message = _prompt([(role, text) for role, text in said if role in ("user", "assistant")])
-    agent_id = _agent(request.model, headers, agent_ids)
-    system = "\n\n".join(text for role, text in said if role in ("system", "developer") and text)
-    key = _branded(headers, "session-key") or _own_key(agent_id, request.user)
-    return ChatPlan(agent_id, canonical(key, agent_id=agent_id), message, system or None)
+    said: list[ModelMessage] = []
+    system: list[str] = []
+    for message in messages:
+        if message.role in ("system", "developer"):
+            system.append(_text(message.content))
+        elif message.role == "user":
+            said.append(ModelMessage("user", await _parts(message.content, files)))
+        elif message.role == "assistant":
+            said.append(_answer(message))
+        elif message.role == "tool":
+            name = calls_by_id(said).get(message.tool_call_id, message.name or "")
+            result = ToolResult(message.tool_call_id, name, _text(message.content))
+            said.append(ModelMessage("tool", (result,)))
+    return said, "\n\n".join(text for text in system if text)
+
+
+def _answer(message: ChatMessage) -> ModelMessage:
+    text = _text(message.content)
+    calls = tuple(
+        ToolCall(call.id, call.function.name, call.function.arguments)
+        for call in message.tool_calls or ()
+    )
+    return ModelMessage("assistant", ((TextPart(text),) if text else ()) + calls)
+
+
+async def _parts(content: Any, files: PromptFiles) -> tuple[TextPart | ImagePart, ...]:
+    if not isinstance(content, list):
+        text = _text(content)
+        return (TextPart(text),) if text else ()
+    found: list[TextPart | ImagePart] = []
+    for part in cast("list[Any]", content):
+        row = cast("dict[str, Any]", part) if isinstance(part, dict) else {}
+        if row.get("type") == "image_url":
+            found.append(await files.image(FileSource(url=_image_url(row))))
+        elif isinstance(row.get("text"), str):
+            found.append(TextPart(row["text"]))
+    return tuple(found)
+
+
+def _image_url(part: dict[str, Any]) -> str:
+    given = part.get("image_url")
+    url = cast("dict[str, Any]", given).get("url") if isinstance(given, dict) else given
+    if not isinstance(url, str):
+        raise Refused("image_url: an object with a url is needed")
+    return url
+
+
+def _text(content: Any) -> str:
+    if isinstance(content, str):
+        return content
+    if not isinstance(content, list):
+        return ""
+    texts: list[str] = []
+    for part in cast("list[Any]", content):
+        text: Any = cast("dict[str, Any]", part).get("text") if isinstance(part, dict) else None
+        if isinstance(text, str):
+            texts.append(text)
+    return "\n".join(texts)
 
 
 def completion(head: Completion, outcome: RunOutcome) -> dict[str, object]:
     """The body of an answer that is not streamed."""
+    calls = pending_of(outcome)
+    message: dict[str, object] = {"role": "assistant", "content": text_of(outcome)}
+    if calls:
+        message["content"] = text_of(outcome) or None
+        message["tool_calls"] = [_called(call) for call in calls]
+    choice = {"index": 0, "message": message, "finish_reason": finish_of(outcome)}
     return {
         "id": head.id,
         "object": "chat.completion",
         "created": head.created,
         "model": head.model,
-        "choices": [
-            {
-                "index": 0,
-                "message": {"role": "assistant", "content": text_of(outcome)},
-                "finish_reason": "stop",
-            }
-        ],
-        "usage": _usage(outcome),
+        "choices": [choice],
+        "usage": usage_of(outcome),
     }
 
 
 def chunk(
-    head: Completion, delta: dict[str, str], finish_reason: str | None = None
+    head: Completion, delta: dict[str, Any], finish_reason: Finish | None = None
 ) -> dict[str, object]:
     """One part of a stream."""
     choice = {"index": 0, "delta": delta, "finish_reason": finish_reason}
@@ -156,19 +219,33 @@ def chunk(
     }
 
 
+def tool_chunk(head: Completion, calls: Sequence[PendingToolCall]) -> dict[str, object]:
+    """The part of a stream that says which tools the caller shall run."""
+    rows = [{"index": at, **_called(call)} for at, call in enumerate(calls)]
+    return chunk(head, {"tool_calls": rows})
+
+
 def usage_chunk(head: Completion, outcome: RunOutcome) -> dict[str, object]:
     """The last part of a stream that asked for usage."""
-    return {**chunk(head, {}), "choices": [], "usage": _usage(outcome)}
+    return {**chunk(head, {}), "choices": [], "usage": usage_of(outcome)}
 
 
 def model_list(agent_ids: Sequence[str], created: int) -> dict[str, object]:
     """Body of GET /v1/models: each agent is a model."""
     names = ["carapace", *(f"carapace:{agent_id}" for agent_id in agent_ids)]
-    rows = [
-        {"id": name, "object": "model", "created": created, "owned_by": "carapace"}
-        for name in names
-    ]
-    return {"object": "list", "data": rows}
+    return {"object": "list", "data": [_model(name, created) for name in names]}
+
+
+def model_row(name: str, agent_ids: Sequence[str], created: int) -> dict[str, object] | None:
+    """Body of GET /v1/models/NAME; None if that name picks no agent."""
+    brand, _, agent_id = name.replace("/", ":", 1).partition(":")
+    if brand.lower() not in MODEL_BRANDS or (agent_id and agent_id not in agent_ids):
+        return None
+    return _model(name, created)
+
+
+def _model(name: str, created: int) -> dict[str, object]:
+    return {"id": name, "object": "model", "created": created, "owned_by": "carapace"}
 
 
 def text_of(outcome: RunOutcome) -> str:
@@ -178,62 +255,32 @@ def text_of(outcome: RunOutcome) -> str:
     return "\n\n".join(payload.text for payload in outcome.result.payloads if payload.text)
 
 
-def _text(content: Any) -> str:
-    if isinstance(content, str):
-        return content
-    if not isinstance(content, list):
-        return ""
-    parts: list[Any] = content  # pyright: ignore[reportUnknownVariableType] - JSON
-    texts: list[str] = []
-    for part in parts:
-        text: Any = cast("dict[str, Any]", part).get("text") if isinstance(part, dict) else None
-        if isinstance(text, str):
-            texts.append(text)
-    return "\n".join(texts)
+def failure_of(outcome: RunOutcome) -> tuple[int, str] | None:
+    """Status and text if there is no answer: our own failure, or the model's refusal.
 
-
-def _prompt(said: list[tuple[str, str]]) -> str:
-    """The last user message, with what was said before it quoted in front."""
-    users = [number for number, (role, _) in enumerate(said) if role == "user"]
-    if not users or not said[users[-1]][1].strip():
-        raise Refused("Missing user message in `messages`.")
-    last = users[-1]
-    earlier = [(role, text) for role, text in said[:last] if text]
-    if not earlier:
-        return said[last][1]
-    quoted = "\n".join(f"{role.capitalize()}: {text}" for role, text in earlier)
-    return f"[Earlier in this conversation]\n{quoted}\n\n[Answer this message]\n{said[last][1]}"
-
-
-def _agent(model: str, headers: Mapping[str, str], agent_ids: Sequence[str]) -> AgentId:
-    wanted = _branded(headers, "agent-id")
-    if wanted is None:
-        brand, _, name = model.replace("/", ":", 1).partition(":")
-        # Programs insist on sending some model's name; only ours picks an agent.
-        wanted = name if brand.lower() in _BRANDS and name else None
-    if wanted is None:
-        return AgentId(agent_ids[0])
-    wanted = wanted.strip().lower()
-    if not _AGENT_ID.fullmatch(wanted) or wanted not in agent_ids:
-        known = ", ".join(agent_ids[:20])
-        raise Refused(f"there is no agent {wanted[:64]!r}: use one of {known}")
-    return AgentId(wanted)
-
-
-def _own_key(agent_id: AgentId, user: str | None) -> str:
-    name = _USER_CHARS.sub("-", (user or "").strip().lower())[:_MAX_USER].strip("-")
-    return f"agent:{agent_id}:openai-user:{name}" if name else f"agent:{agent_id}:openai:{new_id()}"
-
-
-def _branded(headers: Mapping[str, str], name: str) -> str | None:
-    for brand in _BRANDS:
-        value = headers.get(f"x-{brand}-{name}", "").strip()
-        if value:
-            return value
+    To chat clients a refusal is the answer; a program must be able to tell the two apart.
+    """
+    if outcome.status == "error":
+        return 500, outcome.error or outcome.summary
+    if outcome.state is RunState.ERROR:
+        payloads = outcome.result.payloads if outcome.result else ()
+        return 502, payloads[-1].text if payloads else outcome.summary
     return None
 
 
-def _usage(outcome: RunOutcome) -> dict[str, int]:
+def finish_of(outcome: RunOutcome) -> Finish:
+    """Why the answer ended."""
+    reason = outcome.result.meta.stop_reason if outcome.result else None
+    return _FINISH.get(reason, "stop")
+
+
+def pending_of(outcome: RunOutcome) -> tuple[PendingToolCall, ...]:
+    """Tools the caller shall run."""
+    return outcome.result.meta.pending_tool_calls if outcome.result else ()
+
+
+def usage_of(outcome: RunOutcome) -> dict[str, int]:
+    """Tokens of the model's last request, cached ones included."""
     used = outcome.result.meta.agent_meta.usage if outcome.result else _ZERO
     prompt = used.input + used.cache_read + used.cache_write
     return {
@@ -241,3 +288,8 @@ def _usage(outcome: RunOutcome) -> dict[str, int]:
         "completion_tokens": used.output,
         "total_tokens": prompt + used.output,
     }
+
+
+def _called(call: PendingToolCall) -> dict[str, object]:
+    function = {"name": call.name, "arguments": call.arguments or "{}"}
+    return {"id": call.id, "type": "function", "function": function}

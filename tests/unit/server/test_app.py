@@ -28,10 +28,27 @@ async def test_a_websocket_opens_on_any_path(running, path):
         assert (await client.frame())["event"] == "connect.challenge"
 
 
-async def test_an_unknown_path_is_404_in_json_and_hardened(running):
+class _Last:
+    """Owns what begins with /mine."""
+
+    def owns(self, request: web.BaseRequest) -> bool:
+        return request.path.startswith("/mine")
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        return web.Response(text="mine")
+
+
+async def test_what_no_route_is_for_may_have_a_last_resort(running):
+    running.server.fall_back(_Last())
+    async with aiohttp.ClientSession() as http:
+        found = [await http.get(running.url + path) for path in ("/mine/x", "/other")]
+        assert [one.status for one in found] == [200, 404]
+
+
+async def test_an_unknown_path_is_404_and_hardened(running):
     async with aiohttp.ClientSession() as http, http.get(running.url + "/nothing") as response:
         assert response.status == 404
-        assert (await response.json())["error"]["type"] == "not_found"
+        assert await response.text() == "Not Found"
         assert "Server" not in response.headers
         assert response.headers["X-Content-Type-Options"] == "nosniff"
 

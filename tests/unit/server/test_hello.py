@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from carapace.auth.presence import Presence
-from carapace.auth.types import Admission
+from carapace.auth.types import Admission, Origin
 from carapace.protocol.connect import HelloAuth, Policy
 from carapace.protocol.registry import Methods
 from carapace.protocol.scopes import Scope
@@ -21,6 +21,9 @@ def clock() -> FakeClock:
     return FakeClock()
 
 
+ORIGIN = Origin("127.0.0.1", "127.0.0.1", is_local=True, is_private=True, host="box:1")
+
+
 def build(clock: FakeClock, **caller):
     builder = HelloBuilder(
         sample_methods(),
@@ -29,9 +32,10 @@ def build(clock: FakeClock, **caller):
         version="9.9",
         host="box",
         clock=clock,
+        canvas_url=lambda one, origin: f"http://{origin.host}/{one.conn_id}",
     )
     return builder, lambda auth=None: msgspec.json.decode(
-        msgspec.json.encode(builder.build(Admission(make_caller("c1", **caller), auth), V3))
+        msgspec.json.encode(builder.build(Admission(make_caller("c1", **caller), auth), V3, ORIGIN))
     )
 
 
@@ -85,3 +89,8 @@ def test_a_hello_is_cheap(clock):
     first = builder._features[3]
     hello()
     assert builder._features[3] is first
+
+
+def test_each_client_is_told_its_own_address_of_the_canvas(clock):
+    _, hello = build(clock)
+    assert hello()["canvasHostUrl"] == "http://box:1/c1"

@@ -37,7 +37,6 @@ def body(response: web.Response):
 @pytest.mark.parametrize(
     ("error", "status", "kind"),
     [
-        (web.HTTPNotFound(), 404, "not_found"),
         (web.HTTPForbidden(), 403, "forbidden"),
         (TimeoutError(), 408, "timeout"),
         (BodyTooLarge("long"), 413, "request_too_large"),
@@ -54,6 +53,18 @@ async def test_what_is_raised_becomes_an_answer(error, status, kind):
     assert response.status == status
     assert body(response)["type"] == kind
     assert "4711" not in str(body(response))
+
+
+@pytest.mark.parametrize(("path", "is_json"), [("/x", False), ("/v1/x", True)])
+async def test_what_is_not_there_is_said_as_its_readers_take_it(path, is_json):
+    async def handler(request: web.Request) -> web.StreamResponse:
+        raise web.HTTPNotFound
+
+    response = await translate(make_mocked_request("GET", path), handler)
+    assert isinstance(response, web.Response)
+    assert response.status == 404
+    assert (response.content_type == "application/json") is is_json
+    assert is_json or response.text == "Not Found"
 
 
 async def test_a_wrong_method_names_the_right_ones():

@@ -33,7 +33,12 @@ async def get(running, path: str, method: str = "GET", **headers: str):
         http.request(method, running.url + path, headers=headers) as response,
     ):
         text = await response.text()
-        return response.status, (await response.json()) if text else {}, response.headers
+        is_json = response.content_type == "application/json"
+        return (
+            response.status,
+            (await response.json()) if text and is_json else {},
+            response.headers,
+        )
 
 
 @pytest.mark.parametrize("path", ["/health", "/healthz"])

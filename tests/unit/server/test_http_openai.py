@@ -9,15 +9,36 @@ import aiohttp
 import msgspec
 import pytest
 
-from carapace.agent.types import RunSource
+from carapace.agent.providers.ports import TextPart, ToolResult
+from carapace.agent.types import RunSource, RunState
 from carapace.clock import SystemClock
 from carapace.errors import Failed
-from carapace.server.http_openai import OpenAiRoutes
+from carapace.protocol.agent import PendingToolCall
+from carapace.server.http_openai import ChatRoutes, ModelRoutes
 from support.chat_runs import Agents, ScriptedRuns, outcome
+from support.openai_requests import ScriptedFiles, access
 from support.server import TOKEN, running_server
 
 PATH = "/v1/chat/completions"
 BODY = {"model": "clawdbot", "messages": [{"role": "user", "content": "hello"}]}
+
+
+def routes(runs):
+    def prepare(server, admitter) -> None:
+        judge = access(server, admitter)
+        server.add(ModelRoutes(Agents(), access=judge, clock=SystemClock()))
+        server.add(
+            ChatRoutes(
+                runs,
+                models=Agents(),
+                access=judge,
+                files=ScriptedFiles,
+                max_body_bytes=1_048_576,
+                clock=SystemClock(),
+            )
+        )
+
+    return prepare
 
 
 @pytest.fixture
@@ -27,25 +48,15 @@ def runs() -> ScriptedRuns:
 
 @pytest.fixture
 async def ask(tmp_path, runs):
-    def prepare(server, admitter) -> None:
-        server.add(
-            OpenAiRoutes(
-                runs,
-                models=Agents(),
-                admitter=admitter,
-                origin_of=server.guard.origin,
-                clock=SystemClock(),
-            )
-        )
-
     async with (
-        running_server(tmp_path, prepare=prepare) as running,
+        running_server(tmp_path, prepare=routes(runs)) as running,
         aiohttp.ClientSession() as http,
     ):
 
-        async def ask(body=BODY, *, method="POST", path=PATH, token=TOKEN):
+        async def ask(body=BODY, *, method="POST", path=PATH, token=TOKEN, **headers):
             data = io.BytesIO(body if isinstance(body, bytes) else msgspec.json.encode(body))
-            headers = {"Authorization": f"Bearer {token}"} if token else {}
+            if token:
+                headers["Authorization"] = f"Bearer {token}"
             async with http.request(
                 method, running.url + path, data=data, headers=headers
             ) as response:
@@ -105,6 +116,73 @@ async def test_a_stream_that_breaks_says_so(ask, runs):
     assert "cut short" in last["error"]["message"]
 
 
+async def test_what_the_models_vendor_refused_is_an_error_too(ask, runs):
+    runs.ending = outcome("HTTP 400: no", state=RunState.ERROR)
+    status, text, _ = await ask()
+    assert (status, msgspec.json.decode(text)["error"]) == (
+        502,
+        {"message": "HTTP 400: no", "type": "api_error"},
+    )
+    runs.texts = ()
+    assert "HTTP 400: no" in (await ask({**BODY, "stream": True}))[1]
+
+
+CALL = PendingToolCall("c1", "get_weather", '{"city":"Oslo"}')
+TOOLS = [{"type": "function", "function": {"name": "get_weather", "parameters": {}}}]
+CALLED = {
+    "id": "c1",
+    "type": "function",
+    "function": {"name": "get_weather", "arguments": '{"city":"Oslo"}'},
+}
+
+
+async def test_a_call_of_the_callers_tool_is_handed_out(ask, runs):
+    runs.ending, runs.texts = outcome("", stop_reason="tool_calls", calls=(CALL,)), ()
+    choice = msgspec.json.decode((await ask({**BODY, "tools": TOOLS}))[1])["choices"][0]
+    assert choice["finish_reason"] == "tool_calls"
+    assert choice["message"] == {"role": "assistant", "content": None, "tool_calls": [CALLED]}
+    assert runs.submissions[0].client_tools[0].name == "get_weather"
+    rows = events((await ask({**BODY, "tools": TOOLS, "stream": True}))[1])
+    assert rows[1]["choices"][0]["delta"] == {"tool_calls": [{"index": 0, **CALLED}]}
+    assert rows[2]["choices"][0]["finish_reason"] == "tool_calls"
+
+
+async def test_its_result_comes_back_as_one(ask, runs):
+    messages = [
+        {"role": "user", "content": "weather?"},
+        {"role": "assistant", "content": None, "tool_calls": [CALLED]},
+        {"role": "tool", "tool_call_id": "c1", "content": "rain"},
+    ]
+    await ask({"model": "x", "messages": messages, "tools": TOOLS, "tool_choice": "required"})
+    (submission,) = runs.submissions
+    assert submission.tool_results == (ToolResult("c1", "get_weather", "rain"),)
+    assert submission.message == ""
+    assert submission.earlier[0].parts == (TextPart("weather?"),)
+    assert "get_weather" in submission.extra_system_prompt
+
+
+async def test_headers_of_any_brand_choose_agent_and_session(ask, runs):
+    await ask(**{"x-openclaw-agent-id": "work", "x-moltbot-session-key": "main"})
+    assert runs.submissions[0].session_key == "agent:work:main"
+
+
+async def test_a_picture_that_may_not_be_had_is_refused(ask, runs):
+    part = {"type": "image_url", "image_url": {"url": "https://private/"}}
+    body = {"messages": [{"role": "user", "content": [part]}]}
+    assert (await ask(body))[0] == 400
+    part["image_url"]["url"] = "https://public/"
+    assert (await ask(body))[0] == 200
+    assert runs.submissions[0].images[0].data == "https://public/"
+
+
+async def test_one_model_can_be_asked_for(ask):
+    status, text, _ = await ask(method="GET", path="/v1/models/carapace:work", body=b"")
+    assert (status, msgspec.json.decode(text)["id"]) == (200, "carapace:work")
+    assert (await ask(method="GET", path="/v1/models/gpt-5", body=b""))[0] == 404
+    refused = await ask(method="GET", path="/v1/models/x", body=b"", token="wrong")
+    assert refused[0] == 401
+
+
 async def test_an_answer_that_takes_too_long_is_503(ask, runs):
     runs.ending = None
     assert (await ask())[0] == 503
@@ -158,18 +236,7 @@ async def test_an_oversize_body_is_answered_with_413(ask):
 async def test_who_hangs_up_ends_the_run(tmp_path, runs):
     runs.is_endless = True
 
-    def prepare(server, admitter) -> None:
-        server.add(
-            OpenAiRoutes(
-                runs,
-                models=Agents(),
-                admitter=admitter,
-                origin_of=server.guard.origin,
-                clock=SystemClock(),
-            )
-        )
-
-    async with running_server(tmp_path, prepare=prepare) as running:
+    async with running_server(tmp_path, prepare=routes(runs)) as running:
         async with aiohttp.ClientSession() as http:
             response = await http.post(
                 running.url + PATH,

@@ -80,7 +80,7 @@ async def test_another_spelling_of_the_path_is_nobodys(
 ):
     status, body, _ = await door.signed(path)
     assert status == 404
-    assert b'"error"' in body
+    assert body == b"Not Found"
     assert seen == []
 
 

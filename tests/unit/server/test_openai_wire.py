@@ -1,99 +1,91 @@
-"""What a chat request means for a turn, and how an outcome looks to its sender."""
+"""What a chat request says, and how an outcome looks to its sender."""
 
 from __future__ import annotations
 
 import msgspec
 import pytest
 
+from carapace.agent.providers.ports import ImagePart, TextPart, ToolCall, ToolResult
+from carapace.agent.types import RunState
 from carapace.errors import Refused
+from carapace.protocol.agent import PendingToolCall
 from carapace.server.openai_wire import (
-    ChatRequest,
     Completion,
     chunk,
     completion,
+    conversation,
     decode_request,
+    failure_of,
+    finish_of,
     model_list,
-    plan_chat,
+    model_row,
     usage_chunk,
 )
 from support.chat_runs import outcome
+from support.openai_requests import ScriptedFiles
 
 AGENTS = ("main", "work")
 HEAD = Completion("id", "m", 7)
 
 
-def request(*messages: tuple[str, object], **more: object) -> ChatRequest:
-    rows = [{"role": role, "content": content} for role, content in messages]
-    return decode_request(msgspec.json.encode({"messages": rows, **more}))
+async def read(*messages):
+    asked = decode_request(msgspec.json.encode({"messages": messages}))
+    return await conversation(asked.messages, ScriptedFiles())
 
 
-def test_a_single_message_is_passed_as_it_is():
-    plan = plan_chat(request(("user", "hello")), {}, AGENTS)
-    assert (plan.message, plan.agent_id, plan.system_prompt) == ("hello", "main", None)
-
-
-def test_what_was_said_before_is_quoted_and_system_texts_go_apart():
-    plan = plan_chat(
-        request(
-            ("system", "Be brief."),
-            ("developer", "Be kind."),
-            ("user", "one"),
-            ("assistant", "two"),
-            ("tool", "ignored"),
-            ("user", [{"type": "text", "text": "three"}, {"type": "image_url"}, 5]),
-            ("assistant", "prefill is left out"),
-        ),
-        {},
-        AGENTS,
+async def test_system_texts_go_apart():
+    said, system = await read(
+        {"role": "system", "content": "Be brief."},
+        {"role": "developer", "content": [{"type": "text", "text": "Be kind."}]},
+        {"role": "user", "content": "one"},
+        {"role": "narrator", "content": "ignored"},
     )
-    assert plan.system_prompt == "Be brief.\n\nBe kind."
-    assert "User: one\nAssistant: two" in plan.message
-    assert plan.message.endswith("\nthree")
+    assert system == "Be brief.\n\nBe kind."
+    assert [message.role for message in said] == ["user"]
 
 
-@pytest.mark.parametrize("messages", [[], [("assistant", "x")], [("user", " ")], [("user", 5)]])
-def test_without_a_user_message_it_is_refused(messages):
-    with pytest.raises(Refused, match="Missing user message"):
-        plan_chat(request(*messages), {}, AGENTS)
+async def test_parts_of_a_message_are_texts_and_pictures():
+    content = [
+        {"type": "text", "text": "look"},
+        {"type": "image_url", "image_url": {"url": "data:x"}},
+        {"type": "image_url", "image_url": "https://public/"},
+        {"type": "audio"},
+        5,
+    ]
+    said, _ = await read({"role": "user", "content": content})
+    assert said[0].parts == (
+        TextPart("look"),
+        ImagePart("image/png", "data:x"),
+        ImagePart("image/png", "https://public/"),
+    )
+
+
+async def test_a_picture_without_address_is_refused():
+    with pytest.raises(Refused, match="image_url"):
+        await read({"role": "user", "content": [{"type": "image_url"}]})
+
+
+async def test_calls_and_results_keep_their_names():
+    call = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    said, _ = await read(
+        {"role": "assistant", "content": "hm", "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "c1", "content": [{"type": "text", "text": "a"}, 5]},
+        {"role": "tool", "tool_call_id": "c2", "name": "g", "content": 5},
+    )
+    assert said[0].parts == (TextPart("hm"), ToolCall("c1", "f", "{}"))
+    assert said[1].parts == (ToolResult("c1", "f", "a"),)
+    assert said[2].parts == (ToolResult("c2", "g", ""),)
+
+
+async def test_an_empty_message_has_no_parts():
+    said, _ = await read({"role": "user", "content": None}, {"role": "assistant"})
+    assert [message.parts for message in said] == [(), ()]
 
 
 @pytest.mark.parametrize("body", [b"{bad", b"[]", b'{"messages":5}', b'{"model":"\xff"}'])
 def test_a_body_that_is_no_chat_request_is_refused(body):
     with pytest.raises(Refused, match="not a chat request"):
         decode_request(body)
-
-
-@pytest.mark.parametrize(
-    ("model", "headers", "agent"),
-    [
-        ("gpt-something", {}, "main"),
-        ("openai/gpt", {}, "main"),
-        ("carapace", {}, "main"),
-        ("clawdbot:work", {}, "work"),
-        ("openclaw/work", {}, "work"),
-        ("gpt", {"x-moltbot-agent-id": "WORK"}, "work"),
-        ("carapace:main", {"x-carapace-agent-id": "work"}, "work"),
-    ],
-)
-def test_only_our_own_names_pick_an_agent(model, headers, agent):
-    assert plan_chat(request(("user", "x"), model=model), headers, AGENTS).agent_id == agent
-
-
-@pytest.mark.parametrize("name", ["nobody", "../main", "a" * 200])
-def test_an_unknown_agent_is_refused_with_the_known_ones(name):
-    with pytest.raises(Refused, match="use one of main, work"):
-        plan_chat(request(("user", "x"), model=f"carapace:{name}"), {}, AGENTS)
-
-
-def test_sessions_are_fresh_named_by_user_or_given():
-    one = plan_chat(request(("user", "x")), {}, AGENTS).session_key
-    two = plan_chat(request(("user", "x")), {}, AGENTS).session_key
-    assert one != two
-    assert one.startswith("agent:main:openai:")
-    named = plan_chat(request(("user", "x"), user=" Alice/../ "), {}, AGENTS).session_key
-    assert named == "agent:main:openai-user:alice-.."
-    headers = {"x-clawdbot-session-key": "main"}
-    assert plan_chat(request(("user", "x")), headers, AGENTS).session_key == "agent:main:main"
 
 
 def test_an_answer_has_text_a_finish_reason_and_real_usage():
@@ -113,21 +105,51 @@ def test_an_answer_has_text_a_finish_reason_and_real_usage():
     }
 
 
+def test_words_beside_a_call_are_kept():
+    found = completion(HEAD, outcome("wait", calls=(PendingToolCall("c", "f", ""),)))
+    message = found["choices"][0]["message"]
+    assert message["content"] == "wait"
+    assert message["tool_calls"][0]["function"] == {"name": "f", "arguments": "{}"}
+
+
 def test_an_outcome_without_result_is_empty_and_free():
     answer = completion(HEAD, outcome(None))
     assert answer["usage"] == {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
     assert "''" in str(answer["choices"])
 
 
-def test_chunks_share_their_head():
+@pytest.mark.parametrize(
+    ("reason", "finish"),
+    [(None, "stop"), ("length", "length"), ("filtered", "content_filter")],
+)
+def test_why_an_answer_ended_is_told_in_openai_s_words(reason, finish):
+    assert finish_of(outcome("x", stop_reason=reason)) == finish
+
+
+def test_our_failure_and_the_vendor_s_refusal_are_told_apart():
+    assert failure_of(outcome("x")) is None
+    assert failure_of(outcome(None)) == (500, "no model")
+    assert failure_of(outcome("HTTP 400: no", state=RunState.ERROR)) == (502, "HTTP 400: no")
+    bare = msgspec.structs.replace(outcome("x", state=RunState.ERROR), result=None)
+    assert failure_of(bare) == (502, "completed")
+
+
+def test_a_chunk_has_a_delta_and_usage_has_no_choices():
     assert chunk(HEAD, {"content": "x"})["choices"] == [
         {"index": 0, "delta": {"content": "x"}, "finish_reason": None}
     ]
-    last = usage_chunk(HEAD, outcome("hi", input_tokens=3, output_tokens=2))
-    assert last["choices"] == []
-    assert last["usage"] == {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}
+    last = usage_chunk(HEAD, outcome("x", input_tokens=1))
+    assert (last["choices"], last["usage"]["prompt_tokens"]) == ([], 1)
 
 
-def test_each_agent_is_a_model():
-    rows = model_list(AGENTS, 7)["data"]
-    assert [row["id"] for row in rows] == ["carapace", "carapace:main", "carapace:work"]  # type: ignore[index]
+def test_agents_are_models():
+    names = [row["id"] for row in model_list(AGENTS, 7)["data"]]
+    assert names == ["carapace", "carapace:main", "carapace:work"]
+
+
+@pytest.mark.parametrize(
+    ("name", "is_known"),
+    [("carapace", True), ("openclaw/work", True), ("clawdbot:x", False), ("gpt", False)],
+)
+def test_a_model_is_known_if_its_name_picks_an_agent(name, is_known):
+    assert (model_row(name, AGENTS, 7) is not None) is is_known
