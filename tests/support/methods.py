@@ -15,8 +15,12 @@ from carapace.agent.budget import Budget
 from carapace.agent.spending import Spending
 from carapace.app.execs import open_execs
 from carapace.app.nodes import node_events, open_nodes
+from carapace.agent.onboarding.service import Onboarding
 from carapace.app.parts import METHODS
+from carapace.app.scheduling import heartbeat_plans, open_scheduling
+from carapace.app.provider_keys import ProviderKeys
 from carapace.app.restarts import Restarts
+from carapace.app.setup import HouseSetup
 from carapace.app.skills import open_skills
 from carapace.auth.presence import Presence
 from carapace.auth.types import Caller
@@ -26,6 +30,7 @@ from carapace.config.paths import PathFlags, resolve_paths
 from carapace.config.schema import config_schema
 from carapace.config.service import ConfigService
 from carapace.config.settings.agents import AgentsSettings
+from carapace.config.settings.exec import ExecSettings
 from carapace.errors import Refused
 from carapace.ids import ConnId
 from carapace.media.store import MediaStore
@@ -146,7 +151,10 @@ async def method_house(*scripts: Any, **options: Any) -> AsyncGenerator[MethodHo
         cache = HealthCache(
             lambda limit, agent_id: house.sessions.recent(limit, agent_id=agent_id),
             lambda: HealthFacts(
-                [AgentFacts(one, one == house.profiles.default_id) for one in house.profiles.ids],
+                [
+                    AgentFacts(one.agent_id, one.agent_id == house.profiles.default_id, one.wire())
+                    for one in heartbeat_plans(config.settings, house.profiles)
+                ],
                 config.trouble(),
                 degraded,
             ),
@@ -161,11 +169,17 @@ async def method_house(*scripts: Any, **options: Any) -> AsyncGenerator[MethodHo
         caps: AgentsSettings = options.get("settings") or AgentsSettings()
         budget = Budget(house.database, clock, caps, audit=house.audit, metrics=house.metrics)
         execs = open_execs(
+            ExecSettings(),
             database=house.database,
-            path=house.folder / "carapace.db",
+            state_dir=house.folder / "state",
+            profiles=house.profiles,
+            chats=lambda: None,
+            callers=tuple,
             publish=house.events.append,
+            environment={},
             clock=clock,
             audit=house.audit,
+            stack=rooms,
         )
         nodes = await open_nodes(
             lambda: config.settings.gateway.nodes,
@@ -176,6 +190,21 @@ async def method_house(*scripts: Any, **options: Any) -> AsyncGenerator[MethodHo
             audit=house.audit,
             metrics=house.metrics,
         )
+        scheduling = open_scheduling(
+            lambda: config.settings,
+            house.agent,
+            house.sessions,
+            profiles=house.profiles,
+            accounts=chats.parts.accounts,
+            outbox=chats.parts.outbox,
+            render=chats.parts.render,
+            database=house.database,
+            path=house.folder / "carapace.db",
+            publish=house.events.append,
+            clock=clock,
+        )
+        rooms.push_async_callback(scheduling.close)
+        presence_news: list[int] = []
         services = Services(
             config=config,
             config_schema=lambda: config_schema("test", clock.now()),
@@ -189,6 +218,10 @@ async def method_house(*scripts: Any, **options: Any) -> AsyncGenerator[MethodHo
                 house.database,
                 house.folder,
                 clock=clock,
+                cron=scheduling.cron,
+                heartbeats=scheduling.heartbeats,
+                wakes=scheduling.wakes,
+                presence_changed=lambda: presence_news.append(clock.now_ms()),
                 publish=house.events.append,
                 closed=closed,
             ),
@@ -213,6 +246,9 @@ async def method_house(*scripts: Any, **options: Any) -> AsyncGenerator[MethodHo
             plugins=plugins,
             restarts=Restarts(clock, tasks),
             restart_notes=RestartNotes(house.database, clock),
+            onboarding=Onboarding(
+                HouseSetup(config, ProviderKeys(MemoryVault()), environment={}), clock
+            ),
             skills=skills.service(house.profiles),
             spending=Spending(
                 house.database, budget, agents=lambda: house.profiles.ids, clock=clock

@@ -81,7 +81,9 @@ class Run:
         self.started_at_ms: int | None = None
         self.stop_reason: StopReason | None = None
         self.outcome: RunOutcome | None = None
-        self.reply = ReplyStream(submission.run_id, submission.shown_key)
+        self.reply = ReplyStream(
+            submission.run_id, submission.shown_key, is_quiet=submission.is_quiet
+        )
         self.task: asyncio.Task[None] | None = None
         self._text = ""
         self._changed = asyncio.Event()

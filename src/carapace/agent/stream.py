@@ -35,11 +35,22 @@ class ReplyStream:
     Args:
         run_id: Names the run.
         shown_key: The session as the caller wrote it.
+        is_quiet: No chat is shown of it: its `agent` events alone are told.
     """
 
-    __slots__ = ("_delta_at_ms", "_is_over", "_run_id", "_shown_key", "_told", "seq", "text")
+    __slots__ = (
+        "_delta_at_ms",
+        "_is_over",
+        "_is_quiet",
+        "_run_id",
+        "_shown_key",
+        "_told",
+        "seq",
+        "text",
+    )
 
-    def __init__(self, run_id: str, shown_key: str) -> None:
+    def __init__(self, run_id: str, shown_key: str, *, is_quiet: bool = False) -> None:
+        self._is_quiet = is_quiet
         self._run_id = run_id
         self._shown_key = shown_key
         self._delta_at_ms: int | None = None
@@ -61,7 +72,7 @@ class ReplyStream:
             return ()
         self._told = len(text)
         said = self._agent("assistant", {"text": text, "delta": new}, now_ms)
-        if not said or not self._is_due(now_ms):
+        if not said or self._is_quiet or not self._is_due(now_ms):
             return said
         self._delta_at_ms = now_ms
         shown = chat_delta(self._run_id, self._shown_key, seq=self.seq, text=text, ts_ms=now_ms)
@@ -90,6 +101,8 @@ class ReplyStream:
         if not events:
             return ()
         self._is_over = True
+        if self._is_quiet:
+            return events
         final = chat_final(
             self._run_id, self._shown_key, seq=self.seq, text=self.text, ts_ms=now_ms
         )
@@ -102,6 +115,8 @@ class ReplyStream:
         if not events:
             return ()
         self._is_over = True
+        if self._is_quiet:
+            return events
         return (*events, chat_error(self._run_id, self._shown_key, seq=self.seq, error=error))
 
     def abort(self, reason: StopReason) -> tuple[Event, ...]:
@@ -110,6 +125,8 @@ class ReplyStream:
             return ()
         self._is_over = True
         self.seq += 1
+        if self._is_quiet:
+            return ()
         return (chat_aborted(self._run_id, self._shown_key, seq=self.seq, reason=reason),)
 
     def _is_due(self, now_ms: int) -> bool:

@@ -15,8 +15,8 @@ from typing import Final
 
 from carapace import __version__
 from carapace.app import spare_memory, struct_types
-from carapace.app.fitness import need_local, unfit
 from carapace.app.announcing import announce
+from carapace.app.fitness import need_local, unfit
 from carapace.app.observing import Observing
 from carapace.app.options import Ready, UpOptions
 from carapace.app.parts import Parts, build, provider_variables
@@ -92,6 +92,8 @@ class Gateway:
             parts.hook_bus.tell(GATEWAY_STOP, GatewayStop(reason=reason))
             await parts.server.close_door(reason=reason, restart_expected_ms=restart_expected_ms)
             parts.chats.inbound.stop()
+            parts.execs.pending.close()
+            parts.scheduling.stop()
             await parts.agent.drain(_TURNS_DEADLINE_S, grace_s=_GRACE_S)
             await parts.chats.stop_receiving(_MARKS_DEADLINE_S)
             await parts.chats.stop_sending(_SENDING_DEADLINE_S)
@@ -168,6 +170,8 @@ class Gateway:
             (parts.observing.audit.keep_synced(), "audit sync"),
             (parts.chats.inbound.run(), "inbound"),
             (parts.chats.sender.run(), "sender"),
+            (parts.scheduling.cron.timer.run(), "cron"),
+            (parts.scheduling.heartbeats.run(), "heartbeats"),
             (parts.files.store.run(), "media sweep"),
             (self._find_models(parts), "models"),
             (self._start_plugins(parts), "plugins"),
@@ -213,15 +217,17 @@ class Gateway:
         """A live change of the configuration reaches every room that follows it."""
         parts.observing.apply(new.logging, is_quiet=not self._options.no_chat)
         parts.providers.apply(
-            new.models, new.agents, provider_variables(new.env, self._environment)
+            new.models, new.agents, self._provider_variables(parts, new)
         )
         parts.profiles.apply(new.agents)
         parts.budget.apply(new.agents)
         parts.agent.apply(max_concurrent=new.agents.defaults.max_concurrent)
         parts.tools.restrict(tool_layers(new))
+        parts.execs.apply(new.tools.exec, parts.tools)
         _tell_unknown_tools(parts)
         parts.meanings.apply(new.memory.vectors)
         self._apply_chats(parts, new)
+        parts.scheduling.apply(new)
         parts.plugins.apply()
         parts.policies.forget()
         parts.tasks.start(self._apply_auth(parts, new), name="apply auth")
@@ -231,13 +237,28 @@ class Gateway:
         parts.health.changed()
         parts.server.announcer.health_changed()
 
+    def _provider_variables(self, parts: Parts, settings: Settings) -> dict[str, str]:
+        known = provider_variables(settings.env, self._environment)
+        return {**known, **parts.provider_keys.variables}
+
     async def _watch_vault(self, parts: Parts) -> None:
         """A token rotated by the command line counts at once; clients of the old one are cut."""
         await watch_vault(
-            vault_path(parts.config.paths.state_dir),
-            self._clock,
-            lambda: self._apply_auth(parts, parts.config.settings),
+            vault_path(parts.config.paths.state_dir), self._clock, lambda: self._take_vault(parts)
         )
+
+    async def _take_vault(self, parts: Parts) -> None:
+        settings = parts.config.settings
+        await self._apply_auth(parts, settings)
+        try:
+            is_new = await parts.provider_keys.load()
+        except GatewayError as error:
+            _log.error("the vault's keys were not taken", why=error.message)
+            return
+        if is_new:
+            known = self._provider_variables(parts, settings)
+            parts.providers.apply(settings.models, settings.agents, known)
+            parts.policies.forget()
 
     async def _apply_auth(self, parts: Parts, new: Settings) -> None:
         try:

@@ -70,6 +70,18 @@ class Presence:
         self._put(key, msgspec.structs.replace(entry, reason="disconnect", ts=now_ms))
         return True
 
+    def noted(self, key: str, entry: PresenceEntry) -> None:
+        """Enter what a client says of itself; it leaves when its time to live is over.
+
+        A client that is connected keeps its role, scopes and device as the gateway knows them.
+        """
+        known = self._entries.get(key)
+        if known is not None and key in self._live:
+            entry = msgspec.structs.replace(
+                entry, roles=known.roles, scopes=known.scopes, device_id=known.device_id
+            )
+        self._put(key, entry)
+
     def entries(self, now_ms: int) -> list[PresenceEntry]:
         """The gateway's own entry, then the others, newest first."""
         self._expire(now_ms)

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from carapace.agent.exec.book import ApprovalsBook
 from carapace.agent.exec.pending import PendingApprovals
+from carapace.agent.onboarding.service import Onboarding
 from carapace.agent.profiles import Profiles
 from carapace.agent.service import AgentService
 from carapace.agent.skills.service import Skills
+from carapace.agent.speech.service import Speech
 from carapace.agent.spending import Spending
 from carapace.auth.devices import Devices
 from carapace.auth.presence import Presence
@@ -33,8 +35,11 @@ from carapace.protocol.models import ModelInfo
 from carapace.sessions.service import Sessions
 from carapace.sessions.types import SessionPolicy
 from carapace.telemetry.ring import LogTail
+from carapace.triggers.cron.service import CronService
+from carapace.triggers.heartbeat.service import Heartbeats
 from carapace.triggers.node_events import NodeEvents
 from carapace.triggers.restart_notes import RestartNotes
+from carapace.triggers.wakes import Wakes
 
 if TYPE_CHECKING:  # a gateway without plugins does not load them
     from carapace.plugins.guest import Guest
@@ -160,10 +165,16 @@ class Services:
     plugins: PluginHouse
     restarts: Restarting
     restart_notes: RestartNotes
+    onboarding: Onboarding
     skills: Skills
     spending: Spending
+    speech: Speech
     approvals: ApprovalsBook
     pending_approvals: PendingApprovals
+    cron: CronService
+    heartbeats: Heartbeats
+    wakes: Wakes
+    presence_changed: Callable[[], None]
     publish: Publish
     clock: Clock
 

@@ -1,4 +1,4 @@
-"""`health`, `status`, `last-heartbeat`, `system-presence`, `channels.status`: how things are."""
+"""`health`, `status`, `system-presence`, `channels.status`: how things are."""
 
 from __future__ import annotations
 
@@ -29,11 +29,6 @@ def health(ctx: Context, params: HealthParams) -> msgspec.Raw:
 async def status(ctx: Context, params: AnyParams) -> StatusReport:  # noqa: ARG001 - row shape
     """Sessions with their models and tokens, heartbeats, channels."""
     return await report(ctx.services)
-
-
-@METHODS.method("last-heartbeat", scope=Scope.READ, lenient=True)
-def last_heartbeat(ctx: Context, params: AnyParams) -> None:
-    """The newest heartbeat event; null, since no heartbeat turn has run."""
 
 
 @METHODS.method("system-presence", scope=Scope.READ, lenient=True, result=list[PresenceEntry])

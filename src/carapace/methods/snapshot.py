@@ -24,7 +24,7 @@ from carapace.protocol.health import (
 from carapace.sessions.types import SessionEntry
 from carapace.tasks import Tasks
 
-__all__ = ["AgentFacts", "HealthCache", "HealthFacts", "heartbeat_off"]
+__all__ = ["AgentFacts", "HealthCache", "HealthFacts"]
 
 _ENCODE = msgspec.json.Encoder().encode
 _RECENT: Final = 5
@@ -37,10 +37,11 @@ Recent = Callable[[int, str | None], Awaitable[tuple[int, list[SessionEntry]]]]
 
 @dataclass(frozen=True, slots=True)
 class AgentFacts:
-    """A configured agent, as health names it."""
+    """A configured agent, as health names it, with its heartbeat."""
 
     agent_id: str
     is_default: bool
+    heartbeat: HeartbeatHealth
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +57,6 @@ class HealthFacts:
     agents: Sequence[AgentFacts]
     config_issue: str | None
     degraded: dict[str, str]
-
-
-def heartbeat_off() -> HeartbeatHealth:
-    """How health describes an agent without heartbeat turns."""
-    return HeartbeatHealth(
-        enabled=False, every="disabled", every_ms=None, prompt="", target="last", ack_max_chars=300
-    )
 
 
 class HealthCache:
@@ -155,7 +149,7 @@ class HealthCache:
                 AgentHealth(
                     agent_id=agent.agent_id,
                     is_default=agent.is_default,
-                    heartbeat=heartbeat_off(),
+                    heartbeat=agent.heartbeat,
                     sessions=self._sessions(count, recent, now_ms),
                 )
             )
@@ -166,7 +160,7 @@ class HealthCache:
             channels={},
             channel_order=[],
             channel_labels={},
-            heartbeat_seconds=0,
+            heartbeat_seconds=(facts.agents[0].heartbeat.every_ms or 0) // 1000,
             default_agent_id=facts.agents[0].agent_id,
             agents=agents,
             sessions=self._sessions(total, newest, now_ms),
@@ -195,5 +189,5 @@ def _without_times(snapshot: HealthSnapshot) -> object:
         snapshot.degraded,
         sessions.count,
         tuple((row.key, row.updated_at) for row in sessions.recent),
-        tuple(agent.agent_id for agent in snapshot.agents),
+        tuple((agent.agent_id, agent.heartbeat.every) for agent in snapshot.agents),
     )

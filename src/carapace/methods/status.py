@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from carapace.ids import AgentId
 from carapace.methods.context import Services
-from carapace.methods.snapshot import heartbeat_off
 from carapace.protocol.health import (
     AgentStatus,
     HeartbeatOverview,
@@ -40,17 +40,26 @@ async def report(services: Services) -> StatusReport:
         count, recent = await services.sessions.recent(_RECENT, agent_id=agent_id)
         rows = [row_of(entry, now_ms, model, context_tokens) for entry in recent]
         by_agent.append(AgentStatus(agent_id, path, count, rows))
-    off = heartbeat_off()
-    beats = [HeartbeatStatus(one, off.enabled, off.every, off.every_ms) for one in agents]
+    beats = [_beat(services, agent_id) for agent_id in agents]
+    main_key = services.sessions.key(f"agent:{agents[0]}:main")
     rows = [row_of(entry, now_ms, model, context_tokens) for entry in newest]
     model_defaults = {"model": model, "contextTokens": context_tokens}
     return StatusReport(
         heartbeat=HeartbeatOverview(agents[0], beats),
         channel_summary=[],
-        queued_system_events=[],
+        queued_system_events=[note.text for note in await services.wakes.queued(main_key)],
         sessions=SessionsStatus([path], total, model_defaults, rows, by_agent),
         config_issue=services.config.trouble(),
     )
+
+
+def _beat(services: Services, agent_id: AgentId) -> HeartbeatStatus:
+    """How often an agent looks by itself; "disabled" and null where it does not."""
+    plan = services.heartbeats.plan(agent_id)
+    if plan is None:
+        return HeartbeatStatus(agent_id, enabled=False, every="disabled", every_ms=None)
+    shown = plan.wire()
+    return HeartbeatStatus(agent_id, shown.enabled, shown.every, shown.every_ms)
 
 
 def row_of(

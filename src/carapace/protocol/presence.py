@@ -23,6 +23,7 @@ class PresenceEntry(msgspec.Struct, rename="camel", omit_defaults=True, kw_only=
     device_family: str | None = None
     model_identifier: str | None = None
     mode: str | None = None
+    last_input_seconds: int | None = None
     device_id: str | None = None
     roles: tuple[str, ...] | None = None
     scopes: tuple[str, ...] | None = None

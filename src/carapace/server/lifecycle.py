@@ -95,6 +95,10 @@ class Announcer:
         """Tell everybody about health soon; many calls make one event."""
         self._health_changed.set()
 
+    def presence_changed(self) -> None:
+        """Tell everybody who is present soon; many calls make one event."""
+        self._presence_changed.set()
+
     def shutdown(self, reason: str, restart_expected_ms: int | None = None) -> None:
         """Tell everybody that the end is near."""
         self._hub.publish(Event("shutdown", ShutdownNotice(reason, restart_expected_ms)))

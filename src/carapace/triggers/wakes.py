@@ -38,7 +38,7 @@ WHERE session_key = :session_key AND at_ms > coalesce(
 ORDER BY at_ms DESC, rowid DESC LIMIT :max_rows
 """
 _WANTED: Final = """
-SELECT DISTINCT agent_id FROM system_events AS event
+SELECT DISTINCT agent_id, session_key FROM system_events AS event
 WHERE wants_turn = 1 AND at_ms > coalesce(
   (SELECT max(accepted_at_ms) FROM turns WHERE session_key = event.session_key), -1)
 """
@@ -157,10 +157,10 @@ class Wakes:
         """See `queued_notes`."""
         return await self._database.read(lambda tx: queued_notes(tx, key))
 
-    async def wanted(self) -> tuple[AgentId, ...]:
-        """Agents whose sessions hold a note that asked for a turn and got none."""
+    async def wanted(self) -> tuple[tuple[AgentId, SessionKey], ...]:
+        """Sessions, with their agents, that hold a note that asked for a turn and got none."""
         rows = await self._database.read(lambda tx: tx.all(_WANTED))
-        return tuple(AgentId(row["agent_id"]) for row in rows)
+        return tuple((AgentId(row["agent_id"]), SessionKey(row["session_key"])) for row in rows)
 
 
 def _queued(tx: Tx, key: SessionKey, max_rows: int) -> list[Note]:

@@ -6,10 +6,15 @@ import asyncio
 
 import msgspec
 
-from carapace.methods.snapshot import AgentFacts, HealthCache, HealthFacts, heartbeat_off
+from carapace.methods.snapshot import AgentFacts, HealthCache, HealthFacts
+from carapace.protocol.health import HeartbeatHealth
 from carapace.sessions.types import SessionEntry
 from carapace.tasks import Tasks
 from support.clock import FakeClock
+
+BEAT = HeartbeatHealth(
+    enabled=True, every="30m", every_ms=1_800_000, prompt="p", target="last", ack_max_chars=300
+)
 
 
 class House:
@@ -40,7 +45,7 @@ class House:
         return 0, []
 
     def facts(self) -> HealthFacts:
-        agents = [AgentFacts(one, one == self.agents[0]) for one in self.agents]
+        agents = [AgentFacts(one, one == self.agents[0], BEAT) for one in self.agents]
         return HealthFacts(agents, None, dict(self.degraded))
 
 
@@ -114,6 +119,9 @@ async def test_each_of_several_agents_is_counted_for_itself():
     ]
 
 
-def test_a_heartbeat_that_is_off_says_so():
-    off = heartbeat_off()
-    assert (off.enabled, off.every, off.every_ms) == (False, "disabled", None)
+async def test_the_heartbeat_of_the_default_agent_is_told_in_seconds():
+    house = House()
+    await house.cache.renew()
+    answer = msgspec.json.decode(house.cache.answer())
+    assert answer["heartbeatSeconds"] == 1800
+    assert answer["agents"][0]["heartbeat"]["everyMs"] == 1_800_000

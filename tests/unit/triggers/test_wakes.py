@@ -95,7 +95,7 @@ async def test_a_turn_that_was_asked_for_is_remembered_until_there_was_one():
         assert await wakes.wanted() == ()
         # The same words again, this time at once.
         await left(wakes, "later", "n2", wants_turn=True)
-        assert await wakes.wanted() == (AGENT,)
+        assert await wakes.wanted() == ((AGENT, MAIN),)
         await clock.advance(1)
         await done(house, "hello")
         assert await wakes.wanted() == ()

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from carapace.config.settings.heartbeat import HeartbeatSettings
 from carapace.config.settings.setting import Count, Name, PositiveInt, Section, setting
 from carapace.config.settings.tool_lists import AgentTools
 
@@ -109,6 +110,9 @@ class AgentDefaults(Section, frozen=True):
         Annotated[float, msgspec.Meta(gt=0)],
         setting("Largest picture a message may carry, in megabytes.", live=True),
     ] = 5.0
+    heartbeat: Annotated[HeartbeatSettings, setting("Turns that nobody asked for.", live=True)] = (
+        msgspec.field(default_factory=HeartbeatSettings)
+    )
     max_concurrent: Annotated[PositiveInt, setting("Turns that may run at once.", live=True)] = 4
     budget: Annotated[Budget, setting("Hard caps for each agent and day.", live=True)] = (
         msgspec.field(default_factory=Budget)
@@ -124,6 +128,10 @@ class AgentEntry(Section, frozen=True):
     workspace: Annotated[str | None, setting("Its own workspace folder.", live=True)] = None
     model: Annotated[ModelChoice | None, setting("Its own models.", live=True)] = None
     identity: Annotated[AgentIdentity | None, setting("How it shows itself.", live=True)] = None
+    heartbeat: Annotated[
+        HeartbeatSettings | None,
+        setting("Its own heartbeat; if any agent has one, only those do that have.", live=True),
+    ] = None
     budget: Annotated[Budget | None, setting("Its own caps.", live=True)] = None
     tools: Annotated[AgentTools | None, setting("What is left of the tools.", live=True)] = None
 
