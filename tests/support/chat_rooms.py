@@ -80,6 +80,7 @@ async def open_chat_rooms(
         release_media=lambda tx, owner: None,
         hooks=ChatHooks(bus),
         stop_runs=stop_runs,
+        activation=house.sessions.activations.of,
         on_change=lambda: None,
         clock=clock,
         observing=observing,

@@ -15,11 +15,13 @@ from carapace.agent.records import TurnRow
 from carapace.agent.runs import Run
 from carapace.agent.types import RunOutcome, RunState, Submission
 from carapace.channels.inbox import records as inbox_records
+from carapace.config.settings.session import SendPolicySettings
 from carapace.errors import Refused
 from carapace.ids import SessionKey
 from carapace.protocol.agent import AgentMeta, AgentPayload, AgentResult, ResultMeta, TokenUsage
 from carapace.protocol.sessions import MessageUsage
 from carapace.sessions import records as session_records
+from carapace.sessions.send_policy import require
 from carapace.sessions.types import StoredMessage, Touch
 from carapace.store.ports import Tx
 
@@ -38,13 +40,19 @@ ReadOpening = Callable[[Tx, Run, str], Opening]
 _NO_TOKENS: Final = TokenUsage(input=0, output=0, cache_read=0, cache_write=0, total=0)
 
 
-def write_message(tx: Tx, run: Run, read_opening: ReadOpening | None) -> TurnRow:
+def write_message(
+    tx: Tx, run: Run, read_opening: ReadOpening | None, policy: SendPolicySettings
+) -> TurnRow:
     """Write down message and turn; what is there already is left as it is.
 
     Args:
         tx: The one transaction.
         run: The turn.
         read_opening: If it begins at once: reads what the turn reads first.
+        policy: `session.sendPolicy`.
+
+    Raises:
+        SendBlocked: If the session may not send; nothing is written then.
     """
     asked, now_ms = run.submission, run.accepted_at_ms
     inbox_records.start(tx, asked.inbox_ids, run_id=run.run_id)
@@ -54,6 +62,7 @@ def write_message(tx: Tx, run: Run, read_opening: ReadOpening | None) -> TurnRow
     entry = session_records.ensure(
         tx, asked.session_key, now_ms=now_ms, default_agent=asked.agent_id
     )
+    require(entry, policy)
     if asked.earlier or asked.tool_results:
         run.begins_session = write_given(tx, asked, entry.session_id, now_ms)
     message_id = user_message_id(asked.run_id, as_chat=asked.as_chat, source=asked.source)

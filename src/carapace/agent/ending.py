@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from carapace.agent import records
@@ -27,7 +27,8 @@ from carapace.protocol.agent import (
 )
 from carapace.protocol.events import Event, Publish
 from carapace.sessions import records as session_records
-from carapace.sessions.types import Touch
+from carapace.sessions.send_policy import BLOCKED_TEXT
+from carapace.sessions.types import SessionEntry, Touch
 from carapace.store.ports import Database, Tx
 from carapace.telemetry.log import get_logger
 from carapace.telemetry.metrics import Metrics
@@ -70,6 +71,7 @@ class Endings:
         clock: For the times in it.
         metrics: Counts tokens.
         delivery: Sends answers to where their messages came from.
+        is_muted: Whether a session may not send, as things are when a run ends.
     """
 
     def __init__(
@@ -80,7 +82,9 @@ class Endings:
         clock: Clock,
         metrics: Metrics,
         delivery: Delivery | None,
+        is_muted: Callable[[SessionEntry], bool],
     ) -> None:
+        self._is_muted = is_muted
         self._database = database
         self._publish = publish
         self._clock = clock
@@ -228,6 +232,7 @@ class Endings:
             return None
         now_ms, taken = outcome.ended_at_ms, None
         if self._delivery is not None and answer is not None:
+            answer = self._permitted(tx, run, answer)
             taken = self._delivery.finish(tx, answer, now_ms=now_ms, place=place)
         touch = Touch(aborted_last_run=outcome.state in _ENDED_EARLY)
         if draft is not None:
@@ -246,6 +251,14 @@ class Endings:
                 touch = _touch(draft, is_aborted=bool(touch.aborted_last_run))
         session_records.touch(tx, run.session_key, touch, now_ms=now_ms)
         return taken
+
+    def _permitted(self, tx: Tx, run: Run, answer: Answer) -> Answer:
+        """The answer, or none of it where the session was forbidden to send meanwhile."""
+        entry = session_records.find(tx, run.session_key) if answer.outgoing else None
+        if entry is None or not self._is_muted(entry):
+            return answer
+        _log.warning("answer not sent", run_id=run.run_id, reason=BLOCKED_TEXT)
+        return replace(answer, outgoing=())
 
     def _count(self, used: Usage) -> None:
         tokens = self._metrics.tokens

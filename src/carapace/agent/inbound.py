@@ -36,6 +36,7 @@ from carapace.errors import GatewayError, Refused
 from carapace.ids import AgentId, RunId
 from carapace.provenance import Authority, Provenance
 from carapace.sessions.keys import agent_of
+from carapace.sessions.send_policy import SendBlocked
 from carapace.store.ports import Database, Tx
 from carapace.tasks import Tasks
 from carapace.telemetry.log import get_logger
@@ -251,6 +252,10 @@ class Inbound:
         submission = await self._submission(batch, words)
         try:
             run = await self._accepted(submission)
+        except SendBlocked as blocked:
+            _log.warning("a message begins no turn", run_id=batch.run_id, why=blocked.message)
+            await self._inbox.kill(list(batch.inbox_ids), reason=blocked.message)
+            return True
         except Refused as refused:
             await self._give_up(batch, refused.message)
             return True

@@ -181,7 +181,8 @@ class AgentService:
         The same run id again gives the same run, live or ended, also after a restart.
 
         Raises:
-            Refused: If too many wait, or the run id belongs to another session.
+            Refused: If too many wait, the session may not send (`SendBlocked`), or the run id
+                belongs to another session.
             Failed: If the message could not be written down, or the gateway stops.
         """
         joined = await self._join(submission)
@@ -404,7 +405,10 @@ class AgentService:
         run = Run(submission, accepted_at_ms=self._clock.now_ms())
         self._book.add(run)
         try:
-            row = await self._database.write(lambda tx: write_message(tx, run, read_opening))
+            policy = self._sessions.policy.send_policy
+            row = await self._database.write(
+                lambda tx: write_message(tx, run, read_opening, policy)
+            )
         except BaseException:
             self._lanes.give_up(key)
             self._book.forget(run)

@@ -55,6 +55,7 @@ from carapace.hooks.points import (
 )
 from carapace.ids import AgentId, SessionKey
 from carapace.protocol.events import Event, Publish
+from carapace.sessions.send_policy import is_denied
 from carapace.sessions.service import Sessions
 from carapace.sessions.types import SessionEntry
 from carapace.store.ports import Database, Tx
@@ -140,7 +141,12 @@ class Turns:
         self._decoded = DecodedHistory()
         self._compactor = Compactor(sessions, clock)
         self._endings = Endings(
-            database=database, publish=publish, clock=clock, metrics=metrics, delivery=delivery
+            database=database,
+            publish=publish,
+            clock=clock,
+            metrics=metrics,
+            delivery=delivery,
+            is_muted=lambda entry: is_denied(entry, sessions.policy.send_policy),
         )
 
     async def run(self, run: Run) -> RunOutcome:

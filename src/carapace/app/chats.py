@@ -207,6 +207,7 @@ class Chats:
         publish: Reaches clients.
         clock: The time.
         observing: Audit and metrics.
+        on_delivered: Told of each message that has arrived.
     """
 
     def __init__(
@@ -224,6 +225,7 @@ class Chats:
         publish: Publish,
         clock: Clock,
         observing: Observing,
+        on_delivered: Callable[[OutboxRow], None] = lambda _row: None,
     ) -> None:
         self.parts = parts
         accounts = parts.accounts
@@ -245,6 +247,8 @@ class Chats:
             if isinstance(outcome, Delivered) and outcome.message_id and row.outgoing:
                 parts.access.delivered(row.outgoing.target, outcome.message_id)
             await hooks.sent(row, outcome)
+            if isinstance(outcome, Delivered):
+                on_delivered(row)
 
         self.sender = Sender(
             parts.outbox,

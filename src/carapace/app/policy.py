@@ -123,6 +123,7 @@ class SessionPolicies:
             model=model,
             context_tokens=context_tokens,
             thinking_level=settings.agents.defaults.thinking_default or "off",
+            send_policy=settings.session.send_policy,
         )
 
     def _default_model(self) -> tuple[ModelRef | None, int | None]:

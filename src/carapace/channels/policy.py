@@ -67,6 +67,7 @@ class PolicyFacts:
         owners: Ids of the owner on this channel.
         our_messages: Ids of what we sent to this conversation, with the time in milliseconds.
         mentions: The operator's patterns.
+        activation: What the conversation itself says: `mention`, `always`, or nothing.
     """
 
     rules: AccountRules
@@ -74,6 +75,7 @@ class PolicyFacts:
     owners: frozenset[str] = frozenset()
     our_messages: Mapping[str, int] = field(default_factory=dict[str, int])
     mentions: MentionPatterns = NO_MENTIONS
+    activation: str | None = None
     takes_commands: bool = True
     uses_access_groups: bool = True
 
@@ -272,12 +274,19 @@ def _ordinary(
         return _accept(message, standing, facts, is_meant=is_meant)
     if message.kind in _ABOUT_OTHERS:
         return Drop(DropReason.NOT_MEANT)
-    if not facts.rules.needs_mention(message.conversation):
+    if not _needs_mention(message, facts):
         return _accept(message, standing, facts, is_meant=False)
     if message.kind is EventKind.EDIT:
         return Drop(DropReason.NOT_MEANT)
     cleaned = replace(message, quote=_quote(message, facts))
     return Buffer(message=cleaned, provenance=_provenance(message, standing))
+
+
+def _needs_mention(message: InboundMessage, facts: PolicyFacts) -> bool:
+    """Whether only what is meant for us counts; the conversation's own word comes first."""
+    if facts.activation is not None:
+        return facts.activation != "always"
+    return facts.rules.needs_mention(message.conversation)
 
 
 def _accept(

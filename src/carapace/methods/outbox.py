@@ -34,6 +34,7 @@ from carapace.protocol.outbox import (
 from carapace.protocol.registry import Methods
 from carapace.protocol.scopes import Scope
 from carapace.provenance import OWNER
+from carapace.sessions.send_policy import require
 
 __all__ = ["METHODS"]
 
@@ -119,6 +120,7 @@ async def send(ctx: Context, params: SendParams) -> SendQueued:
     if not urls and not params.message.strip():
         raise Refused("message required: there is nothing to send")
     target = _target(ctx, channel, params)
+    await _check_session(ctx, params.session_key)
     texts = ctx.services.render(params.message, target) or ([""] if urls else [])
     if not texts:
         raise Refused("message required: nothing of it is left to send")
@@ -163,6 +165,13 @@ def _target(ctx: Context, channel: ChannelInfo, params: SendParams | PollParams)
     if ctx.services.accounts.get(channel.id, account) is None:
         raise Refused(f"The account {account} of {channel.id} does not run; see channels.status.")
     return Target(channel=channel.id, account=account, conversation=params.to)
+
+
+async def _check_session(ctx: Context, session_key: str | None) -> None:
+    """Refuse what is sent for a conversation that may not send."""
+    entry = await ctx.services.sessions.get(session_key) if session_key else None
+    if entry is not None:
+        require(entry, ctx.services.policy().send_policy)
 
 
 async def _put(

@@ -36,6 +36,7 @@ from carapace.protocol.sessions import (
     SessionsResolve,
 )
 from carapace.sessions import records, transcripts
+from carapace.sessions.activation import GroupActivations
 from carapace.sessions.compaction import Cut, cut_after
 from carapace.sessions.keys import canonical, main_session
 from carapace.sessions.life import SessionLife
@@ -87,6 +88,7 @@ class Sessions:
 
     Attributes:
         life: For those who write messages without going through here.
+        activations: For those who decide about messages in groups.
     """
 
     def __init__(
@@ -100,6 +102,7 @@ class Sessions:
         hooks: HookBus | None = None,
     ) -> None:
         self.life = SessionLife(hooks)
+        self.activations = GroupActivations(database)
         self._database = database
         self._clock = clock
         self._policy = policy
@@ -219,6 +222,8 @@ class Sessions:
             return records.find(tx, name)
 
         entry = await self._database.write(patch_session)
+        if patch.group_activation is not msgspec.UNSET:
+            self.activations.note(name, patch.group_activation)
         return SessionPatched(ok=True, path=self.path, key=name, entry=state_of(_there(entry)))
 
     async def reset(self, key: str) -> SessionResetDone:
@@ -257,6 +262,7 @@ class Sessions:
             return found, found is not None and transcripts.has_messages(tx, found.session_id)
 
         found, had_messages = await self._database.write(delete_session)
+        self.activations.note(name, None)
         self.life.ended(found, "delete")
         archived: list[str] = []
         if found is not None and had_messages and delete_transcript:

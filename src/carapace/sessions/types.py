@@ -7,6 +7,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from carapace.config.settings.session import SendPolicySettings
 from carapace.ids import AgentId, SessionKey
 from carapace.protocol.sessions import (
     DeliveryContext,
@@ -240,6 +241,7 @@ class SessionPolicy:
         model: The default model, None if none is configured.
         context_tokens: Size of its context.
         thinking_level: What a session without its own level uses.
+        send_policy: `session.sendPolicy`.
     """
 
     agent_id: str = "main"
@@ -248,3 +250,4 @@ class SessionPolicy:
     model: ModelRef | None = None
     context_tokens: int | None = None
     thinking_level: str = "off"
+    send_policy: SendPolicySettings = field(default_factory=SendPolicySettings)

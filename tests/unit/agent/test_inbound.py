@@ -14,13 +14,20 @@ from carapace.agent.delivery import GIVEN_UP_TEXT
 from carapace.agent.ending import OWED_TEXT
 from carapace.agent.inbound import MAX_STARTS
 from carapace.agent.lanes import MAX_QUEUED_PER_SESSION
-from carapace.agent.providers.ports import ImagePart, ProviderError, ProviderFault, TextDelta
+from carapace.agent.providers.ports import (
+    ImagePart,
+    ProviderError,
+    ProviderFault,
+    Stop,
+    TextDelta,
+)
 from carapace.agent.types import RunState
 from carapace.agent.understanding.prepare import PreparedInput
 from carapace.channels.inbox import records as inbox_records
 from carapace.channels.types import InboundMedia, InboundMessage
 from carapace.errors import Failed, Refused
 from carapace.ids import AgentId, RunId, SessionKey
+from carapace.protocol.sessions import SessionsPatch
 from carapace.provenance import Authority, Origin, Provenance
 from support.agent_house import ask
 from support.inbound_house import ANNA, InboundHouse, inbound_house, open_house
@@ -396,3 +403,41 @@ async def test_failures_make_a_lane_rest_longer_each_time():
         assert rests[-1] == 300.0
         assert house.inbound._rest_s("r", has_ended=True) == 0.0
         assert house.inbound._rest_s("r", has_ended=False) == 5.0
+
+
+async def test_a_session_that_may_not_send_begins_no_turn_and_says_nothing():
+    async with inbound_house(say("unused")) as house:
+        await house.house.sessions.patch(SessionsPatch(key="main", send_policy="deny"))
+        await house.say("hi", "m1")
+        await house.say("/send on", "m2")
+        assert await house.texts(1) == ["Sending: on (answers are sent)"]
+        first, _second = await house.inbox_rows()
+        assert (first.state, first.reason) == ("dead", "send blocked by session policy")
+        assert house.house.provider.requests == []
+
+
+async def test_an_answer_is_not_sent_where_that_was_forbidden_meanwhile():
+    go = asyncio.Event()
+    async with inbound_house((TextDelta("secret"), Hang(until=go), Stop("stop"))) as house:
+        await house.say("hi", "m1")
+        await house.house.provider.hanging.wait()
+        await house.house.sessions.patch(SessionsPatch(key="main", send_policy="deny"))
+        go.set()
+        run = await house.house.agent.find(RunId("inbox-1"))
+        assert run is not None
+        await run.ended()
+        assert await house.outbox_rows() == []
+
+
+async def test_a_setting_of_the_owner_is_refused_once_its_sender_is_none():
+    async with inbound_house(say("unused")) as house:
+        message_of = house.inbound._authority_now
+        assert message_of is not None
+        house.inbound._authority_now = lambda one: (
+            Authority.PAIRED if one.message_id == "m1" else message_of(one)
+        )
+        await house.say("/think high", "m1")
+        await house.say("/think", "m2")
+        assert await house.texts(1) == ["Thinking: off (the default)"]
+        first, _second = await house.inbox_rows()
+        assert first.state == "dead"

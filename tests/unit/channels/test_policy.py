@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -241,6 +242,14 @@ def test_where_no_mention_is_needed_all_is_for_us():
     verdict = judged(in_group(mentions_us=False), known)
     assert isinstance(verdict, Accept)
     assert not verdict.is_mentioned
+
+
+@pytest.mark.parametrize("required", [True, False])
+def test_the_conversations_own_word_about_mentions_comes_first(required: bool):
+    known = facts({"groups": {"room": {"requireMention": required}}})
+    quiet = in_group(mentions_us=False)
+    assert isinstance(judged(quiet, replace(known, activation="always")), Accept)
+    assert isinstance(judged(quiet, replace(known, activation="mention")), Buffer)
 
 
 def test_in_direct_chats_no_mention_is_needed():

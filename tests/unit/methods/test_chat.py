@@ -114,3 +114,45 @@ async def test_a_reset_from_a_window_needs_an_administrator():
         assert await house.services.agent.wait(RunId("r3"), 5)
         fresh = await house.call("chat.history", {"sessionKey": "main"})
         assert not any("apricot" in str(message["content"]) for message in fresh["messages"])
+
+
+async def test_a_window_whose_conversation_may_not_send_is_told():
+    async with method_house(say("Hi")) as house:
+        await house.call("chat.send", sending("/send off"))
+        with pytest.raises(Refused, match="send blocked by session policy"):
+            await house.call("chat.send", sending("hello", "r2"))
+        await house.call("chat.send", sending("/send inherit", "r3"))
+        await house.call("chat.send", sending("hello", "r4"))
+        assert await house.services.agent.wait(RunId("r4"), 5)
+
+
+@pytest.mark.parametrize(
+    ("text", "scopes", "may"),
+    [
+        ("/think high", ("operator.write",), False),
+        ("/think", ("operator.write",), True),
+        ("/model list", ("operator.write",), True),
+        ("/compact", ("operator.write",), False),
+        ("/status", ("operator.write",), True),
+        ("/think high", ("operator.admin",), True),
+    ],
+)
+async def test_a_typed_command_needs_what_its_method_needs(
+    text: str, scopes: tuple[str, ...], may: bool
+):
+    caller = FakeCall(make_caller(scopes=scopes))
+    async with method_house(say("unused")) as house:
+        if not may:
+            with pytest.raises(Refused, match=r"missing scope: operator\.admin"):
+                await house.call("chat.send", sending(text), caller)
+            return
+        assert (await house.call("chat.send", sending(text), caller))["status"] == "started"
+        assert house.agent_house.told("chat")[-1]["state"] == "final"
+        assert house.agent_house.provider.requests == []
+
+
+async def test_what_services_alone_take_is_for_the_model_here():
+    async with method_house(say("Hi")) as house:
+        await house.call("chat.send", sending("/approve ABCD"))
+        assert await house.services.agent.wait(RunId("r1"), 5)
+        assert len(house.agent_house.provider.requests) == 1

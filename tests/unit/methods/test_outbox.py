@@ -259,3 +259,12 @@ async def test_without_a_channel_name_there_must_be_just_one():
         await house.services.accounts.remove("webhook")
         with pytest.raises(Refused, match="unsupported channel: whatsapp"):
             await house.call("send", sent)
+
+
+async def test_nothing_is_sent_for_a_conversation_that_may_not_send(house: MethodHouse):
+    await house.call("sessions.patch", {"key": "quiet", "sendPolicy": "deny"})
+    sent = {"to": "c1", "message": "hi", "idempotencyKey": "k", "channel": "webhook"}
+    with pytest.raises(Refused, match="send blocked by session policy"):
+        await house.call("send", sent | {"sessionKey": "quiet"})
+    assert await rows(house) == []
+    assert (await house.call("send", sent | {"sessionKey": "new"}))["queued"]

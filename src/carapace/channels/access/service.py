@@ -67,6 +67,7 @@ class AccessService:
         audit: Hears of requests, decisions and refused senders.
         metrics: Counts verdicts.
         make_code: Draws a code.
+        activation: See `PolicyFacts.activation`.
 
     Attributes:
         warnings: What in the present settings has no effect, or a surprising one.
@@ -80,7 +81,9 @@ class AccessService:
         audit: Audit,
         metrics: Metrics,
         make_code: Callable[[], str] = new_code,
+        activation: Callable[[InboundMessage], str | None] = lambda _message: None,
     ) -> None:
+        self._activation = activation
         self._database = database
         self._clock = clock
         self._audit = audit
@@ -137,6 +140,7 @@ class AccessService:
             owners=self._owners_of(message.channel),
             our_messages=self._sent.of(*place, message.conversation.id),
             mentions=self._mentions,
+            activation=self._activation(message),
             takes_commands=self._settings.commands.text,
             uses_access_groups=self._settings.commands.use_access_groups,
         )

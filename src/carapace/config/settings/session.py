@@ -4,9 +4,51 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
+import msgspec
+
 from carapace.config.settings.setting import Name, Section, setting
 
-__all__ = ["SessionSettings"]
+__all__ = ["SendMatch", "SendPolicySettings", "SendRule", "SessionSettings"]
+
+
+class SendMatch(Section, frozen=True):
+    """Which conversations a rule is about; what is left out matches any."""
+
+    channel: Annotated[
+        Name | None, setting("The chat service they were last used on.", live=True)
+    ] = None
+    chat_type: Annotated[
+        Literal["direct", "group", "channel"] | None,
+        setting("What sort of chat they are.", live=True),
+    ] = None
+    key_prefix: Annotated[
+        Name | None,
+        setting("How their key begins, with or without `agent:ID:`.", live=True),
+    ] = None
+
+
+class SendRule(Section, frozen=True):
+    """One rule about sending."""
+
+    action: Annotated[Literal["allow", "deny"], setting("Whether they may send.", live=True)] = (
+        "allow"
+    )
+    match: Annotated[SendMatch, setting("Which conversations it is about.", live=True)] = (
+        msgspec.field(default_factory=SendMatch)
+    )
+
+
+class SendPolicySettings(Section, frozen=True):
+    """Which conversations may send anything."""
+
+    default: Annotated[
+        Literal["allow", "deny"],
+        setting("What counts for conversations that no rule matches.", live=True),
+    ] = "allow"
+    rules: Annotated[
+        tuple[SendRule, ...],
+        setting("Of the rules that match, one that denies wins.", live=True),
+    ] = ()
 
 
 class SessionSettings(Section, frozen=True):
@@ -30,3 +72,11 @@ class SessionSettings(Section, frozen=True):
             live=True,
         ),
     ] = "main"
+    send_policy: Annotated[
+        SendPolicySettings,
+        setting(
+            "Which conversations may send. In one that may not, messages begin no turn and "
+            "clients are told so; `/send on` or `sessions.patch` opens one by itself.",
+            live=True,
+        ),
+    ] = msgspec.field(default_factory=SendPolicySettings)
