@@ -10,13 +10,16 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx2
 from aiohttp import web
 
 from carapace.agent.providers.egress import provider_clients
 from carapace.agent.providers.spec import Api, ProviderSpec
+from carapace.agent.tools.registry import ToolTrouble
+from carapace.agent.tools.web.fetch import WebFetchParams, WebFetchTool
+from carapace.agent.tools.web.search import WebSearchParams, WebSearchTool
 from carapace.agent.understanding.child import ChildReader
 from carapace.agent.understanding.links import LinkReader
 from carapace.agent.understanding.ports import NotUnderstood
@@ -29,6 +32,7 @@ from carapace.agent.weights.sources import Hub, Mirror
 from carapace.channels.builtin.webhook import WebhookChannel
 from carapace.channels.types import Outgoing, Target
 from carapace.config.settings.understanding import LinkReading
+from carapace.config.settings.web_tools import WebFetch, WebSearch
 from carapace.errors import GatewayError
 from carapace.media.fetch import MediaFetcher
 from carapace.net.allow import AllowRule, HostPattern
@@ -48,7 +52,14 @@ from support.weights import tiny_weights
 
 __all__ = ["ENTRIES", "REFUSALS", "UrlEntry"]
 
-REFUSALS = (httpx2.HTTPError, GatewayError, NotUnderstood, HandshakeFailed, ValueError)
+REFUSALS = (
+    httpx2.HTTPError,
+    GatewayError,
+    NotUnderstood,
+    HandshakeFailed,
+    ToolTrouble,
+    ValueError,
+)
 """What an entry may raise for a URL; anything else is a defect of the entry."""
 
 Open = Callable[[str], Awaitable[Any]]
@@ -111,6 +122,33 @@ async def _media(internet: PublicWeb, folder: Path) -> AsyncGenerator[Open]:
 async def _links(internet: PublicWeb, folder: Path) -> AsyncGenerator[Open]:
     reader = LinkReader(internet.egress, ChildReader())
     yield lambda url: reader.read(url, LinkReading())
+
+
+@asynccontextmanager
+async def _web_fetch(internet: PublicWeb, folder: Path) -> AsyncGenerator[Open]:
+    tool = WebFetchTool(
+        WebFetch, lambda hosts: LinkReader(internet.egress, ChildReader(), hosts=hosts)
+    )
+    yield lambda url: tool.fetch(cast("Any", None), WebFetchParams(url))
+
+
+@asynccontextmanager
+async def _web_search(internet: PublicWeb, folder: Path) -> AsyncGenerator[Open]:
+    async def search(url: str) -> None:
+        settings = WebSearch(provider="searxng", base_url=url, allow_private=False)
+        tool = WebSearchTool(
+            lambda: settings, internet.egress, variables=dict, add_secret=lambda _secret: None
+        )
+        context: Any = _OnlyClock()
+        await tool.search(context, WebSearchParams("q"))
+
+    yield search
+
+
+class _OnlyClock:
+    """All of a tool's context that a search looks at."""
+
+    clock = FakeClock()
 
 
 @asynccontextmanager
@@ -273,6 +311,14 @@ ENTRIES = (
     UrlEntry("net.websocket", None, _websocket, takes_http=True),
     UrlEntry("media", "media/fetch.py", _media),
     UrlEntry("links", "agent/understanding/links.py", _links, takes_http=True),
+    UrlEntry(
+        "web_fetch",
+        "agent/understanding/links.py",
+        _web_fetch,
+        takes_http=True,
+        ways=frozenset({"agent/tools/web/fetch.py"}),
+    ),
+    UrlEntry("web_search", "agent/tools/web/search.py", _web_search),
     UrlEntry("webhook", "channels/builtin/webhook.py", _webhook),
     UrlEntry("provider", "agent/providers/egress.py", _provider),
     UrlEntry(

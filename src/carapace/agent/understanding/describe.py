@@ -39,8 +39,14 @@ class Describer:
         self._models = models
         self._questions = questions
 
-    async def describe(self, image: ImagePart, asker: Asker, settings: ImageReading) -> str:
-        """What `image` shows.
+    async def describe(
+        self,
+        image: ImagePart,
+        asker: Asker,
+        settings: ImageReading,
+        prompt: str | None = None,
+    ) -> str:
+        """What `image` shows; `prompt` is what to look for.
 
         Raises:
             NotUnderstood: If nobody sees it, the budget is used up, or the model fails.
@@ -51,7 +57,7 @@ class Describer:
         question = SideQuestion(
             purpose="picture",
             system=_INSTRUCTIONS,
-            parts=(TextPart(_ASK), image),
+            parts=(TextPart(prompt or _ASK), image),
             input_tokens=_IMAGE_TOKENS,
             max_tokens=max(64, settings.max_chars // _CHARS_PER_TOKEN),
         )

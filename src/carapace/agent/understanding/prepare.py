@@ -183,6 +183,21 @@ class Understanding:
             provenance=asker.provenance,
         )
 
+    async def look_at(self, item: MediaItem, asker: Asker, question: str | None = None) -> str:
+        """What a picture shows, in words; `question` is what to look for.
+
+        Raises:
+            NotUnderstood: If pictures are off, nobody sees it, or it cannot be opened.
+            Refused: If it is no picture.
+        """
+        settings = self._settings.image
+        if not settings.enabled:
+            raise _off("tools.media.image.enabled")
+        async with self._slots:
+            image = await self._shown_image(item, settings)
+        said = await self._describer.describe(image, asker, settings, question)
+        return cleaned(said, settings.max_chars)
+
     def _urls(self, message: str, provenance: Provenance) -> tuple[str, ...]:
         settings = self._link_settings
         # A stranger must not be able to make this gateway call an address of their choice.

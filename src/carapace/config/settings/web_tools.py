@@ -65,7 +65,16 @@ class WebSearch(Section, frozen=True):
     base_url: Annotated[
         Name | None,
         setting(
-            "Where SearXNG is. Exactly this host and port may be reached, loopback included.",
+            "Where SearXNG is, or Brave's API if not at its usual place. Exactly this host and "
+            "port may be reached.",
+            live=True,
+        ),
+    ] = None
+    allow_private: Annotated[
+        bool | None,
+        setting(
+            "Whether `baseUrl` may lead to a private or loopback address. Without it: yes, if it "
+            "names such an address or `localhost` itself.",
             live=True,
         ),
     ] = None

@@ -132,3 +132,11 @@ async def test_a_model_that_is_late_is_given_up(database: Database, tmp_path: Pa
     error = await reason(made, ImageReading(timeout_seconds=1))
     assert error.outcome == "timeout"
     assert provider.cancelled == 1
+
+
+async def test_what_to_look_for_is_asked_instead(database: Database, tmp_path: Path):
+    provider = ScriptedProvider(say("Two."))
+    made = describer(database, tmp_path, SeeingModels([target(provider)]))
+    assert await made.describe(IMAGE, asker(), ImageReading(), "How many cats?") == "Two."
+    (request,) = provider.requests
+    assert request.messages[0].parts == (TextPart("How many cats?"), IMAGE)

@@ -460,3 +460,12 @@ def test_the_parts_stand_in_order():
     assert told.text("m") == "m\n\n[a]\n[b]\n\ndata"
     assert told.text("") == "[a]\n[b]\n\ndata"
     assert NotUnderstood("x").message == "x"
+
+
+async def test_a_picture_is_looked_at_by_itself(tmp_path: Path, database: Database):
+    rig = Rig(tmp_path, database, provider=ScriptedProvider(say("A cat.")))
+    item = rig.shelf.put(png(), "image/png", MediaKind.IMAGE, "cat.png")
+    assert await rig.understanding.look_at(item, asker(), "what?") == "A cat."
+    rig.understanding.apply(MediaReading(image=ImageReading(enabled=False)), LinkReading())
+    with pytest.raises(NotUnderstood, match=r"tools\.media\.image\.enabled is off"):
+        await rig.understanding.look_at(item, asker())
