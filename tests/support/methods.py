@@ -12,14 +12,16 @@ from typing import Any
 import msgspec
 
 from carapace.agent.budget import Budget
+from carapace.agent.onboarding.service import Onboarding
+from carapace.agent.speech.choice import Choices
+from carapace.agent.speech.service import Speech
 from carapace.agent.spending import Spending
 from carapace.app.execs import open_execs
 from carapace.app.nodes import node_events, open_nodes
-from carapace.agent.onboarding.service import Onboarding
 from carapace.app.parts import METHODS
-from carapace.app.scheduling import heartbeat_plans, open_scheduling
 from carapace.app.provider_keys import ProviderKeys
 from carapace.app.restarts import Restarts
+from carapace.app.scheduling import heartbeat_plans, open_scheduling
 from carapace.app.setup import HouseSetup
 from carapace.app.skills import open_skills
 from carapace.auth.presence import Presence
@@ -51,6 +53,7 @@ from support.media import media_store
 from support.nodes import Closed, open_devices
 from support.running_plugins import RunningPlugins
 from support.server import make_caller, own_entry
+from support.speech import Parrot
 
 __all__ = ["FakeCall", "MethodHouse", "Shelf", "method_house"]
 
@@ -166,6 +169,7 @@ async def method_house(*scripts: Any, **options: Any) -> AsyncGenerator[MethodHo
         skills = await open_skills(
             config, MemoryVault(), variables=dict, search="", clock=clock, audit=house.audit
         )
+        engines = (Parrot("piper"), Parrot("espeak-ng"), Parrot("openai"), Parrot("elevenlabs"))
         caps: AgentsSettings = options.get("settings") or AgentsSettings()
         budget = Budget(house.database, clock, caps, audit=house.audit, metrics=house.metrics)
         execs = open_execs(
@@ -218,10 +222,6 @@ async def method_house(*scripts: Any, **options: Any) -> AsyncGenerator[MethodHo
                 house.database,
                 house.folder,
                 clock=clock,
-                cron=scheduling.cron,
-                heartbeats=scheduling.heartbeats,
-                wakes=scheduling.wakes,
-                presence_changed=lambda: presence_news.append(clock.now_ms()),
                 publish=house.events.append,
                 closed=closed,
             ),
@@ -250,11 +250,23 @@ async def method_house(*scripts: Any, **options: Any) -> AsyncGenerator[MethodHo
                 HouseSetup(config, ProviderKeys(MemoryVault()), environment={}), clock
             ),
             skills=skills.service(house.profiles),
+            speech=Speech(
+                engines,
+                lambda: config.settings.messages.tts,
+                choices=Choices(house.database, clock),
+                store=media,
+                media_root=house.folder / "media",
+                prefs_path="carapace.db",
+            ),
             spending=Spending(
                 house.database, budget, agents=lambda: house.profiles.ids, clock=clock
             ),
             approvals=execs.book,
             pending_approvals=execs.pending,
+            cron=scheduling.cron,
+            heartbeats=scheduling.heartbeats,
+            wakes=scheduling.wakes,
+            presence_changed=lambda: presence_news.append(clock.now_ms()),
             publish=house.events.append,
             clock=clock,
         )

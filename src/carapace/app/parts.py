@@ -23,6 +23,7 @@ from carapace.agent.providers.egress import provider_clients
 from carapace.agent.providers.local import LocalProvider
 from carapace.agent.providers.registry import ProviderRegistry
 from carapace.agent.service import AgentService
+from carapace.agent.speech.auto import SpokenAnswers
 from carapace.agent.spending import Spending
 from carapace.agent.tools.builtin import builtin_tools
 from carapace.agent.tools.invoke import ToolInvoker
@@ -46,6 +47,7 @@ from carapace.app.scheduling import Scheduling, heartbeat_plans, open_scheduling
 from carapace.app.setup import HouseSetup
 from carapace.app.skills import open_skills
 from carapace.app.source import Source, own_names, own_presence
+from carapace.app.speech import build_speech
 from carapace.app.struct_types import prepare
 from carapace.auth.devices import Devices
 from carapace.auth.pairing import Pairing
@@ -86,6 +88,7 @@ from carapace.methods import (
     skills,
     system,
     talk,
+    tts,
     update,
     usage,
     voicewake,
@@ -134,6 +137,7 @@ METHODS = health.METHODS.merge(
     system.METHODS,
     update.METHODS,
     talk.METHODS,
+    tts.METHODS,
     usage.METHODS,
     wizard.METHODS,
     voicewake.METHODS,
@@ -360,6 +364,20 @@ async def build(
     kernel = WebhookKernel(
         ReplayMemory(database, clock), clock=clock, audit=observing.audit, metrics=observing.metrics
     )
+    speech = build_speech(
+        lambda: config.settings,
+        providers=providers,
+        variables=lambda: provider_variables(config.settings.env, environment),
+        egress=egress,
+        programs=house_skills.shelf.programs,
+        store=files.store,
+        media_root=paths.state_dir / "media",
+        database=database,
+        database_name=database.path.name,
+        clock=clock,
+    )
+    spoken = SpokenAnswers(speech, messages.outbox, messages.accounts.info)
+    stack.push_async_callback(spoken.aclose)
     chats = Chats(
         messages,
         agent,
@@ -373,6 +391,7 @@ async def build(
         publish=late.publish,
         clock=clock,
         observing=observing,
+        on_delivered=spoken.delivered,
     )
     hooks = Hooks(
         kernel,
@@ -453,6 +472,7 @@ async def build(
         on_change=late.health_changed,
     )
     source = Source(cache, presence, policy=policies, paths=paths, clock=clock)
+
     def use_keys() -> None:
         now = config.settings
         known = provider_variables(now.env, environment)
@@ -474,10 +494,6 @@ async def build(
             tokens,
             revocations=revocations,
             clock=clock,
-            cron=scheduling.cron,
-            heartbeats=scheduling.heartbeats,
-            wakes=scheduling.wakes,
-            presence_changed=late.presence_changed,
             publish=late.publish,
             audit=observing.audit,
         ),
@@ -509,8 +525,13 @@ async def build(
         ),
         skills=house_skills.service(profiles),
         spending=Spending(database, budget, agents=lambda: profiles.ids, clock=clock),
+        speech=speech,
         approvals=execs.book,
         pending_approvals=execs.pending,
+        cron=scheduling.cron,
+        heartbeats=scheduling.heartbeats,
+        wakes=scheduling.wakes,
+        presence_changed=late.presence_changed,
         publish=late.publish,
         clock=clock,
     )

@@ -174,8 +174,9 @@ class JobRunner:
                 # It could not be taken now; the ledger still owes it.
                 await self._clock.sleep(_PAUSE_S)
                 self.reads_back = True
-        except GatewayError as error:
-            _log.error("end of a job not written", job=run.job_id, reason=error.message)
+        except Exception as error:  # noqa: BLE001 - the ledger owes it still, whatever broke
+            reason = error.message if isinstance(error, GatewayError) else repr(error)
+            _log.error("a job did not end in order", job=run.job_id, reason=reason)
             await self._clock.sleep(_PAUSE_S)
             self.reads_back = True
         finally:

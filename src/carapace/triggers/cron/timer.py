@@ -25,8 +25,8 @@ from carapace.triggers.cron.types import Job
 
 __all__ = ["BATCH", "CronTimer", "untaken"]
 
-BATCH: Final = 200
-"""Jobs dealt with in one transaction."""
+BATCH: Final = 50
+"""Jobs dealt with in one transaction; others wait for the disk behind it."""
 _LOOK_S: Final = 30.0
 _DISK_PAUSE_S: Final = 2.0
 _MISSED_MS: Final = 60_000
@@ -51,9 +51,15 @@ class CronTimer:
         self._bell = asyncio.Event()
         self._tasks = Tasks("cron timer", _report)
         self._is_stopping = False
+        self._is_waiting = False
         self._latest_ms = 0
         self._offset_s: float | None = None
         self.runner = JobRunner(parts, self.ring)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it waits for the clock, with nothing left to do now."""
+        return self._is_waiting and not self._bell.is_set()
 
     @property
     def settings(self) -> CronSettings:
@@ -75,8 +81,9 @@ class CronTimer:
             self._bell.clear()
             try:
                 wait_s = await self._step()
-            except GatewayError as error:
-                _log.error("jobs wait: the disk takes nothing", reason=error.message)
+            except Exception as error:  # noqa: BLE001 - without this loop no job ever runs again
+                reason = error.message if isinstance(error, GatewayError) else repr(error)
+                _log.error("jobs wait: what is due cannot be read or written", reason=reason)
                 self.runner.reads_back = True
                 wait_s = _DISK_PAUSE_S
             if wait_s > 0:
@@ -173,9 +180,11 @@ class CronTimer:
         if self._bell.is_set():
             return
         alarm = self._tasks.start(self._alarm(delay_s), name="alarm")
+        self._is_waiting = True
         try:
             await self._bell.wait()
         finally:
+            self._is_waiting = False
             alarm.cancel()
 
     async def _alarm(self, delay_s: float) -> None:

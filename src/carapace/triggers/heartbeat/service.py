@@ -172,9 +172,10 @@ class Heartbeats:
         started_ms = self._clock.now_ms()
         try:
             event = await self._turn(plan, reason)
-        except GatewayError as error:
-            _log.warning("heartbeat failed", agent=plan.agent_id, reason=error.message)
-            event = HeartbeatEvent(ts=0, status="failed", reason=error.message)
+        except Exception as error:  # noqa: BLE001 - the next one must come, whatever broke
+            reason = error.message if isinstance(error, GatewayError) else repr(error)
+            _log.warning("heartbeat failed", agent=plan.agent_id, reason=reason)
+            event = HeartbeatEvent(ts=0, status="failed", reason=reason[:_PREVIEW_CHARS])
         if event is not None:
             self._tell(event, started_ms)
 
