@@ -154,6 +154,7 @@ async def test_killed_at_any_moment_it_tells_what_was_written_and_once(gateway):
                 "raw": f"{{gateway: {{tickIntervalS: {10 + number}}}}}",
                 "baseHash": base,
                 "sessionKey": "main",
+                "note": f"change {number}",
                 "restartDelayMs": 0,
             }
             frame = {"type": "req", "id": "p", "method": "config.patch", "params": params}

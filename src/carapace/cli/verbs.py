@@ -25,6 +25,7 @@ class Verb:
 
 VERBS: Final = (
     Verb("up", "Start the gateway here, and a chat with it.", "carapace.cli.up:up"),
+    Verb("setup", "Set the gateway up by questions.", "carapace.cli.setup:setup"),
     Verb("chat", "Talk to the assistant, or ask it one thing.", "carapace.cli.chat:chat"),
     Verb("status", "What the running gateway is doing.", "carapace.cli.status:status"),
     Verb("doctor", "Find what is broken, and mend it with --fix.", "carapace.cli.doctor:doctor"),

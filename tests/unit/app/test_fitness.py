@@ -37,5 +37,5 @@ def test_what_keeps_it_from_starting_is_named(given, key, said):
 def test_all_of_it_is_named():
     found = unfit(settings(mode="remote", bind="custom", tls={"enabled": True}))
     assert [one.path for one in found] == ["gateway.mode", "gateway.bind", "gateway.tls"]
-    with pytest.raises(Refused, match="cara config set gateway.mode local"):
+    with pytest.raises(Refused, match=r"cara config set gateway\.mode local"):
         need_local(settings(mode="remote"))

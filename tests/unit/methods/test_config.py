@@ -153,8 +153,10 @@ async def test_what_needs_a_restart_gets_one_and_the_session_is_told_after_it():
             },
         )
         assert await told(house) == [
-            "The gateway was restarted by config.patch. Changed settings: gateway.port. "
-            "Note: a new port"
+            (
+                "The gateway was restarted by config.patch. Changed settings: gateway.port. "
+                "Note: a new port"
+            )
         ]
         payload = answer["sentinel"]["payload"]
         root = str(house.services.config.paths.config_path)

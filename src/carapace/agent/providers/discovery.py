@@ -14,7 +14,7 @@ from carapace.agent.providers.catalogue import Catalogue, Vendor
 from carapace.agent.providers.spec import Api, ModelSpec, ProviderSpec
 from carapace.config.settings.models import ModelSettings, ModelsSettings, ProviderSettings
 
-__all__ = ["OLLAMA", "find_sources", "ollama_url", "unsupported"]
+__all__ = ["OLLAMA", "find_sources", "kept_key_name", "ollama_url", "unsupported"]
 
 OLLAMA = "ollama"
 _OLLAMA_PORT = 11434
@@ -38,7 +38,7 @@ def find_sources(
         found += [
             ProviderSpec(name=vendor.name, api=vendor.api, api_key=key, models=vendor.models)
             for vendor in catalogue.vendors.values()
-            if vendor.name not in names and (key := _key_of(vendor, env))
+            if vendor.name not in names and (key := _kept(vendor.name, None, env, vendor))
         ]
     return tuple(found)
 
@@ -68,6 +68,23 @@ def ollama_url(env: Mapping[str, str]) -> str:
     return f"{parts.scheme}://{shown}:{port or default}"
 
 
+def kept_key_name(provider: str, base_url: str | None) -> str:
+    """Under which name the vault keeps a provider's key: it belongs to one address.
+
+    No variable of a shell can have this name. With another `baseUrl` in the configuration the key
+    is not found, so nobody who may write settings can have it sent elsewhere.
+    """
+    return f"provider-key:{provider}@{base_url or ''}"
+
+
+def _kept(
+    name: str, base_url: str | None, env: Mapping[str, str], vendor: Vendor | None
+) -> str | None:
+    """The key that a person gave in the setup, else that of the environment for a vendor's own."""
+    own = None if vendor is None or base_url else _key_of(vendor, env)
+    return env.get(kept_key_name(name, base_url)) or own
+
+
 def _key_of(vendor: Vendor, env: Mapping[str, str]) -> str | None:
     return next((key for name in vendor.keys if (key := env.get(name, "").strip())), None)
 
@@ -79,7 +96,7 @@ def _configured(
     if row.api is not None and row.api not in _KNOWN_APIS:
         return None
     api = Api(row.api) if row.api else (vendor.api if vendor else Api.OPENAI_COMPLETIONS)
-    key = row.api_key or (_key_of(vendor, env) if vendor and not row.base_url else None)
+    key = row.api_key or _kept(name, row.base_url, env, vendor)
     listed = tuple(_model(name, model, catalogue) for model in row.models)
     if vendor is not None and not listed:
         listed = vendor.models

@@ -11,6 +11,7 @@ from carapace.agent.pricing import Price
 from carapace.agent.providers.catalogue import well_known
 from carapace.agent.providers.discovery import (
     find_sources,
+    kept_key_name,
     ollama_url,
     unsupported,
 )
@@ -101,6 +102,21 @@ def test_a_vendors_name_is_enough_and_takes_its_key_from_the_environment() -> No
 def test_a_key_of_the_environment_never_goes_to_another_address() -> None:
     found = find({"openai": {"baseUrl": "https://proxy.example/v1"}}, {"OPENAI_API_KEY": "sk"})
     assert found["openai"].api_key is None
+
+
+def test_a_kept_key_belongs_to_its_address() -> None:
+    url, other = "https://one.example/v1", "https://two.example/v1"
+    kept = {kept_key_name("server", url): "k", kept_key_name("openai", None): "o"}
+    assert find({"server": {"baseUrl": url}}, kept)["server"].api_key == "k"
+    assert find({"server": {"baseUrl": other}}, kept)["server"].api_key is None
+    assert find({}, kept)["openai"].api_key == "o"
+    assert find({"openai": {"baseUrl": url}}, kept)["openai"].api_key is None
+
+
+def test_the_file_goes_before_a_kept_key_and_that_before_the_environment() -> None:
+    kept = {kept_key_name("openai", None): "kept", "OPENAI_API_KEY": "variable"}
+    assert find({"openai": {"apiKey": "file"}}, kept)["openai"].api_key == "file"
+    assert find({}, kept)["openai"].api_key == "kept"
 
 
 def test_listed_models_of_a_known_vendor_keep_what_is_known() -> None:
