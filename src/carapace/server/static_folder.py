@@ -19,7 +19,8 @@ __all__ = ["StaticFile", "StaticFolder", "content_type_of"]
 MAX_FILE_BYTES: Final = 32 * 1024 * 1024
 _MAX_PATH_CHARS: Final = 1_024
 _FORBIDDEN: Final = frozenset("\\\0:")
-_FLAGS: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+_FLAGS: Final = os.O_RDONLY | os.O_CLOEXEC
+_INSIDE: Final = os.O_NOFOLLOW
 _OCTETS: Final = "application/octet-stream"
 _TYPES: Final = {
     ".css": "text/css; charset=utf-8",
@@ -82,11 +83,11 @@ class StaticFolder:
             return None
         with ExitStack() as opened:
             try:
-                here = _open(self._root, None, os.O_DIRECTORY & ~os.O_NOFOLLOW, opened)
+                here = _open(self._root, None, os.O_DIRECTORY, opened)
                 for part in parts[:-1]:
-                    here = _open(part, here, os.O_DIRECTORY, opened)
+                    here = _open(part, here, _INSIDE | os.O_DIRECTORY, opened)
                 # O_NONBLOCK: a pipe must not hang us.
-                found = _open(parts[-1], here, os.O_NONBLOCK, opened)
+                found = _open(parts[-1], here, _INSIDE | os.O_NONBLOCK, opened)
                 status = os.fstat(found)
                 if not stat.S_ISREG(status.st_mode) or status.st_size > MAX_FILE_BYTES:
                     return None
