@@ -24,6 +24,7 @@ from carapace.errors import Refused
 from carapace.ids import AgentId, RunId, SessionKey
 from carapace.protocol.sessions import SessionOrigin
 from carapace.provenance import Authority, Origin, Provenance
+from carapace.sessions.keys import rest_of
 from carapace.sessions.types import Route
 from carapace.triggers.bounded_json import json_object
 from carapace.triggers.hook_access import Denied, HookAccess, ToKey
@@ -69,6 +70,7 @@ TOKEN_HEADERS: Final = (
 )
 _JSON: Final = "application/json; charset=utf-8"
 _LANE: Final = "hook"
+_HOOK_SESSIONS: Final = "hook:"
 _MAX_QUERY_FIELDS: Final = 64
 _PROVENANCE: Final = Provenance(origin=Origin.HOOK, authority=Authority.OUTSIDE)
 
@@ -219,8 +221,10 @@ class Hooks:
             is_chosen=asked.session_key is not None and asked.is_session_chosen,
             to_key=parts.to_key,
         )
-        if asked.model is not None and asked.session_key is not None and asked.is_session_chosen:
-            raise BadBody("model needs a session of its own: leave sessionKey out")
+        is_chosen = asked.session_key is not None and asked.is_session_chosen
+        if asked.model is not None and is_chosen and not rest_of(key).startswith(_HOOK_SESSIONS):
+            # It would stay the model of a session that people use.
+            raise BadBody("model needs a session of hooks: leave sessionKey out, or use hook:...")
         route = await self._reply_route(asked, parts.to_key(f"agent:{agent_id}:main"))
         request.enter(Step.PERSIST)
         if await parts.runs.find(run_id) is None:

@@ -196,13 +196,15 @@ async def test_level_time_and_model_reach_the_run():
         assert rig.chosen == [(run.session_key, "fake/fake-1")]
 
 
-async def test_a_model_needs_a_session_of_its_own():
-    async with hook_rig(allowRequestSessionKey=True, allowedSessionKeyPrefixes=["hook:"]) as rig:
-        answer = await rig.post(
-            "/hooks/agent", {"message": "x", "sessionKey": "hook:a", "model": "fake/fake-1"}
-        )
-        assert answer.status == 400
+async def test_a_model_is_chosen_for_sessions_of_hooks_alone():
+    async with hook_rig(
+        allowRequestSessionKey=True, allowedSessionKeyPrefixes=["hook:", "x"]
+    ) as rig:
+        body = {"message": "x", "model": "fake/fake-1"}
+        assert (await rig.post("/hooks/agent", {**body, "sessionKey": "x"})).status == 400
         assert rig.chosen == []
+        assert (await rig.post("/hooks/agent", {**body, "sessionKey": "hook:a"})).status == 202
+        assert rig.chosen == [("agent:main:hook:a", "fake/fake-1")]
 
 
 ELSEWHERE = Target(channel="webhook", account="home", conversation="c2")
