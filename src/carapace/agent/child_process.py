@@ -11,13 +11,14 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Final
 
-__all__ = ["ROOT", "close", "kill", "worker_environment"]
+__all__ = ["ROOT", "close", "kill", "kill_group", "reap", "worker_environment"]
 
 ROOT: Final = os.path.abspath(os.sep)  # noqa: PTH100 - a Path cannot name the root of any system
 """Where a child works: not in a folder that somebody may want to unmount or fill with modules."""
 
 _KEPT_VARIABLES: Final = ("PATH", "LANG", "SYSTEMROOT", "TMPDIR", "LD_LIBRARY_PATH", "VIRTUAL_ENV")
 _CLOSE_TIMEOUT_S: Final = 2.0
+_PIECE_BYTES: Final = 65_536
 
 
 def worker_environment(environ: Mapping[str, str]) -> dict[str, str]:
@@ -35,6 +36,26 @@ def kill(process: Process) -> None:
         with suppress(ProcessLookupError):
             # `Process.kill` would first reap a child that just died: its signal is lost then.
             os.kill(process.pid, signal.SIGKILL)
+
+
+def kill_group(process: Process) -> None:
+    """End it and all that it started; it must lead a session of its own."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+async def reap(process: Process) -> None:
+    """Wait for a process that was killed, and throw away what it still had to say.
+
+    asyncio calls a process ended only when its pipes are empty: unread output would hold us for
+    ever. A child of the child that keeps a pipe open is waited for two seconds.
+    """
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_CLOSE_TIMEOUT_S):
+            for stream in (process.stdout, process.stderr):
+                while stream is not None and await stream.read(_PIECE_BYTES):
+                    pass
+            await process.wait()
 
 
 async def close(process: Process, stdin: StreamWriter) -> None:

@@ -23,12 +23,14 @@ from carapace.agent.providers.egress import provider_clients
 from carapace.agent.providers.local import LocalProvider
 from carapace.agent.providers.registry import ProviderRegistry
 from carapace.agent.service import AgentService
+from carapace.agent.subagents.service import SubAgents
 from carapace.agent.speech.auto import SpokenAnswers
 from carapace.agent.spending import Spending
 from carapace.agent.tools.builtin import builtin_tools
 from carapace.agent.tools.invoke import ToolInvoker
 from carapace.agent.tools.memory_store import MemoryStore
 from carapace.agent.tools.runner import ToolRunner
+from carapace.agent.tools.spawn import spawn_tools
 from carapace.agent.weights.library import Library
 from carapace.app.agent_tools import open_agent_tools
 from carapace.app.chat_hooks import ChatHooks
@@ -165,6 +167,7 @@ class Parts:
     execs: Execs
     meanings: Meanings
     agent: AgentService
+    subagents: SubAgents
     files: Files
     chats: Chats
     plugins: HousePlugins
@@ -358,8 +361,31 @@ async def build(
         delivery=messages.delivery,
         catalogue=providers.catalogue,
     )
+    subagents = SubAgents(
+        agent,
+        conversations,
+        profiles,
+        settings=lambda: config.settings.agents,
+        database=database,
+        clock=clock,
+    )
+    stack.push_async_callback(subagents.aclose)
+    tools.add(*spawn_tools(subagents).values())
     invoker = open_agent_tools(
-        tools, sessions=conversations, memory=memory, profiles=profiles, clock=clock
+        tools,
+        lambda: config.settings,
+        agent=agent,
+        approvals=execs.approvals,
+        sessions=conversations,
+        policy=policies,
+        memory=memory,
+        profiles=profiles,
+        messages=messages,
+        files=files,
+        egress=egress,
+        variables=lambda: provider_variables(config.settings.env, environment),
+        add_secret=observing.redactor.add_secret,
+        clock=clock,
     )
     kernel = WebhookKernel(
         ReplayMemory(database, clock), clock=clock, audit=observing.audit, metrics=observing.metrics
@@ -595,6 +621,7 @@ async def build(
         execs=execs,
         meanings=meanings,
         agent=agent,
+        subagents=subagents,
         files=files,
         chats=chats,
         plugins=house_plugins,

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from carapace.agent import child_process
-from carapace.agent.child_process import ROOT, close, kill, worker_environment
+from carapace.agent.child_process import ROOT, close, kill, kill_group, reap, worker_environment
 
 OBEDIENT = "import sys; print('up', flush=True); sys.stdin.read()"
 DEAF = "import time; print('up', flush=True); time.sleep(600)"
@@ -69,3 +69,32 @@ async def test_one_that_has_ended_is_left_alone():
         kill(process)
         assert await process.wait() == -signal.SIGKILL
         kill(process)
+
+
+@pytest.mark.slow
+async def test_a_killed_group_is_gone_with_what_it_still_had_to_say():
+    script = "cat /dev/zero & cat /dev/zero & wait"
+    process = await asyncio.create_subprocess_exec(
+        "/bin/sh", "-c", script, stdout=PIPE, stderr=PIPE, start_new_session=True
+    )
+    assert process.stdout is not None
+    assert await process.stdout.read(10)
+    kill_group(process)
+    await reap(process)
+    assert process.returncode == -signal.SIGKILL
+    kill_group(process)
+
+
+@pytest.mark.slow
+async def test_a_grandchild_that_keeps_a_pipe_is_not_waited_for(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(child_process, "_CLOSE_TIMEOUT_S", 0.2)
+    process = await asyncio.create_subprocess_exec(
+        "/bin/sh", "-c", "sleep 60 & echo $!", stdout=PIPE, start_new_session=True
+    )
+    assert process.stdout is not None
+    await process.stdout.readline()
+    await reap(process)
+    kill_group(process)
+    monkeypatch.undo()
+    await reap(process)
+    assert process.returncode == 0

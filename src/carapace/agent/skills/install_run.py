@@ -7,15 +7,12 @@ that is why an administrator has to ask for each one, and a setting has to allow
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
-from asyncio.subprocess import DEVNULL, PIPE, Process
+from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-from carapace.agent.child_process import ROOT
+from carapace.agent.child_process import ROOT, kill_group, reap
 
 __all__ = ["InstallRun", "run_install"]
 
@@ -70,8 +67,8 @@ async def run_install(
     except TimeoutError:
         trouble = f"{argv[0]} was stopped after {timeout_s:g} s"
     finally:
-        _kill_group(process)
-        await process.wait()
+        kill_group(process)
+        await reap(process)
     code = None if trouble else process.returncode
     return InstallRun(code, _shown(out), _shown(err), trouble)
 
@@ -81,12 +78,6 @@ async def _collect(stream: asyncio.StreamReader | None, into: bytearray) -> None
     while stream is not None and (piece := await stream.read(_PIECE_BYTES)):
         into += piece
         del into[:-_MAX_OUTPUT_BYTES]
-
-
-def _kill_group(process: Process) -> None:
-    """End the whole group: a package manager starts others."""
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
 
 
 def _shown(data: bytearray) -> str:

@@ -7,6 +7,7 @@ from typing import Annotated
 import msgspec
 
 from carapace.config.settings.setting import Count, Name, Section, setting
+from carapace.config.settings.speech import SpeechSettings
 
 __all__ = ["GroupChatSettings", "InboundSettings", "MessagesSettings", "OutboundSettings"]
 
@@ -76,6 +77,9 @@ class MessagesSettings(Section, frozen=True):
     )
     group_chat: Annotated[GroupChatSettings, setting("Groups.", live=True)] = msgspec.field(
         default_factory=GroupChatSettings
+    )
+    tts: Annotated[SpeechSettings, setting("Answers as recordings.", live=True)] = msgspec.field(
+        default_factory=SpeechSettings
     )
     response_prefix: Annotated[
         str | None, setting("Put before every answer on a chat service.", live=True)
