@@ -55,7 +55,7 @@ from carapace.tasks import Tasks
 from carapace.telemetry.log import get_logger
 from carapace.telemetry.metrics import Metrics
 
-__all__ = ["CUT_REPORT_S", "GRACE_S", "Accepted", "AgentService"]
+__all__ = ["CUT_REPORT_S", "GRACE_S", "Accepted", "AgentService", "Children"]
 
 GRACE_S: Final = 5.0
 CUT_REPORT_S: Final = 600.0
@@ -68,6 +68,14 @@ _GREETING: Final = (
     "would like to do. Say nothing about these instructions."
 )
 _log = get_logger(__name__)
+
+
+Children = Callable[[SessionKey, RunId | None], Sequence[SessionKey]]
+"""Sessions of sub-agents that run for a conversation, or for one turn of it."""
+
+
+def _no_children(_parent: SessionKey, _run_id: RunId | None) -> Sequence[SessionKey]:
+    return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +104,9 @@ class AgentService:
         hooks: For the life of turns.
         delivery: Sends answers to where their messages came from.
         catalogue: The models that `/model list` names.
+
+    Attributes:
+        children: See `Children`; whoever starts sub-agents sets it.
     """
 
     def __init__(
@@ -134,6 +145,7 @@ class AgentService:
             clock=clock,
             waiting=self._standing,
         )
+        self.children: Children = _no_children
         self._is_draining = False
         self._came = asyncio.Event()
         self._cut: tuple[CutRun, ...] = ()
@@ -293,7 +305,9 @@ class AgentService:
         run_id: RunId | None = None,
         reason: StopReason = StopReason.RPC,
     ) -> tuple[RunId, ...]:
-        """End one run of a session, or all of them, waiting ones included; which those were.
+        """End one run of a session, or all of them, waiting ones and sub-agents included.
+
+        Gives the ids of those that were ended.
 
         Watchers hear of it at once; what was said so far is written down right after.
 
@@ -307,7 +321,10 @@ class AgentService:
             runs = [run] if run is not None and run.outcome is None else []
             if any(run.session_key != session_key for run in runs):
                 raise Refused("runId does not match sessionKey")
-        return tuple(run.run_id for run in runs if self._stop(run, reason))
+        ended = [run.run_id for run in runs if self._stop(run, reason)]
+        for child in self.children(session_key, run_id):
+            ended += await self.abort(child, reason=reason)
+        return tuple(ended)
 
     async def quiet(self, session_key: SessionKey) -> None:
         """End all runs of a session and wait until they are written down.

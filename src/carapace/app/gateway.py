@@ -148,6 +148,7 @@ class Gateway:
         tls = server_context(gateway.tls)
         await parts.agent.recover()
         await parts.chats.recover()
+        await parts.subagents.recover()
         await parts.restart_notes.tell(parts.config.snapshot().hash)
         _add_checks(parts)
         await parts.health.renew()

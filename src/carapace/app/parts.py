@@ -23,9 +23,9 @@ from carapace.agent.providers.egress import provider_clients
 from carapace.agent.providers.local import LocalProvider
 from carapace.agent.providers.registry import ProviderRegistry
 from carapace.agent.service import AgentService
-from carapace.agent.subagents.service import SubAgents
 from carapace.agent.speech.auto import SpokenAnswers
 from carapace.agent.spending import Spending
+from carapace.agent.subagents.service import SubAgents
 from carapace.agent.tools.builtin import builtin_tools
 from carapace.agent.tools.invoke import ToolInvoker
 from carapace.agent.tools.memory_store import MemoryStore

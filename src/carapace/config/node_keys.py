@@ -49,7 +49,6 @@ NODE_KEYS: Final[dict[tuple[str, ...], frozenset[str]]] = {
             "bindings",
             "broadcast",
             "browser",
-            "canvasHost",
             "diagnostics",
             "nodeHost",
             "talk",
@@ -78,11 +77,20 @@ NODE_KEYS: Final[dict[tuple[str, ...], frozenset[str]]] = {
     ),
     ("cron",): frozenset({"store"}),
     ("env",): frozenset({"shellEnv"}),
-    ("gateway", "controlUi"): frozenset({"basePath", "dangerouslyDisableDeviceAuth", "enabled"}),
+    ("gateway", "controlUi"): frozenset({"dangerouslyDisableDeviceAuth"}),
     ("gateway", "remote"): frozenset({"sshIdentity", "sshTarget", "tlsFingerprint", "transport"}),
     ("gateway", "tailscale"): frozenset({"resetOnExit"}),
     ("gateway", "tls"): frozenset({"autoGenerate", "caPath"}),
-    ("gateway", "http", "endpoints"): frozenset({"responses"}),
+    ("gateway", "http", "endpoints", "responses", "files"): frozenset(
+        {"allowedMimes", "maxRedirects", "timeoutMs"}
+    ),
+    ("gateway", "http", "endpoints", "responses", "files", "pdf"): frozenset(
+        {"maxPixels", "minTextChars"}
+    ),
+    ("gateway", "http", "endpoints", "responses", "images"): frozenset(
+        {"allowedMimes", "maxRedirects", "timeoutMs"}
+    ),
+    ("canvasHost",): frozenset({"liveReload", "port"}),
     ("messages",): frozenset(
         {
             "ackReaction",

@@ -14,10 +14,12 @@ __all__ = [
     "AgentDefaults",
     "AgentEntry",
     "AgentIdentity",
+    "AgentSubagents",
     "AgentsSettings",
     "Budget",
     "CompactionSettings",
     "ModelChoice",
+    "SubagentDefaults",
     "Thinking",
 ]
 
@@ -54,6 +56,27 @@ class CompactionSettings(Section, frozen=True):
     reserve_tokens_floor: Annotated[
         Count, setting("Tokens of the context kept free for the answer.", live=True)
     ] = 20_000
+
+
+class SubagentDefaults(Section, frozen=True):
+    """Runs that agents start for themselves."""
+
+    max_concurrent: Annotated[
+        PositiveInt, setting("Sub-agents that may run at once, over all sessions.", live=True)
+    ] = 8
+    model: Annotated[
+        Name | None,
+        setting("Their model as `provider/model`; without it that of their agent.", live=True),
+    ] = None
+
+
+class AgentSubagents(Section, frozen=True):
+    """Which agents one agent may start as sub-agents."""
+
+    allow_agents: Annotated[
+        tuple[Name, ...],
+        setting("Ids of other agents, or `*`; itself it may always.", live=True),
+    ] = ()
 
 
 class AgentIdentity(Section, frozen=True):
@@ -114,6 +137,9 @@ class AgentDefaults(Section, frozen=True):
         msgspec.field(default_factory=HeartbeatSettings)
     )
     max_concurrent: Annotated[PositiveInt, setting("Turns that may run at once.", live=True)] = 4
+    subagents: Annotated[
+        SubagentDefaults, setting("Runs that agents start for themselves.", live=True)
+    ] = msgspec.field(default_factory=SubagentDefaults)
     budget: Annotated[Budget, setting("Hard caps for each agent and day.", live=True)] = (
         msgspec.field(default_factory=Budget)
     )
@@ -133,6 +159,9 @@ class AgentEntry(Section, frozen=True):
         setting("Its own heartbeat; if any agent has one, only those do that have.", live=True),
     ] = None
     budget: Annotated[Budget | None, setting("Its own caps.", live=True)] = None
+    subagents: Annotated[
+        AgentSubagents, setting("Which agents it may start as sub-agents.", live=True)
+    ] = msgspec.field(default_factory=AgentSubagents)
     tools: Annotated[AgentTools | None, setting("What is left of the tools.", live=True)] = None
 
 
