@@ -15,9 +15,22 @@ import msgspec
 
 from carapace_tools.golden.identity import Identity
 
-__all__ = ["Connection", "ReplayError"]
+__all__ = ["Connection", "ReplayError", "operator_params"]
 
 Frame = dict[str, Any]
+
+
+def operator_params(token: str, *scopes: str) -> dict[str, Any]:
+    """Connect params of an operator, without the proof of its device."""
+    client = {"id": "cli", "version": "1.0.0", "platform": "linux", "mode": "cli"}
+    return {
+        "minProtocol": 3,
+        "maxProtocol": 3,
+        "client": {**client, "displayName": "golden"},
+        "role": "operator",
+        "scopes": list(scopes),
+        "auth": {"token": token},
+    }
 
 
 class ReplayError(Exception):
@@ -96,8 +109,9 @@ class Connection:
         return [f for f in self.frames if f.get("type") == "res" and f.get("id") == request_id]
 
     def events(self, *names: str) -> list[Frame]:
-        """Events of these names so far."""
-        return [f for f in self.frames if f.get("type") == "event" and f.get("event") in names]
+        """Events of these names so far; of every name if none is given."""
+        heard = [f for f in self.frames if f.get("type") == "event"]
+        return [f for f in heard if f.get("event") in names] if names else heard
 
     async def nonce(self) -> str:
         """The nonce of the challenge, the first frame of every connection."""
@@ -115,22 +129,27 @@ class Connection:
         first: Frame = got[0]
         return first
 
-    async def sign_in(self, token: str, identity: Identity) -> Frame:
-        """Connect as an operator with a device and all scopes; the hello-ok payload."""
-        params: dict[str, Any] = {
-            "minProtocol": 3,
-            "maxProtocol": 3,
-            "client": {"id": "cli", "version": "1.0.0", "platform": "linux", "mode": "cli"},
-            "role": "operator",
-            "scopes": ["operator.admin", "operator.approvals", "operator.pairing"],
-            "auth": {"token": token},
-        }
-        params["client"]["displayName"] = "golden"
+    async def ask_in(self, params: dict[str, Any], token: str, identity: Identity) -> Frame:
+        """Connect with these params, signed; the answer, whatever it is."""
         now_ms = time.time_ns() // 1_000_000
         params["device"] = identity.proof(
             params, version="v2", nonce=await self.nonce(), signed_at_ms=now_ms, token=token
         )
-        answer = await self.call("sign-in", "connect", params)
+        return await self.call("sign-in", "connect", params)
+
+    async def sign_in(self, token: str, identity: Identity) -> Frame:
+        """Connect as an operator with a device and all scopes; the hello-ok payload."""
+        scopes = ("operator.admin", "operator.approvals", "operator.pairing")
+        params = operator_params(token, *scopes)
+        return await self.connect(params, token, identity)
+
+    async def connect(self, params: dict[str, Any], token: str, identity: Identity) -> Frame:
+        """Connect with these params, signed; the hello-ok payload.
+
+        Raises:
+            ReplayError: If it is refused.
+        """
+        answer = await self.ask_in(params, token, identity)
         if not answer["ok"]:
             raise ReplayError(f"sign-in refused: {answer['error']}")
         payload: Frame = answer["payload"]

@@ -10,13 +10,31 @@ A scenario is a TOML file beside the traces:
     [[step]]
     trace = "health"              # file name of the trace
     case = "ok"
+    nth = 0                       # which one, where several cases have one name
     on = "main"                   # "main": the signed-in connection; "fresh": a new one;
                                   # "raw": a new one on which the recorded frame is the first
     device = { identity = "a", version = "v2", tamper = "signature" }
     headers = { "X-Forwarded-For" = "10.0.0.9" }
     rewrite = { "params.message" = "..." }       # "@repeat:x:1000" is a thousand x
     why = "reason of the rewrite"
-    before = [ { method = "chat.send", params = { ... } } ]
+    before = [ { method = "chat.send", params = { ... } },
+               { knock = "b", request_id = "..." } ]   # a device from elsewhere that has to wait
+    joins = "phone"               # this node connects before the step; `leaves`: it goes
+    binds = { "responses.0.payload.requestId" = "..." }   # what the recording calls this value
+
+A scenario may have nodes; a step with `on = "node"` is asked on the connection of the last one
+that joined. What a node was recorded to answer is sent by itself when it is asked; the step that
+repeats that answer compares how it was taken.
+
+    [devices]                     # ids of the recording, and whose they are today
+    "eef3..." = "phone-key"
+
+    [[node]]
+    name = "phone"
+    identity = "phone-key"
+    client = { id = "node-host", ... }
+    commands = ["camera.snap"]
+    answers = { "inv-True" = "ok" }     # idempotency key: case of node.invoke.result
 
 Scenarios that want a gateway of their own lie beside each other and name the file whose rules
 hold for all of them:
@@ -39,7 +57,7 @@ import msgspec
 
 from carapace_tools.golden.matching import Rule
 
-__all__ = ["DeviceRecipe", "Preparation", "Scenario", "Step", "load_scenario"]
+__all__ = ["DeviceRecipe", "NodeScript", "Preparation", "Scenario", "Step", "load_scenario"]
 
 
 class DeviceRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -52,14 +70,30 @@ class DeviceRecipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Preparation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A request sent before the step; its first answer must be ok.
+    """Something done before the step.
 
-    `until` says what else is awaited: the first text of the run it started, or its end.
+    Either a request, whose first answer must be ok; `until` says what else is awaited: the first
+    text of the run it started, or its end. Or a stranger's device that knocks from elsewhere and
+    has to wait for approval; what the recording calls its request is bound to `request_id`.
     """
 
-    method: str
+    method: str = ""
     params: dict[str, Any] = {}
     until: Literal["answer", "delta", "final"] = "answer"
+    knock: str = ""
+    request_id: str = ""
+
+
+class NodeScript(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A node that takes part: `answers` are cases of `node.invoke.result` by idempotency key."""
+
+    name: str
+    identity: str
+    client: dict[str, str]
+    caps: list[str] = []
+    commands: list[str] = []
+    permissions: dict[str, bool] = {}
+    answers: dict[str, str] = {}
 
 
 class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -67,12 +101,16 @@ class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     trace: str
     case: str
-    on: Literal["main", "fresh", "raw"] = "main"
+    nth: int = 0
+    on: Literal["main", "fresh", "raw", "node"] = "main"
     device: DeviceRecipe | None = None
     headers: dict[str, str] = {}
     rewrite: dict[str, Any] = {}
     why: str = ""
     before: list[Preparation] = []
+    joins: str = ""
+    leaves: str = ""
+    binds: dict[str, str] = {}
 
 
 class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -82,6 +120,8 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rule: list[Rule] = []
     rules_of: str = ""
     config: dict[str, Any] = {}
+    node: list[NodeScript] = []
+    devices: dict[str, str] = {}
 
 
 def load_scenario(path: Path) -> Scenario:

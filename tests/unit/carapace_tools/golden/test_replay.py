@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from carapace_tools.golden import replay
+from carapace_tools.golden.matching import Rule
 from carapace_tools.golden.replay import Outcome, Replay
-from carapace_tools.golden.scenario import Scenario, Step
+from carapace_tools.golden.scenario import NodeScript, Scenario, Step
 from carapace_tools.golden.traces import Case
 from support.server import TOKEN, running_server, sample_methods
 
@@ -155,3 +156,88 @@ def test_an_old_proof_is_outside_the_window():
     good = replay._proof(params, replay.DeviceRecipe(), "n")
     old = replay._proof(params, replay.DeviceRecipe(tamper="old"), "n")
     assert good["signedAt"] - old["signedAt"] >= 10 * 60 * 1000
+
+
+NODE_REQUEST = {"event": "node.invoke.request", "payload": {"id": "x", "idempotencyKey": "k"}}
+TALK = {"event": "talk.mode", "payload": {"enabled": True}}
+
+
+def chat(state: str) -> dict[str, Any]:
+    return {"event": "chat", "payload": {"runId": "r", "state": state}}
+
+
+def test_news_that_follows_from_a_request_is_compared_with_its_answer() -> None:
+    case = Case("c", request("talk.mode"), events=[TALK])
+    tick = {"event": "tick", "payload": {}}
+    assert replay._told([tick, TALK, chat("final")], case) == [chat("final"), TALK]
+
+
+def test_of_a_nodes_words_the_gateway_names_the_run() -> None:
+    assert not replay._names_its_run(Case("c", request("node.event")))
+    assert replay._names_its_run(Case("c", request("chat.send")))
+    assert replay._ended([chat("delta"), chat("final")])
+    assert not replay._ended([chat("delta"), TALK])
+
+
+def test_only_an_invoke_is_answered_by_a_node() -> None:
+    assert replay._invoke_key(request("node.invoke", idempotencyKey="k")) == "k"
+    assert replay._invoke_key(request("health")) == ""
+    assert replay._invoke_key("text") == ""
+
+
+def test_events_are_found_again_by_what_they_are_about() -> None:
+    other = {"event": "node.invoke.request", "payload": {"id": "y", "idempotencyKey": "other"}}
+    assert replay._is_like(NODE_REQUEST, NODE_REQUEST)
+    assert not replay._is_like(other, NODE_REQUEST)
+    assert not replay._is_like(TALK, NODE_REQUEST)
+
+
+def test_what_is_told_by_the_clock_has_no_place_in_an_order() -> None:
+    frames = [{"event": "tick", "payload": {}, "seq": 1}, {**TALK, "seq": 2}]
+    assert replay._unprompted(frames) == [TALK]
+
+
+NODE_CASES: list[dict[str, Any]] = [
+    {"case": "heard", "request": None, "events": [{"event": "connect.challenge", "payload": {}}]},
+    {
+        "case": "told",
+        "request": request("node.event", "n1"),
+        "responses": [answer({"ok": True}, "n1")],
+    },
+]
+
+
+async def test_a_step_can_be_asked_of_a_node_and_a_value_bound(tmp_path: Path) -> None:
+    steps = [
+        Step("t", "told", on="node", joins="phone"),
+        Step("t", "told", on="node", binds={"responses.0.id": "n1", "no.where": "x"}),
+        Step("t", "told", on="node", leaves="phone"),
+    ]
+    script = NodeScript(
+        name="phone",
+        identity="phone",
+        client={"id": "node-host", "mode": "node", "version": "1", "platform": "ios"},
+    )
+    (tmp_path / "t.json").write_text(json.dumps({"name": "t", "method": "m", "cases": NODE_CASES}))
+    async with running_server(tmp_path, methods=methods()) as running:
+        scenario = Scenario(steps, node=[script], devices={"then": "phone"})
+        first, second, third = await Replay(running.url, TOKEN, tmp_path, scenario).run()
+    assert first.comparison.is_match
+    assert second.comparison.extra == ["$.unbound"]
+    assert not third.comparison.is_match
+
+
+async def test_what_a_connection_heard_is_compared_without_asking(tmp_path: Path) -> None:
+    (tmp_path / "t.json").write_text(json.dumps({"name": "t", "method": "m", "cases": NODE_CASES}))
+    rule = Rule(path="*.nonce", how="type", reason="random")
+    async with running_server(tmp_path, methods=methods()) as running:
+        scenario = Scenario([Step("t", "heard")], [rule])
+        (heard,) = await Replay(running.url, TOKEN, tmp_path, scenario).run()
+    assert heard.comparison.is_match
+
+
+async def test_a_device_that_is_let_in_at_once_did_not_knock(tmp_path: Path) -> None:
+    """The small server pairs nobody, so there is no request to bind."""
+    knocking = Step("t", "ok", before=[replay.Preparation(knock="b", request_id="then")])
+    found = await outcomes(tmp_path, knocking)
+    assert found["t: ok"].comparison.is_match
