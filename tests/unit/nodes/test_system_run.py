@@ -13,10 +13,10 @@ ARGV = ["git", "status"]
 
 
 def test_the_run_is_passed_on_with_an_id_of_its_own() -> None:
-    run = system_run({"command": ARGV, "cwd": "/tmp/x", "sessionKey": " main "}, "fresh")
+    run = system_run({"command": ARGV, "cwd": "/srv/x", "sessionKey": " main "}, "fresh")
     assert run.params == {
         "command": ARGV,
-        "cwd": "/tmp/x",
+        "cwd": "/srv/x",
         "sessionKey": " main ",
         "runId": "fresh",
     }
