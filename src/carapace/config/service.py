@@ -16,6 +16,7 @@ import msgspec
 
 from carapace.clock import Clock
 from carapace.config.changes import Change, changes
+from carapace.config.check import check
 from carapace.config.explain import Explanation, explain
 from carapace.config.files import text_hash, write_config
 from carapace.config.issue import Issue
@@ -251,6 +252,8 @@ class ConfigService:
         path = self._paths.config_path
         trial = load(path, _Instead(self._reader, path, text), self._over)
         refuse_issues(trial.issues)
+        # A flag or variable may stand above what is wrong; the next start may be without it.
+        refuse_issues([one.issue() for one in check(trial.tree).problems])
         settings = trial.settings or Settings()
         refuse_issues(self._unfit(settings))
         found = changes(self.settings, settings)

@@ -238,6 +238,12 @@ def test_a_draft_of_an_older_file_is_not_written(house):
     assert house.paths.config_path.read_text() == "{gateway: {port: 4}}"
 
 
+def test_what_a_flag_hides_is_refused_all_the_same(house):
+    service = house.open(flags={("gateway", "port"): 5})
+    with pytest.raises(Refused, match="invalid config"):
+        service.write("{gateway: {port: 'x'}}", base_hash=None)
+
+
 class Restarter:
     """Restarts nothing, and remembers what for."""
 

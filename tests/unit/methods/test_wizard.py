@@ -22,7 +22,7 @@ async def test_it_begins_with_two_notes_and_then_asks():
         found = await house.call("wizard.start", {"mode": "local"})
         assert set(found) == {"sessionId", "done", "step", "status"}
         assert set(found["step"]) == {"id", "type", "title", "message", "executor"}
-        found = await answered(house, found, False)  # noqa: FBT003 - as the recorded client answers
+        found = await answered(house, found, False)
         assert (found["step"]["type"], found["step"]["title"]) == ("note", "Security")
         found = await answered(house, found, None)
         assert found["step"]["type"] == "select"
@@ -42,7 +42,7 @@ async def test_the_whole_way_writes_the_configuration_and_the_key_goes_to_the_va
                 assert found["step"]["sensitive"] is True
         found = await answered(house, found, None)
         assert found["step"]["type"] == "confirm"
-        found = await answered(house, found, True)  # noqa: FBT003 - the answer to yes or no
+        found = await answered(house, found, True)
         assert found["step"]["title"] == "Done"
         found = await answered(house, found, None)
         assert (found["done"], found["status"]) == (True, "done")

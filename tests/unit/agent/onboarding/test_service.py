@@ -51,7 +51,7 @@ async def test_yes_writes_once_and_a_last_note_ends_it():
     assert plan.patch["agents"]["defaults"]["workspace"] == "/w"
     found = await through(onboarding, found, None)
     assert (found.status, found.question) == ("done", None)
-    with pytest.raises(Refused, match="^wizard not found$"):
+    with pytest.raises(Refused, match=r"^wizard not found$"):
         onboarding.look(found.session_id)
     assert len(target.plans) == 1
 
@@ -68,7 +68,7 @@ async def test_one_at_a_time_until_it_was_left_alone_for_long():
     clock = FakeClock()
     onboarding = Onboarding(Target(), clock)
     first = await onboarding.start()
-    with pytest.raises(Failed, match="^wizard already running$"):
+    with pytest.raises(Failed, match=r"^wizard already running$"):
         await onboarding.start()
     await clock.advance(800)
     onboarding.look(first.session_id)
@@ -78,7 +78,7 @@ async def test_one_at_a_time_until_it_was_left_alone_for_long():
     await clock.advance(200)
     second = await onboarding.start()
     assert second.session_id != first.session_id
-    with pytest.raises(Refused, match="^wizard not found$"):
+    with pytest.raises(Refused, match=r"^wizard not found$"):
         onboarding.look(first.session_id)
 
 
@@ -93,7 +93,7 @@ async def test_an_answer_to_another_step_is_refused_and_changes_nothing():
     first = await onboarding.start()
     second = await through(onboarding, first, None)
     for step_id in (first.step_id, "nope"):
-        with pytest.raises(Refused, match="^Error: wizard: no pending step$"):
+        with pytest.raises(Refused, match=r"^Error: wizard: no pending step$"):
             await onboarding.answer(first.session_id, step_id, None)
     assert onboarding.look(first.session_id) == second
 
@@ -129,7 +129,7 @@ async def test_cancelling_forgets_the_answers():
     ended = onboarding.cancel(found.session_id)
     assert (ended.status, ended.error) == ("cancelled", "cancelled")
     for call in (onboarding.cancel, onboarding.look):
-        with pytest.raises(Refused, match="^wizard not found$"):
+        with pytest.raises(Refused, match=r"^wizard not found$"):
             call(found.session_id)
 
 
