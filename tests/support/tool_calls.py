@@ -1,16 +1,18 @@
-"""For whom a tool acts in a test that calls it without a turn."""
+"""Who calls a tool in a test, and for whom it acts, without a turn."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from carapace.agent.tools.registry import ToolContext
+from carapace.auth.types import Caller, CredentialKind
 from carapace.clock import SystemClock
-from carapace.ids import AgentId, RunId
+from carapace.ids import AgentId, ConnId, RunId
+from carapace.protocol.scopes import Role, Scope, effective
 from carapace.provenance import OWNER
 from support.agent_house import MAIN, AgentHouse
 
-__all__ = ["tool_context"]
+__all__ = ["program", "tool_context"]
 
 
 def tool_context(house: AgentHouse, **changes: Any) -> ToolContext:
@@ -28,3 +30,19 @@ def tool_context(house: AgentHouse, **changes: Any) -> ToolContext:
         **changes,
     }
     return ToolContext(**values)
+
+
+def program(*granted: str) -> Caller:
+    """A program with the gateway's token; by default it may do everything."""
+    granted = granted or (Scope.ADMIN,)
+    return Caller(
+        conn_id=ConnId("c"),
+        role=Role.OPERATOR,
+        scopes=effective(granted),
+        granted=granted,
+        client_id="http",
+        client_mode="backend",
+        device_id=None,
+        credential=CredentialKind.TOKEN,
+        is_local=True,
+    )

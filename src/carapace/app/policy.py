@@ -8,7 +8,7 @@ from carapace.agent.profiles import Profiles
 from carapace.agent.providers.ports import ProviderError
 from carapace.agent.providers.registry import ProviderRegistry
 from carapace.agent.tools.policy import PROFILES, SUBAGENT_DENY, Layer, Profile, ToolLayers
-from carapace.config.settings import Settings
+from carapace.config.settings import Settings, ToolsSettings
 from carapace.config.settings.agents import AgentEntry
 from carapace.config.settings.channels import (
     AccountSettings,
@@ -33,7 +33,7 @@ def tool_layers(settings: Settings) -> ToolLayers:
     sub = tools.subagents.tools
     return ToolLayers(
         profile=_profile("tools.profile", tools.profile),
-        everywhere=Layer("tools", allow=tools.allow, deny=tools.deny),
+        everywhere=Layer("tools", allow=tools.allow, deny=(*tools.deny, *_switched_off(tools))),
         agent_profiles=_agent_profiles(own),
         agents={
             agent_id: _layer(f"agents.list[{agent_id}].tools", entry.tools)
@@ -47,6 +47,14 @@ def tool_layers(settings: Settings) -> ToolLayers:
         groups=dict(_groups(settings.channels)),
         subagents=Layer("tools.subagents.tools", allow=sub.allow, deny=(*SUBAGENT_DENY, *sub.deny)),
     )
+
+
+def _switched_off(tools: ToolsSettings) -> Iterator[str]:
+    """Tools with a switch of their own that is off."""
+    if not tools.web.fetch.enabled:
+        yield "web_fetch"
+    if not tools.web.search.enabled:
+        yield "web_search"
 
 
 def _layer(label: str, names: ToolList) -> Layer:

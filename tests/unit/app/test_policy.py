@@ -20,6 +20,7 @@ from carapace.config.settings.channels import (
 )
 from carapace.config.settings.session import SessionSettings
 from carapace.config.settings.tool_lists import AgentTools, SubagentTools, ToolList
+from carapace.config.settings.web_tools import WebFetch, WebSearch, WebTools
 from carapace.sessions.types import ModelRef
 
 
@@ -126,6 +127,17 @@ def test_a_group_of_a_channel_or_of_an_account_has_its_list():
     assert not layers.permits("write", team)
     assert layers.permits("write", replace(team, account="work"))
     assert layers.permits("exec", replace(team, group="free"))
+
+
+def test_a_tool_that_is_switched_off_is_not_there():
+    off = WebTools(fetch=WebFetch(enabled=False), search=WebSearch(enabled=False))
+    layers = tool_layers(Settings(tools=ToolsSettings(web=off)))
+    main = ToolScope(agent_id="main")
+    assert [layers.permits(name, main) for name in ("web_fetch", "web_search", "read")] == [
+        False,
+        False,
+        True,
+    ]
 
 
 def test_a_slip_is_told_with_its_key():

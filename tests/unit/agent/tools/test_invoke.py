@@ -15,11 +15,10 @@ from carapace.agent.tools.invoke import Invoked, NotInvoked, ToolInvoker
 from carapace.agent.tools.policy import Layer, ToolLayers
 from carapace.agent.tools.registry import ToolContext, Tools, ToolTrouble
 from carapace.agent.tools.runner import MAX_OUTPUT_CHARS
-from carapace.auth.types import Caller, CredentialKind
 from carapace.clock import SystemClock
-from carapace.ids import ConnId
-from carapace.protocol.scopes import Role, Scope, effective
+from carapace.protocol.scopes import Scope
 from support.agent_house import AgentHouse, agent_house
+from support.tool_calls import program
 
 MORE = Tools()
 
@@ -52,21 +51,6 @@ async def dangerous(ctx: ToolContext, params: Nothing) -> str:
     raise AssertionError("it ran")
 
 
-def caller(*granted: str) -> Caller:
-    granted = granted or (Scope.ADMIN,)
-    return Caller(
-        conn_id=ConnId("c"),
-        role=Role.OPERATOR,
-        scopes=effective(granted),
-        granted=granted,
-        client_id="http",
-        client_mode="backend",
-        device_id=None,
-        credential=CredentialKind.TOKEN,
-        is_local=True,
-    )
-
-
 @asynccontextmanager
 async def invoker() -> AsyncGenerator[tuple[ToolInvoker, AgentHouse]]:
     async with agent_house(tools=builtin_tools().merge(MORE)) as house:
@@ -84,13 +68,14 @@ async def invoker() -> AsyncGenerator[tuple[ToolInvoker, AgentHouse]]:
 
 async def invoke(name: str, args: dict[str, Any] | None = None, **more: Any) -> Any:
     async with invoker() as (invoking, _):
-        return await invoking.invoke(name, args=args, **({"caller": caller()} | more))
+        values: dict[str, Any] = {"caller": program(), **more}
+        return await invoking.invoke(name, args=args, **values)
 
 
 async def test_a_list_of_sessions_is_text_and_facts():
     async with invoker() as (invoking, house):
         await house.sessions.ensure("main")
-        found = await invoking.invoke("sessions_list", args={"limit": 1}, caller=caller())
+        found = await invoking.invoke("sessions_list", args={"limit": 1}, caller=program())
         assert isinstance(found, Invoked)
         details = found.result["details"]
         assert details["count"] == 1
@@ -128,7 +113,7 @@ async def test_advisory_j14_a_tool_that_a_list_takes_away_is_not_found():
         house.agent._turns._tools.restrict(
             ToolLayers(agents={"main": Layer("a", deny=("group:sessions",))})
         )
-        found = await invoking.invoke("sessions_list", caller=caller())
+        found = await invoking.invoke("sessions_list", caller=program())
         assert found == NotInvoked("not_found", "Tool not available: sessions_list")
 
 
@@ -140,13 +125,13 @@ async def test_a_missing_argument_is_named_as_the_node_gateway_does():
 
 
 async def test_advisory_j06_a_caller_that_may_only_read_only_reads():
-    reader = caller(Scope.READ)
+    reader = program(Scope.READ)
     assert isinstance(await invoke("sessions_list", caller=reader), Invoked)
     assert await invoke("acts", caller=reader) == NotInvoked(
         "forbidden", "missing scope: operator.write"
     )
     assert isinstance(
-        await invoke("acts", {"action": "status"}, caller=caller(Scope.WRITE)), Invoked
+        await invoke("acts", {"action": "status"}, caller=program(Scope.WRITE)), Invoked
     )
 
 
