@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+from typing import Any
 
 import aiohttp
 import msgspec
@@ -167,7 +168,7 @@ async def test_headers_of_any_brand_choose_agent_and_session(ask, runs):
 
 
 async def test_a_picture_that_may_not_be_had_is_refused(ask, runs):
-    part = {"type": "image_url", "image_url": {"url": "https://private/"}}
+    part: Any = {"type": "image_url", "image_url": {"url": "https://private/"}}
     body = {"messages": [{"role": "user", "content": [part]}]}
     assert (await ask(body))[0] == 400
     part["image_url"]["url"] = "https://public/"

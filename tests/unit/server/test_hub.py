@@ -138,3 +138,29 @@ def test_who_left_hears_nothing_and_leaving_twice_is_harmless(hub, metrics):
 def test_an_undeclared_event_is_a_mistake(hub):
     with pytest.raises(KeyError):
         hub.publish(Event("no.such.event", {}))
+
+
+def test_nodes_hear_once_and_unnumbered_what_they_follow(tmp_path, metrics):
+    following = {ConnId("n"), ConnId("a")}
+    hub = Hub(
+        metrics=metrics,
+        audit=audit_in(tmp_path),
+        followers=lambda event: frozenset(following if event.name == "chat" else ()),
+    )
+    node, other = join(hub, "n", role=Role.NODE), join(hub, "m", role=Role.NODE)
+    reader, blind = join(hub, "a", "operator.read"), join(hub, "b")
+    for name in ("chat", "agent", "tick"):
+        hub.publish(Event(name, {}))
+    assert (names(node), names(other)) == (["chat", "tick"], ["tick"])
+    assert all("seq" not in frame for frame in node.frames)
+    assert (names(reader), names(blind)) == (["chat", "agent", "tick"], ["tick"])
+
+
+def test_an_addressed_event_reaches_no_follower(tmp_path, metrics):
+    hub = Hub(
+        metrics=metrics, audit=audit_in(tmp_path), followers=lambda _event: frozenset({ConnId("n")})
+    )
+    node = join(hub, "n", role=Role.NODE)
+    join(hub, "a", "operator.read")
+    hub.publish(Event("chat", {}, only=frozenset({ConnId("a")})))
+    assert node.frames == []

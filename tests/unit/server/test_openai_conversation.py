@@ -12,6 +12,7 @@ from carapace.agent.providers.ports import (
     ToolResult,
 )
 from carapace.errors import Refused
+from carapace.ids import AgentId
 from carapace.server.openai_conversation import (
     branded,
     calls_by_id,
@@ -22,6 +23,7 @@ from carapace.server.openai_conversation import (
 )
 
 AGENTS = ("main", "work")
+MAIN = AgentId("main")
 PICTURE = ImagePart("image/png", "aGk=")
 CALL = ToolCall("c1", "f", "{}")
 RESULT = ToolResult("c1", "f", "rain")
@@ -138,9 +140,9 @@ def test_an_unknown_agent_is_refused_with_the_known_ones(name):
 
 
 def test_sessions_are_fresh_or_named_by_the_user():
-    assert own_key("main", None, "openai") != own_key("main", None, "openai")
-    assert own_key("main", " ", "openai").startswith("agent:main:openai:")
-    assert own_key("main", " Alice/../ ", "openai") == "agent:main:openai-user:alice-.."
+    assert own_key(MAIN, None, "openai") != own_key(MAIN, None, "openai")
+    assert own_key(MAIN, " ", "openai").startswith("agent:main:openai:")
+    assert own_key(MAIN, " Alice/../ ", "openai") == "agent:main:openai-user:alice-.."
 
 
 def test_blank_headers_do_not_count():

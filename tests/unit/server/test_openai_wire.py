@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import pytest
 
@@ -106,7 +108,7 @@ def test_an_answer_has_text_a_finish_reason_and_real_usage():
 
 
 def test_words_beside_a_call_are_kept():
-    found = completion(HEAD, outcome("wait", calls=(PendingToolCall("c", "f", ""),)))
+    found: Any = completion(HEAD, outcome("wait", calls=(PendingToolCall("c", "f", ""),)))
     message = found["choices"][0]["message"]
     assert message["content"] == "wait"
     assert message["tool_calls"][0]["function"] == {"name": "f", "arguments": "{}"}
@@ -138,13 +140,13 @@ def test_a_chunk_has_a_delta_and_usage_has_no_choices():
     assert chunk(HEAD, {"content": "x"})["choices"] == [
         {"index": 0, "delta": {"content": "x"}, "finish_reason": None}
     ]
-    last = usage_chunk(HEAD, outcome("x", input_tokens=1))
+    last: Any = usage_chunk(HEAD, outcome("x", input_tokens=1))
     assert (last["choices"], last["usage"]["prompt_tokens"]) == ([], 1)
 
 
 def test_agents_are_models():
-    names = [row["id"] for row in model_list(AGENTS, 7)["data"]]
-    assert names == ["carapace", "carapace:main", "carapace:work"]
+    listed: Any = model_list(AGENTS, 7)
+    assert [row["id"] for row in listed["data"]] == ["carapace", "carapace:main", "carapace:work"]
 
 
 @pytest.mark.parametrize(
