@@ -26,6 +26,7 @@ from carapace.app.setup import HouseSetup
 from carapace.app.skills import open_skills
 from carapace.auth.presence import Presence
 from carapace.auth.types import Caller
+from carapace.channels.accounts.signing import WebLogin
 from carapace.channels.types import Target
 from carapace.config.load import Overrides
 from carapace.config.paths import PathFlags, resolve_paths
@@ -250,6 +251,7 @@ async def method_house(*scripts: Any, **options: Any) -> AsyncGenerator[MethodHo
                 HouseSetup(config, ProviderKeys(MemoryVault()), environment={}), clock
             ),
             skills=skills.service(house.profiles),
+            web_login=WebLogin(),
             speech=Speech(
                 engines,
                 lambda: config.settings.messages.tts,

@@ -60,6 +60,7 @@ from carapace.auth.shared import SharedCredential
 from carapace.auth.tailscale import SOCKET_PATH, TailscaleWhois
 from carapace.auth.tokens import DeviceTokens
 from carapace.auth.types import Caller
+from carapace.channels.accounts.signing import WebLogin
 from carapace.clock import Clock
 from carapace.config.schema import config_schema
 from carapace.config.service import ConfigService
@@ -87,6 +88,7 @@ from carapace.methods import (
     plugins,
     runs,
     sessions,
+    sign_in,
     skills,
     system,
     talk,
@@ -135,6 +137,7 @@ METHODS = health.METHODS.merge(
     plugins.METHODS,
     runs.METHODS,
     sessions.METHODS,
+    sign_in.METHODS,
     skills.METHODS,
     system.METHODS,
     update.METHODS,
@@ -552,6 +555,7 @@ async def build(
         skills=house_skills.service(profiles),
         spending=Spending(database, budget, agents=lambda: profiles.ids, clock=clock),
         speech=speech,
+        web_login=WebLogin(),
         approvals=execs.book,
         pending_approvals=execs.pending,
         cron=scheduling.cron,

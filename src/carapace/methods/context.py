@@ -19,6 +19,7 @@ from carapace.auth.presence import Presence
 from carapace.auth.types import Caller
 from carapace.channels.access.service import AccessService
 from carapace.channels.accounts.service import Accounts
+from carapace.channels.accounts.signing import WebLogin
 from carapace.channels.inbox.service import Inbox
 from carapace.channels.intake import IntakeService
 from carapace.channels.outbox.service import Outbox
@@ -169,6 +170,7 @@ class Services:
     skills: Skills
     spending: Spending
     speech: Speech
+    web_login: WebLogin
     approvals: ApprovalsBook
     pending_approvals: PendingApprovals
     cron: CronService

@@ -103,6 +103,12 @@ class Accounts:
             slot = self._slots.get(key) or self._begin(*key)
             slot.want(_describe(slot.status, account))
 
+    def cut(self, channel_id: str, account: str) -> None:
+        """Cut an account off at once, until `apply` wants it again."""
+        slot = self._slots.get((channel_id, account))
+        if slot is not None:
+            slot.want(None)
+
     def get(self, channel_id: str, account: str) -> Account | None:
         """The account, if it runs."""
         slot = self._slots.get((channel_id, account))

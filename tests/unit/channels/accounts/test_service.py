@@ -319,3 +319,14 @@ def test_an_account_is_set_up_by_a_credential_or_by_needing_none():
     assert is_set_up(AccountSettings())
     assert is_set_up(ready())
     assert not is_set_up(WebhookAccount(drops_repeats=True))
+
+
+async def test_an_account_that_is_cut_off_stays_so_until_the_settings_are_applied_again(house):
+    await house.apply(settings(a=ready()))
+    assert house.accounts.get("webhook", "a") is not None
+    house.accounts.cut("webhook", "a")
+    house.accounts.cut("webhook", "unknown")
+    assert house.accounts.get("webhook", "a") is None
+    await settle()
+    await house.apply(settings(a=ready()))
+    assert house.accounts.get("webhook", "a") is not None
