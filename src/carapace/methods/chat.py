@@ -9,6 +9,7 @@ from carapace.errors import Refused
 from carapace.ids import RunId
 from carapace.methods.attachments import images_of
 from carapace.methods.context import Context
+from carapace.methods.reply_routes import last_route
 from carapace.methods.thinking import level_of
 from carapace.protocol.chat import (
     ChatAbort,
@@ -45,6 +46,7 @@ async def chat_send(ctx: Context, params: ChatSend) -> ChatStarted | ChatAborted
     images = images_of(params.attachments, defaults.media_max_mb)
     if not params.message.strip() and not images:
         raise Refused("message or attachment required")
+    delivers = last_route(await services.sessions.get(key)) if params.deliver else None
     accepted = await services.agent.accept(
         Submission(
             run_id=RunId(params.idempotency_key),
@@ -57,7 +59,8 @@ async def chat_send(ctx: Context, params: ChatSend) -> ChatStarted | ChatAborted
             timeout_s=params.timeout_ms / 1000 if params.timeout_ms else None,
             as_chat=True,
             command=command,
-            route=_route(ctx),
+            route=None if delivers else _route(ctx),
+            reply_route=delivers,
         )
     )
     run = accepted.run

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Final
 
+import msgspec
+
 from carapace.agent.runs import Run
 from carapace.agent.types import RunOutcome, Submission
 from carapace.errors import Failed, Refused
 from carapace.ids import AgentId, RunId, SessionKey
 from carapace.methods.attachments import images_of
 from carapace.methods.context import Context
+from carapace.methods.reply_routes import check_channels, delivering
 from carapace.methods.thinking import level_of
 from carapace.protocol.agent import (
     AgentAccepted,
@@ -18,9 +21,9 @@ from carapace.protocol.agent import (
     AgentWait,
     AgentWaited,
 )
-from carapace.protocol.channels import channel_named
 from carapace.protocol.registry import Methods
 from carapace.protocol.scopes import Scope
+from carapace.protocol.sessions import SessionsPatch
 from carapace.sessions.keys import agent_of, main_session
 
 __all__ = ["METHODS", "failure", "final_of"]
@@ -28,7 +31,6 @@ __all__ = ["METHODS", "failure", "final_of"]
 METHODS = Methods()
 
 _NO_TARGET: Final = "Error: Pass --to <E.164>, --session-id, or --agent to choose a session"
-_HERE: Final = frozenset({"webchat", "last"})
 _MAX_WAIT_S: Final = 24 * 3600.0
 
 
@@ -44,6 +46,8 @@ async def agent(ctx: Context, params: AgentParams) -> AgentFinal | AgentAccepted
     if target is None:
         return _without_target(ctx, params)
     key, shown = target
+    to = await delivering(ctx, params, key)
+    await _name(ctx, params, key)
     defaults = services.config.settings.agents.defaults
     accepted = await services.agent.accept(
         Submission(
@@ -57,6 +61,8 @@ async def agent(ctx: Context, params: AgentParams) -> AgentFinal | AgentAccepted
             timeout_s=float(params.timeout) if params.timeout else None,
             extra_system_prompt=params.extra_system_prompt,
             lane=params.lane or "main",
+            route=to.route,
+            reply_route=to.reply,
         )
     )
     run = accepted.run
@@ -111,22 +117,19 @@ def _check(ctx: Context, params: AgentParams) -> None:
     """Refuse what names something that is not there, before anything is written."""
     if params.agent_id is not None and not ctx.services.profiles.knows(params.agent_id):
         raise Refused(f'invalid agent params: unknown agent id "{params.agent_id[:64]}"')
-    for channel in (params.channel, params.reply_channel):
-        if channel and channel.strip() and channel_named(channel) is None:
-            raise Refused(f"invalid agent params: unknown channel: {channel[:64]}")
-    _check_delivery(params)
+    check_channels(ctx, params)
 
 
-def _check_delivery(params: AgentParams) -> None:
-    """Fail a run whose answer is to go to somebody on a channel that is not connected.
-
-    Only an explicit target counts: without one the answer goes to the caller alone, as with
-    the Node gateway, which runs the message first and then fails with the same text.
-    """
-    named = params.reply_channel or params.channel
-    channel = channel_named(named) if named else None
-    if params.deliver and params.reply_to and channel is not None and channel not in _HERE:
-        raise Failed(f"Error: Outbound not configured for channel: {channel}")
+async def _name(ctx: Context, params: AgentParams, key: SessionKey) -> None:
+    """Give the session the label and the parent that the call names."""
+    given = {
+        name: value.strip()
+        for name, value in (("label", params.label), ("spawned_by", params.spawned_by))
+        if value and value.strip()
+    }
+    if given:
+        patch = msgspec.structs.replace(SessionsPatch(key=key), **given)
+        await ctx.services.sessions.patch(patch)
 
 
 async def _target(ctx: Context, params: AgentParams) -> tuple[SessionKey, str] | None:

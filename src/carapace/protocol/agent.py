@@ -89,8 +89,8 @@ class AgentParams(_In, frozen=True):
     timeout: Annotated[int, Meta(ge=0, description="Seconds; 0 is the default.")] | None = None
     lane: str | None = None
     extra_system_prompt: str | None = None
-    label: str | None = None
-    spawned_by: str | None = None
+    label: Annotated[str, Meta(max_length=64)] | None = None
+    spawned_by: Annotated[str, Meta(max_length=512)] | None = None
 
 
 class AgentAccepted(_Out, frozen=True):
