@@ -79,19 +79,22 @@ async def test_a_live_key_is_applied_without_a_restart(gateway):
         assert any(one["provider"] == "another" for one in listed["models"])
 
 
-async def test_a_key_that_needs_a_restart_is_reported_and_not_applied(gateway):
+async def test_a_key_that_needs_a_restart_is_reported_and_not_applied_in_mode_hot(tmp_path):
+    """The other modes are in `test_restart`."""
+
     def change(config: dict[str, Any]) -> None:
         config["gateway"]["tickIntervalS"] = 7
 
-    async with peer(gateway.url, device="admin") as admin:
-        edit(gateway, change)
-        await ask_until(admin, "config.get", lambda payload: "tickIntervalS" in payload["raw"])
-    async with asyncio.timeout(5):
-        while "Restart the gateway to apply: gateway.tickIntervalS" not in gateway.log():
-            await asyncio.sleep(0.05)  # polls another process's log, with the deadline above
-    async with peer(gateway.url, device="admin") as again:
-        (hello,) = again.answers("connect")
-        assert hello["payload"]["policy"]["tickIntervalMs"] == 30_000
+    async with gateway_with_model(tmp_path, reload={"mode": "hot"}) as gateway:
+        async with peer(gateway.url, device="admin") as admin:
+            edit(gateway, change)
+            await ask_until(admin, "config.get", lambda payload: "tickIntervalS" in payload["raw"])
+        async with asyncio.timeout(5):
+            while "Restart the gateway to apply: gateway.tickIntervalS" not in gateway.log():
+                await asyncio.sleep(0.05)  # polls another process's log, with the deadline above
+        async with peer(gateway.url, device="admin") as again:
+            (hello,) = again.answers("connect")
+            assert hello["payload"]["policy"]["tickIntervalMs"] == 30_000
 
 
 async def test_a_broken_file_changes_nothing_and_shows_in_health(gateway):
