@@ -28,8 +28,9 @@ def test_conversations_need_read_and_pairing_needs_pairing():
     assert EVENTS["exec.approval.requested"].scope is Scope.APPROVALS
 
 
-def test_only_the_tick_and_the_shutdown_reach_nodes_unaddressed():
-    assert {row.name for row in EVENTS.values() if row.for_nodes} == {"tick", "shutdown"}
+def test_only_the_tick_the_shutdown_and_the_wake_words_reach_nodes_unaddressed():
+    told = {row.name for row in EVENTS.values() if row.for_nodes}
+    assert told == {"tick", "shutdown", "voicewake.changed"}
 
 
 def test_what_must_not_be_missed_closes_a_slow_client():

@@ -210,3 +210,13 @@ async def test_leaving_frees_everything(running):
     assert len(running.server.hub) == 0
     assert running.metrics.ws_connections.labels("operator")._value.get() == 0
     assert running.metrics.ws_connections.labels("handshake")._value.get() == 0
+
+
+async def test_who_is_told_goodbye_counts_for_nobody_from_that_moment(running):
+    """Its socket may take its time; a revoked node must not be asked meanwhile (advisory Q10)."""
+    async with challenged(running) as client:
+        await client.connect()
+        assert [word for word, _ in running.nodes.seen] == ["connected", "welcome"]
+        running.server.hub.close(lambda _caller: True, "device token revoked")
+        assert running.nodes.seen[-1] == ("disconnected", "gateway-client")
+        assert await client.closed() == (1008, "device token revoked")
