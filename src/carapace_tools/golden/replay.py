@@ -34,6 +34,8 @@ _OWN_EVENTS = (
     "cron",
     "device.pair.requested",
     "device.pair.resolved",
+    "exec.approval.requested",
+    "exec.approval.resolved",
     "node.pair.requested",
     "node.pair.resolved",
     "talk.mode",
@@ -137,12 +139,13 @@ class Replay:
                 return {"responses": [await self._http.ask(request, case.responses[0])]}
             if case.request is None:
                 return {"responses": [], "events": _heard(main, case, self._bindings)}
-            return await self._exchange(main, case, self._request(case, step))
+            return await self._exchange(main, case, self._request(case, step), step.meanwhile)
         await self._until_open()
         async with Connection(self._session, self._url, step.headers) as connection:
             if step.on == "fresh":
                 await connection.sign_in(self._token, Identity("main"))
-                return await self._exchange(connection, case, self._request(case, step))
+                request = self._request(case, step)
+                return await self._exchange(connection, case, request, step.meanwhile)
             return await self._raw(connection, step, case)
 
     async def _until_open(self) -> None:
@@ -212,6 +215,10 @@ class Replay:
             return
         self._count += 1
         params = preparation.params
+        if preparation.until == "sent":
+            request = {"type": "req", "id": f"prepare-{self._count}", "method": preparation.method}
+            await main.send({**request, "params": params})
+            return
         answer = await main.call(f"prepare-{self._count}", preparation.method, params)
         if not answer["ok"]:
             raise ReplayError(f"preparation {preparation.method} refused: {answer['error']}")
@@ -221,13 +228,21 @@ class Replay:
         states = _TERMINAL if preparation.until == "final" else ("delta",)
         await main.until(lambda: _chat(main, run_id, states), f"{preparation.until} of {run_id}")
 
-    async def _exchange(self, connection: Connection, case: Case, request: Any) -> dict[str, Any]:
+    async def _exchange(
+        self,
+        connection: Connection,
+        case: Case,
+        request: Any,
+        meanwhile: Sequence[Preparation] = (),
+    ) -> dict[str, Any]:
         """Send one frame on a signed-in connection and collect what belongs to it."""
         start = len(connection.frames)
         if isinstance(request, str):
             await connection.send_text(request)
         else:
             await connection.send(request)
+        for preparation in meanwhile:
+            await self._prepare(connection, preparation)
         if case.close is not None:
             closed = await connection.until(lambda: connection.closed, "the close")
             found = {"responses": connection.answers(_answer_id(case))}

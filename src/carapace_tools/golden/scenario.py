@@ -19,6 +19,7 @@ A scenario is a TOML file beside the traces:
     why = "reason of the rewrite"
     before = [ { method = "chat.send", params = { ... } },
                { knock = "b", request_id = "..." } ]   # a device from elsewhere that has to wait
+    meanwhile = [ { method = "m" } ]        # asked between the request and its answer
     joins = "phone"               # this node connects before the step; `leaves`: it goes
     binds = { "responses.0.payload.requestId" = "..." }   # what the recording calls this value
 
@@ -73,13 +74,14 @@ class Preparation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Something done before the step.
 
     Either a request, whose first answer must be ok; `until` says what else is awaited: the first
-    text of the run it started, or its end. Or a stranger's device that knocks from elsewhere and
-    has to wait for approval; what the recording calls its request is bound to `request_id`.
+    text of the run it started, or its end; with `sent` nothing is, not even the answer. Or a
+    stranger's device that knocks from elsewhere and has to wait for approval; what the recording
+    calls its request is bound to `request_id`.
     """
 
     method: str = ""
     params: dict[str, Any] = {}
-    until: Literal["answer", "delta", "final"] = "answer"
+    until: Literal["answer", "delta", "final", "sent"] = "answer"
     knock: str = ""
     request_id: str = ""
 
@@ -108,6 +110,7 @@ class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rewrite: dict[str, Any] = {}
     why: str = ""
     before: list[Preparation] = []
+    meanwhile: list[Preparation] = []
     joins: str = ""
     leaves: str = ""
     binds: dict[str, str] = {}

@@ -11,7 +11,7 @@ import pytest
 from carapace_tools.golden import replay
 from carapace_tools.golden.matching import Rule
 from carapace_tools.golden.replay import Outcome, Replay
-from carapace_tools.golden.scenario import NodeScript, Scenario, Step
+from carapace_tools.golden.scenario import NodeScript, Preparation, Scenario, Step
 from carapace_tools.golden.traces import Case
 from support.server import TOKEN, running_server, sample_methods
 
@@ -98,6 +98,17 @@ async def test_a_fresh_and_a_raw_connection_are_possible(tmp_path: Path):
 async def test_a_step_that_cannot_be_asked_is_a_difference_not_the_end(tmp_path: Path):
     preparing = Step("t", "ok", before=[replay.Preparation("unknown.method")])
     found = await outcomes(tmp_path, preparing)
+    assert not found["t: ok"].comparison.is_match
+
+
+async def test_something_can_be_asked_before_the_answer_and_without_waiting_for_it(
+    tmp_path: Path,
+):
+    sent = Preparation("no such method", until="sent")
+    refused = Preparation("no such method")
+    found = await outcomes(tmp_path, Step("t", "ok", before=[sent], meanwhile=[sent]))
+    assert found["t: ok"].comparison.is_match
+    found = await outcomes(tmp_path, Step("t", "ok", meanwhile=[refused]))
     assert not found["t: ok"].comparison.is_match
 
 
