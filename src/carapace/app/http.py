@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 from carapace.agent.profiles import Profiles
 from carapace.agent.service import AgentService
@@ -32,6 +33,10 @@ from carapace.sessions import transcripts
 from carapace.store.ports import Database, Tx
 
 __all__ = ["Canvas", "HouseAnswers", "HouseAvatars", "serve_http"]
+
+
+_MAX_MARK_CHARS: Final = 8
+_ADDRESS: Final = frozenset("./\\:")
 
 
 class Canvas:
@@ -92,9 +97,13 @@ class HouseAvatars:
         return self._profiles.identity(known).avatar, self._profiles.get(known).workspace.root
 
     def shown(self) -> tuple[str, str]:
-        """Name and avatar of the default agent, for a page that anybody may load."""
+        """Name and avatar of the default agent, for a page that anybody may load.
+
+        A letter or an emoji is shown; where a picture is, strangers are not told (advisory C21).
+        """
         identity = self._profiles.identity(self._profiles.default_id)
-        return identity.name, identity.avatar
+        is_mark = len(identity.avatar) <= _MAX_MARK_CHARS and not _ADDRESS & set(identity.avatar)
+        return identity.name, identity.avatar if is_mark else identity.name[:1].upper()
 
 
 class _Agents:

@@ -11,6 +11,12 @@ from carapace.app.http import Canvas, HouseAnswers, HouseAvatars
 from carapace.auth.types import Origin
 from carapace.clock import SystemClock
 from carapace.config.settings import Settings
+from carapace.config.settings.agents import (
+    AgentDefaults,
+    AgentEntry,
+    AgentIdentity,
+    AgentsSettings,
+)
 from carapace.ids import RunId
 from support.agent_house import MAIN, agent_house, ask, done
 from support.scripted_provider import Hang, echo
@@ -51,6 +57,14 @@ async def test_avatars_are_those_of_known_agents():
         found = avatars.avatar("main")
         assert found == ("A", house.profiles.get(house.profiles.default_id).workspace.root)
         assert avatars.shown() == ("Assistant", "A")
+
+
+@pytest.mark.parametrize(("avatar", "shown"), [("🐚", "🐚"), ("a/b.png", "A"), ("x" * 9, "A")])
+async def test_strangers_are_not_told_where_a_picture_is(avatar, shown):
+    entry = AgentEntry(id="main", identity=AgentIdentity(avatar=avatar))
+    settings = AgentsSettings(defaults=AgentDefaults(skip_bootstrap=True), list=(entry,))
+    async with agent_house(echo, settings=settings) as house:
+        assert HouseAvatars(house.profiles).shown() == ("Assistant", shown)
 
 
 @pytest.mark.parametrize(
