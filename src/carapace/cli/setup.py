@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import msgspec
 
 from carapace.cli.options import DEFAULT_REMOTE, Remote
-from carapace.cli.output import as_json, show
+from carapace.cli.output import show
 from carapace.cli.trouble import INTERRUPTED, USAGE, Trouble
 from carapace.errors import GatewayError
 
@@ -54,30 +54,31 @@ class Questions(Protocol):
 
 
 def setup(*, workspace: str | None = None, remote: Remote = DEFAULT_REMOTE) -> int:
-    """Set the gateway up by questions: model, key, chat service, how it is kept running.
+    """Set the gateway up by questions.
 
-    A running gateway asks them itself and uses the answers at once. Nothing is written before the
-    last question is answered with yes.
+    They are about the model, its key, a chat service, and how the gateway is kept running. One that
+    runs asks them itself and uses the answers at once. Nothing is written before the last question
+    is answered with yes.
 
     Parameters
     ----------
     workspace
         Folder for the agent's files.
     """
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if remote.json or not sys.stdin.isatty():
         raise Trouble(
-            "The setup asks questions, and there is no terminal to ask them on.",
-            next_step="Run it on one; a program sets values with: cara config set",
+            "The setup asks a person questions, on a terminal.",
+            next_step="A program sets values with: cara config set",
             exit_code=USAGE,
         )
     questions, close = _open(remote)
     try:
-        return _ask_all(questions, workspace, remote)
+        return _ask_all(questions, workspace)
     finally:
         close()
 
 
-def _ask_all(questions: Questions, workspace: str | None, remote: Remote) -> int:
+def _ask_all(questions: Questions, workspace: str | None) -> int:
     found = questions.start(workspace)
     session_id = str(found["sessionId"])
     try:
@@ -88,10 +89,10 @@ def _ask_all(questions: Questions, workspace: str | None, remote: Remote) -> int
             questions.cancel(session_id)
         show("\nNothing was written.")
         return INTERRUPTED
-    return _told(found, remote)
+    return _told(found)
 
 
-def _told(found: dict[str, Any], remote: Remote) -> int:
+def _told(found: dict[str, Any]) -> int:
     """Say how it ended; the exit code."""
     if found.get("status") == "error":
         raise Trouble(
@@ -99,9 +100,7 @@ def _told(found: dict[str, Any], remote: Remote) -> int:
             why=str(found.get("error", "unknown reason")),
             next_step="Mend it, then: cara setup",
         )
-    if remote.json:
-        as_json({"status": found.get("status")})
-    elif found.get("status") == "cancelled":
+    if found.get("status") == "cancelled":
         show("Nothing was written.")
     return 0
 
