@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
+from carapace.agent.footer import REASONING_HEAD
 from carapace.agent.providers.fallback import ModelTarget
 from carapace.agent.providers.ports import ImagePart, ToolCall, Usage
 from carapace.agent.tools.runner import ToolReport, arguments_of
@@ -61,6 +62,7 @@ class Draft:
         messages: Whole messages, in order.
         texts: What the assistant said, one entry a message.
         text: The message being said.
+        thinking: What the model thought before it, where the session wants to see that.
         calls: Tools it asked for.
         usage: Of the request being answered.
         last_usage: Of the last request that was answered.
@@ -73,6 +75,7 @@ class Draft:
     messages: list[StoredMessage] = field(default_factory=list[StoredMessage])
     texts: list[str] = field(default_factory=list[str])
     text: str = ""
+    thinking: str = ""
     calls: list[ToolCall] = field(default_factory=list[ToolCall])
     usage: Usage = _NO_USAGE
     last_usage: Usage = _NO_USAGE
@@ -106,6 +109,9 @@ class Draft:
     ) -> tuple[ToolCall, ...]:
         """Make the current message whole; the tools it asked for."""
         content: list[dict[str, Any]] = []
+        if self.thinking:
+            content.append({"type": "thinking", "thinking": self.thinking})
+            self.texts.append(REASONING_HEAD + self.thinking)
         if self.text:
             content.append({"type": "text", "text": self.text})
             self.texts.append(self.text)
@@ -134,7 +140,7 @@ class Draft:
             )
         )
         self._spend()
-        self.text, self.calls = "", []
+        self.text, self.thinking, self.calls = "", "", []
         return calls
 
     def add_note(self, text: str, now_ms: int) -> None:

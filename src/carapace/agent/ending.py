@@ -9,6 +9,7 @@ from typing import Final
 from carapace.agent import records
 from carapace.agent.delivery import Answer, Delivery
 from carapace.agent.draft import Draft, token_usage, total_tokens
+from carapace.agent.footer import usage_line
 from carapace.agent.providers.ports import Usage
 from carapace.agent.records_usage import insert_usage
 from carapace.agent.runs import Run
@@ -16,6 +17,7 @@ from carapace.agent.talk import Talk
 from carapace.agent.types import RunOutcome, RunState, StopReason
 from carapace.channels.outbox.reservation import Reservation
 from carapace.channels.outbox.types import OutboxRow
+from carapace.channels.text.render import SILENT_REPLY
 from carapace.clock import Clock
 from carapace.errors import GatewayError
 from carapace.protocol.agent import (
@@ -195,6 +197,10 @@ class Endings:
             return _failed(run, end.failure, now_ms)
         is_aborted = run.stop_reason is not None
         texts = list(draft.texts) if draft is not None else []
+        line = self._usage_line(run, draft, talk)
+        if texts and line and texts[-1].strip() != SILENT_REPLY:
+            texts[-1] += f"\n\n{line}"
+            run.reply.text += f"\n\n{line}"
         if end.refusal is not None:
             texts.append(end.refusal)
         state = RunState.ABORTED if is_aborted else RunState.DONE
@@ -251,6 +257,12 @@ class Endings:
                 touch = _touch(draft, is_aborted=bool(touch.aborted_last_run))
         session_records.touch(tx, run.session_key, touch, now_ms=now_ms)
         return taken
+
+    @staticmethod
+    def _usage_line(run: Run, draft: Draft | None, talk: Talk | None) -> str:
+        if draft is None or talk is None:
+            return ""
+        return usage_line(talk.response_usage, draft.used, run.session_key)
 
     def _permitted(self, tx: Tx, run: Run, answer: Answer) -> Answer:
         """The answer, or none of it where the session was forbidden to send meanwhile."""

@@ -52,6 +52,8 @@ class Talk:
     messages: list[ModelMessage]
     thinking: ThinkingLevel
     is_verbose: bool
+    shows_reasoning: bool
+    response_usage: str | None
     failed: set[str]
     has_compacted: bool = False
 
@@ -129,6 +131,8 @@ def begin_talk(
         messages=[],
         thinking=_thinking(asked.thinking, entry.thinking_level, profile.thinking),
         is_verbose=_is_verbose(entry.verbose_level, default=profile.is_verbose),
+        shows_reasoning=entry.reasoning_level == "on",
+        response_usage=entry.response_usage,
         failed=set(),
     )
 

@@ -372,8 +372,8 @@ class Turns:
                             reserved.settle(event, cost_nano_usd(event, target.pricing))
                         case Stop(reason=reason):
                             stop = reason
-                        case ThinkingDelta():
-                            continue
+                        case ThinkingDelta(text=text):
+                            draft.thinking += text if talk.shows_reasoning else ""
         finally:
             reserved.release()
         return stop
