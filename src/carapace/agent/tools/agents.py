@@ -44,4 +44,4 @@ class AgentsTool:
                 own["configured"] = True
                 if entry.name:
                     own["name"] = entry.name
-        return json_answer({"requester": ctx.agent_id, "allowAny": False, "agents": [own]})
+        return json_answer(ctx, {"requester": ctx.agent_id, "allowAny": False, "agents": [own]})

@@ -80,9 +80,10 @@ class ToolAnswer:
     details: Any = None
 
 
-def json_answer(details: Any) -> ToolAnswer:
-    """Facts, shown to the model as JSON."""
-    return ToolAnswer(msgspec.json.format(msgspec.json.encode(details)).decode(), details)
+def json_answer(ctx: ToolContext, details: Any) -> ToolAnswer:
+    """Facts as JSON: for people in lines, as the Node gateway has it, for models without."""
+    text = msgspec.json.encode(details)
+    return ToolAnswer((msgspec.json.format(text) if ctx.is_direct else text).decode(), details)
 
 
 Handler = Callable[[ToolContext, Any], Awaitable[str | ToolAnswer]]

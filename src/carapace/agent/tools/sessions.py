@@ -122,7 +122,7 @@ async def sessions_list(ctx: ToolContext, params: SessionsListing) -> ToolAnswer
     for row in rows if params.message_limit else ():
         latest = min(params.message_limit, _MAX_LATEST)
         row.messages = await _messages(ctx, row.key, latest, with_tools=False)
-    answer = _json({"count": len(rows), "sessions": rows})
+    answer = _json(ctx, {"count": len(rows), "sessions": rows})
     # A model needs which there are, not what programs want to know of each.
     return answer if ctx.is_direct else replace(answer, text=_lines(rows))
 
@@ -133,7 +133,7 @@ async def sessions_history(ctx: ToolContext, params: SessionsHistory) -> ToolAns
     key = _own(ctx, params.session_key)
     limit = min(params.limit, _MAX_READ)
     messages = await _messages(ctx, key, limit, with_tools=params.include_tools)
-    return _json({"sessionKey": params.session_key, "messages": messages})
+    return _json(ctx, {"sessionKey": params.session_key, "messages": messages})
 
 
 @TOOLS.tool("session_status", risk=Risk.READ, is_core=True)
@@ -254,5 +254,5 @@ def _message(message: StoredMessage) -> dict[str, Any]:
     return {"role": message.role, "content": content, "timestamp": message.timestamp_ms}
 
 
-def _json(facts: dict[str, Any]) -> ToolAnswer:
-    return json_answer(msgspec.to_builtins(facts))
+def _json(ctx: ToolContext, facts: dict[str, Any]) -> ToolAnswer:
+    return json_answer(ctx, msgspec.to_builtins(facts))
