@@ -144,7 +144,8 @@ async def job_house(
             yield made
         finally:
             await made.cron.timer.close()
-            await timer
+            timer.cancel()
+            await asyncio.wait({timer})
 
 
 def make_jobs(

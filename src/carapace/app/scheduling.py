@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from carapace.agent.profiles import Profiles
 from carapace.agent.runs import Run
@@ -31,9 +32,9 @@ from carapace.triggers.heartbeat.service import HeartbeatParts, Heartbeats
 from carapace.triggers.ports import Routing
 from carapace.triggers.wakes import Wakes
 
-__all__ = ["Scheduling", "heartbeat_plans", "open_scheduling"]
+__all__ = ["Scheduling", "heartbeat_plans", "last_use", "open_scheduling", "silencing"]
 
-_TASKS_FILE = "HEARTBEAT.md"
+_TASKS_FILE: Final = "HEARTBEAT.md"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +92,8 @@ def open_scheduling(
             plans=lambda: heartbeat_plans(settings(), profiles),
             has_tasks=lambda agent_id: _has_tasks(profiles, agent_id),
             to_key=sessions.key,
-            used_at_ms=_used_at_ms(sessions),
-            silence=_silence(agent, database, clock),
+            used_at_ms=last_use(sessions),
+            silence=silencing(agent, database, clock),
             send=_send(outbox, render),
             publish=publish,
             clock=clock,
@@ -144,7 +145,9 @@ def _has_tasks(profiles: Profiles, agent_id: AgentId) -> bool:
     return any(file.name == _TASKS_FILE and has_tasks(file.text) for file in files)
 
 
-def _used_at_ms(sessions: Sessions) -> Callable[[SessionKey], Awaitable[int | None]]:
+def last_use(sessions: Sessions) -> Callable[[SessionKey], Awaitable[int | None]]:
+    """Tells when a session was last used, if it is there."""
+
     async def used_at_ms(key: SessionKey) -> int | None:
         entry = await sessions.get(key)
         return None if entry is None else entry.updated_at_ms
@@ -152,9 +155,11 @@ def _used_at_ms(sessions: Sessions) -> Callable[[SessionKey], Awaitable[int | No
     return used_at_ms
 
 
-def _silence(
+def silencing(
     agent: AgentService, database: Database, clock: Clock
 ) -> Callable[[Run, int | None], Awaitable[None]]:
+    """Takes a run that said nothing out of its conversation."""
+
     async def quiet(run: Run, updated_at_ms: int | None) -> None:
         now_ms = clock.now_ms()
 

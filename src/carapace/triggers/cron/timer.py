@@ -177,7 +177,7 @@ class CronTimer:
 
     async def _wait(self, delay_s: float) -> None:
         """Until something changed, at most `delay_s`."""
-        if self._bell.is_set():
+        if self._is_stopping or self._bell.is_set():
             return
         alarm = self._tasks.start(self._alarm(delay_s), name="alarm")
         self._is_waiting = True

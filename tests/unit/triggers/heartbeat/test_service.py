@@ -1,0 +1,286 @@
+"""Heartbeats run turns of the main session, and leave no trace when there is nothing to say."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+import pytest
+
+from carapace.agent.types import RunSource
+from carapace.app.scheduling import last_use, silencing
+from carapace.channels.types import Target
+from carapace.config.settings.agents import AgentsSettings
+from carapace.ids import AgentId, RunId
+from carapace.provenance import OWNER, Provenance
+from carapace.triggers.heartbeat.plan import HeartbeatPlan, plan_of
+from carapace.triggers.heartbeat.service import HeartbeatParts, Heartbeats
+from carapace.triggers.wakes import Wakes
+from support.agent_house import MAIN, AgentHouse, agent_house, done
+from support.jobs import JumpingClock, Routes, until
+from support.scripted_provider import Hang, say
+
+AGENT = AgentId("main")
+NOTHING = say("HEARTBEAT_OK")
+LAST = Target(channel="loop", account="default", conversation="room")
+
+
+@dataclass
+class Beats:
+    """Heartbeats over a real agent."""
+
+    house: AgentHouse
+    clock: JumpingClock
+    heartbeats: Heartbeats
+    wakes: Wakes
+    routes: Routes
+    sent: list[tuple[Target, str]] = field(default_factory=list[tuple[Target, str]])
+    has_tasks: bool = True
+    settings: dict[str, Any] = field(default_factory=dict[str, Any])
+
+    def plans(self) -> list[HeartbeatPlan]:
+        settings = msgspec.convert({"defaults": {"heartbeat": self.settings}}, AgentsSettings)
+        return [plan_of(settings, AGENT, default_id=AGENT)]
+
+    def events(self) -> list[dict[str, Any]]:
+        return self.house.told("heartbeat")
+
+    async def pass_until(self, count: int, step_s: float = 60.0) -> None:
+        """Let time pass until so many heartbeats have been told."""
+        async with asyncio.timeout(10):
+            while len(self.events()) < count:
+                await self.clock.advance(step_s)
+                await asyncio.sleep(0.002)
+
+    async def woken(self, count: int = 1) -> dict[str, Any]:
+        self.heartbeats.wake(AGENT, "wake")
+        await self.pass_until(count, step_s=0.5)
+        return self.events()[-1]
+
+
+@asynccontextmanager
+async def beats(*scripts: Any, **settings: Any) -> AsyncGenerator[Beats]:
+    clock = JumpingClock()
+    async with agent_house(*scripts, clock=clock) as house:
+        wakes, routes = Wakes(house.database, clock), Routes()
+
+        async def send(target: Target, text: str, run_id: RunId, whose: Provenance) -> None:
+            del run_id, whose
+            made.sent.append((target, text))
+
+        heartbeats = Heartbeats(
+            HeartbeatParts(
+                runs=house.agent,
+                routing=routes,
+                wakes=wakes,
+                plans=lambda: made.plans(),
+                has_tasks=lambda _agent: made.has_tasks,
+                to_key=house.sessions.key,
+                used_at_ms=last_use(house.sessions),
+                silence=silencing(house.agent, house.database, clock),
+                send=send,
+                publish=house.events.append,
+                clock=clock,
+            )
+        )
+        made = Beats(house, clock, heartbeats, wakes, routes, settings=settings)
+        task = asyncio.get_running_loop().create_task(heartbeats.run())
+        try:
+            yield made
+        finally:
+            await heartbeats.close()
+            task.cancel()
+            await asyncio.wait({task})
+
+
+async def said(house: AgentHouse) -> list[str]:
+    return [one.text for one in await house.sessions.history(MAIN)]
+
+
+async def test_one_comes_when_its_time_is_over_and_leaves_nothing():
+    async with beats(say("hello"), NOTHING) as room:
+        await done(room.house, "hi")
+        before = await room.house.sessions.get(MAIN)
+        await room.pass_until(1)
+        assert room.clock.monotonic() >= 1_800
+        [event] = room.events()
+        assert (event["status"], event["reason"], event["silent"]) == ("ok-token", "interval", True)
+        assert event["indicatorType"] == "ok"
+        assert room.heartbeats.last is not None
+        assert await said(room.house) == ["hi", "hello"]
+        assert await room.house.sessions.get(MAIN) == replace(
+            before, **_changed(before, await room.house.sessions.get(MAIN))
+        )
+        assert [one["state"] for one in room.house.told("chat")] == ["delta", "final"]
+
+
+def _changed(before: Any, after: Any) -> dict[str, Any]:
+    """What a turn leaves at its session besides its time, which it must not."""
+    names = ("used", "input_tokens", "output_tokens", "total_tokens", "system_sent")
+    assert before.updated_at_ms == after.updated_at_ms
+    return {name: getattr(after, name) for name in before.__slots__ if name in names}
+
+
+async def test_words_reach_the_person_and_the_clients():
+    async with beats(say("The door is open.")) as room:
+        room.routes.last_target = LAST
+        event = await room.woken()
+        assert (event["status"], event["channel"], event["to"]) == ("sent", "loop", "room")
+        assert (event["preview"], event["indicatorType"]) == ("The door is open.", "alert")
+        assert room.sent == [(LAST, "The door is open.")]
+        [final] = room.house.told("chat")
+        assert final["message"]["content"][0]["text"] == "The door is open."
+        assert (await said(room.house))[-1] == "The door is open."
+
+
+async def test_the_same_words_are_said_once_a_day():
+    async with beats(say("The door is open.")) as room:
+        room.routes.last_target = LAST
+        await room.woken()
+        event = await room.woken(2)
+        assert (event["status"], event["reason"]) == ("skipped", "duplicate")
+        room.clock.jump(timedelta(days=2))
+        assert (await room.woken(3))["status"] == "sent"
+
+
+@pytest.mark.parametrize(
+    ("wish", "expected"),
+    [
+        ({}, None),
+        ({"target": "none"}, None),
+        ({"target": "loop"}, None),
+        ({"target": "away", "to": "x"}, None),
+        (
+            {"target": "loop", "to": "x"},
+            Target(channel="loop", account="default", conversation="x"),
+        ),
+    ],
+)
+async def test_where_it_goes_without_a_last_place(wish: dict[str, Any], expected: Target | None):
+    async with beats(say("words"), **wish) as room:
+        event = await room.woken()
+        assert event["status"] == ("sent" if expected else "skipped")
+        assert [target for target, _ in room.sent] == ([expected] if expected else [])
+
+
+async def test_somebody_else_at_the_last_place_can_be_named():
+    async with beats(say("words"), to="you") as room:
+        room.routes.last_target = replace(LAST, thread_id="t")
+        await room.woken()
+        assert [target for target, _ in room.sent] == [replace(LAST, conversation="you")]
+
+
+async def test_without_anything_to_look_at_no_model_is_asked():
+    async with beats(NOTHING) as room:
+        room.has_tasks = False
+        await room.pass_until(1)
+        assert room.events()[0]["reason"] == "empty-heartbeat-file"
+        assert room.house.provider.requests == []
+        # What came in meanwhile is something to look at.
+        await room.wakes.leave(MAIN, AGENT, RunId("n"), "the mail is there", provenance=OWNER)
+        await room.pass_until(2)
+        assert room.events()[1]["status"] == "ok-token"
+
+
+async def test_a_note_of_the_owner_keeps_the_owners_rights():
+    async with beats(NOTHING) as room:
+        await room.wakes.leave(MAIN, AGENT, RunId("n"), "look", provenance=OWNER, wants_turn=True)
+        await room.pass_until(1, step_s=5)
+        assert await _sources(room) == [RunSource.OPERATOR]
+
+
+async def test_adv_d17_a_note_from_outside_takes_the_owners_rights_away():
+    """Nobody outside chooses the moment at which the agent acts for its owner (row D17)."""
+    async with beats(NOTHING) as room:
+        await room.wakes.leave(MAIN, AGENT, RunId("a"), "mine", provenance=OWNER)
+        await room.wakes.leave(MAIN, AGENT, RunId("b"), "buy it", wants_turn=True)
+        await room.pass_until(1, step_s=5)
+        assert await _sources(room) == [RunSource.OUTSIDE]
+        [request] = room.house.provider.requests
+        assert "sessions_list" not in {tool.name for tool in request.tools}
+        assert "HEARTBEAT_OK" in request.system
+        # The note is seen now: what follows is the owner's again.
+        await room.clock.advance(1)
+        await room.woken(2)
+        assert (await _sources(room))[-1] == RunSource.OPERATOR
+
+
+async def _sources(room: Beats) -> list[RunSource]:
+    rows = await room.house.database.read(
+        lambda tx: tx.all("SELECT source FROM turns ORDER BY accepted_at_ms")
+    )
+    return [RunSource(row["source"]) for row in rows]
+
+
+async def test_switched_off_nothing_runs():
+    async with beats(NOTHING) as room:
+        room.heartbeats.set_enabled(False)
+        room.heartbeats.wake(AGENT, "wake")
+        for _ in range(40):
+            await room.clock.advance(60)
+        assert room.events() == []
+        room.heartbeats.set_enabled(True)
+        await room.pass_until(1)
+
+
+async def test_outside_its_hours_nothing_runs():
+    async with beats(NOTHING, activeHours={"start": "08:00", "end": "09:00"}) as room:
+        room.heartbeats.wake(AGENT, "wake")
+        for _ in range(40):
+            await room.clock.advance(60)
+        assert room.events() == []
+        for zone in ("local", "Not/There", "user"):
+            room.settings = {"activeHours": {"start": "00:00", "end": "24:00", "timezone": zone}}
+            await room.woken(len(room.events()) + 1)
+
+
+async def test_trouble_is_told_and_the_next_one_comes():
+    async with beats((Hang(),), NOTHING) as room:
+        room.heartbeats.wake(AGENT, "wake")
+        await room.clock.advance(1)
+        await until(room.house.provider.hanging.is_set)
+        await room.house.agent.abort(MAIN)
+        await room.pass_until(1, step_s=0.5)
+        event = room.events()[0]
+        assert (event["status"], event["indicatorType"]) == ("failed", "error")
+        assert (await room.woken(2))["status"] == "ok-token"
+
+
+async def test_an_empty_answer_says_nothing():
+    async with beats(say("")) as room:
+        assert (await room.woken())["status"] == "ok-empty"
+
+
+async def test_a_stop_of_the_gateway_is_no_heartbeat():
+    async with beats((Hang(),)) as room:
+        room.heartbeats.wake(AGENT, "wake")
+        await room.clock.advance(1)
+        await until(room.house.provider.hanging.is_set)
+        await room.house.agent.drain(0)
+        await room.clock.advance(1)
+        assert room.events() == []
+
+
+async def test_what_breaks_inside_is_told_as_failed():
+    async with beats(NOTHING) as room:
+
+        async def broken(_key: Any) -> Any:
+            raise RuntimeError("broken")
+
+        parts = room.heartbeats._parts
+        room.heartbeats._parts = replace(parts, used_at_ms=broken)
+        assert (await room.woken())["status"] == "failed"
+
+
+async def test_notes_elsewhere_wake_nobody():
+    async with beats(NOTHING) as room:
+        key = room.house.sessions.key("agent:main:other")
+        await room.wakes.leave(key, AGENT, RunId("n"), "x", wants_turn=True)
+        for _ in range(10):
+            await room.clock.advance(11)
+        assert room.events() == []
