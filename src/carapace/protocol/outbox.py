@@ -136,6 +136,7 @@ class SendParams(_In, kw_only=True):
 
     Attributes:
         to: The conversation's id on its service.
+        message: The text; it may be empty beside files.
         idempotency_key: The same key again sends nothing more.
         channel: Which service.
         account_id: Which of our accounts there; the default one without.
@@ -145,7 +146,7 @@ class SendParams(_In, kw_only=True):
     """
 
     to: _Name
-    message: Annotated[str, Meta(max_length=100_000)] = ""
+    message: Annotated[str, Meta(max_length=100_000)]
     idempotency_key: _Name
     channel: _Name | None = None
     account_id: _Name | None = None

@@ -141,12 +141,29 @@ class Replay:
                 return {"responses": [], "events": _heard(main, case, self._bindings)}
             return await self._exchange(main, case, self._request(case, step), step.meanwhile)
         await self._until_open()
+        return await self._anew(step, case, main)
+
+    async def _anew(self, step: Step, case: Case, main: Connection) -> dict[str, Any]:
+        """Ask on a connection of its own."""
         async with Connection(self._session, self._url, step.headers) as connection:
-            if step.on == "fresh":
-                await connection.sign_in(self._token, Identity("main"))
-                request = self._request(case, step)
-                return await self._exchange(connection, case, request, step.meanwhile)
-            return await self._raw(connection, step, case)
+            if step.on == "raw":
+                return await self._raw(connection, step, case)
+            await connection.sign_in(self._token, Identity("main"))
+            request = self._request(case, step)
+            if step.on == "pair":
+                return await self._pair(connection, main, request)
+            return await self._exchange(connection, case, request, step.meanwhile)
+
+    async def _pair(self, own: Connection, other: Connection, request: Any) -> dict[str, Any]:
+        """One run as the connection that asked for it sees it, and as another one does."""
+        run_id = request["params"]["idempotencyKey"]
+        await own.send(request)
+        for connection in (own, other):
+            await connection.until(
+                lambda seen=connection: _chat(seen, run_id, _TERMINAL), f"the end of {run_id}"
+            )
+        await self._settle(own)
+        return {"responses": [_seen_by_two(own.frames, other.frames, run_id, request["id"])]}
 
     async def _until_open(self) -> None:
         """Wait until the gateway listens: a step before this one may have restarted it."""
@@ -356,6 +373,10 @@ def _spelled_out(value: Any) -> Any:
 def _recorded(case: Case, step: Step) -> dict[str, Any]:
     if step.trace.startswith(FOLDER):
         return {"responses": [recorded_answer(case.responses[0])]}
+    if step.on == "pair" and isinstance(case.request, dict):
+        both, asked = case.responses[0], case.request
+        run_id = asked["params"]["idempotencyKey"]
+        return {"responses": [_seen_by_two(both["own"], both["other"], run_id, asked["id"])]}
     is_raw = step.on == "raw"
     recorded: dict[str, Any] = {"responses": case.responses}
     if case.request is None and not is_raw:
@@ -376,6 +397,18 @@ def _ending(frames: list[dict[str, Any]], code: int, reason: str) -> dict[str, A
     farewell = [_plain(frame) for frame in frames if frame.get("event") == "shutdown"]
     close: dict[str, Any] = {"code": code, "reason": reason}
     return {"events": farewell, "close": close} if farewell else {"close": close}
+
+
+def _seen_by_two(
+    own: list[dict[str, Any]], other: list[dict[str, Any]], run_id: str, request_id: str
+) -> dict[str, Any]:
+    """The answers of one and the events of both."""
+    answers = [frame for frame in own if frame.get("id") == request_id]
+    return {
+        "answers": [frame.get("payload") for frame in answers],
+        "own": _stream(own, run_id),
+        "other": _stream(other, run_id),
+    }
 
 
 def _told(frames: list[dict[str, Any]], case: Case) -> list[dict[str, Any]]:

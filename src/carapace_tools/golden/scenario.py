@@ -12,7 +12,8 @@ A scenario is a TOML file beside the traces:
     case = "ok"
     nth = 0                       # which one, where several cases have one name
     on = "main"                   # "main": the signed-in connection; "fresh": a new one;
-                                  # "raw": a new one on which the recorded frame is the first
+                                  # "raw": a new one on which the recorded frame is the first;
+                                  # "pair": asked on a new one, while the main one listens
     device = { identity = "a", version = "v2", tamper = "signature" }
     headers = { "X-Forwarded-For" = "10.0.0.9" }
     rewrite = { "params.message" = "..." }       # "@repeat:x:1000" is a thousand x
@@ -104,7 +105,7 @@ class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     trace: str
     case: str
     nth: int = 0
-    on: Literal["main", "fresh", "raw", "node"] = "main"
+    on: Literal["main", "fresh", "raw", "pair", "node"] = "main"
     device: DeviceRecipe | None = None
     headers: dict[str, str] = {}
     rewrite: dict[str, Any] = {}
