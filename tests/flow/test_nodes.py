@@ -137,13 +137,15 @@ async def test_every_caller_of_two_hundred_nodes_gets_an_answer_though_some_die(
 
 
 async def test_a_node_that_says_nothing_ends_as_a_timeout(gateway: Started) -> None:
-    async with peer(gateway.url, device="boss") as operator:
-        async with PhoneNode(gateway.url, "silent") as node:
-            answer = await invoke(operator, node, timeoutMs=200)
-            assert answer["error"]["details"]["nodeError"]["code"] == "TIMEOUT"
-            late = {"id": (await node.asked())["id"], "nodeId": node.node_id, "ok": True}
-            taken = await node.link.call("late", "node.invoke.result", late)
-            assert taken["payload"] == {"ok": True, "ignored": True}
+    async with (
+        peer(gateway.url, device="boss") as operator,
+        PhoneNode(gateway.url, "silent") as node,
+    ):
+        answer = await invoke(operator, node, timeoutMs=200)
+        assert answer["error"]["details"]["nodeError"]["code"] == "TIMEOUT"
+        late = {"id": (await node.asked())["id"], "nodeId": node.node_id, "ok": True}
+        taken = await node.link.call("late", "node.invoke.result", late)
+        assert taken["payload"] == {"ok": True, "ignored": True}
 
 
 async def test_a_revoked_node_is_closed_and_its_callers_told(gateway: Started) -> None:
@@ -163,25 +165,27 @@ async def test_a_revoked_node_is_closed_and_its_callers_told(gateway: Started) -
 
 
 async def test_a_node_follows_a_session_and_hears_each_event_once(gateway: Started) -> None:
-    async with peer(gateway.url, device="boss") as operator:
-        async with PhoneNode(gateway.url, "follower") as node:
-            link = node.link
-            woken = await link.until(lambda: link.events("voicewake.changed"), "the wake words")
-            assert woken[0]["payload"]["triggers"]
-            subscribe = {"event": "chat.subscribe", "payloadJSON": '{"sessionKey":"main"}'}
-            assert (await link.call("s", "node.event", subscribe))["ok"]
-            said = {"sessionKey": "main", "message": "hello", "idempotencyKey": "followed"}
-            other = {**said, "sessionKey": "elsewhere", "idempotencyKey": "unseen"}
-            for one in (other, said):
-                assert (await operator.call(one["idempotencyKey"], "chat.send", one))["ok"]
-                run_id = one["idempotencyKey"]
-                await operator.until(
-                    lambda run=run_id: chat_events(operator, run, "final"), f"the end of {run_id}"
-                )
-            await link.until(lambda: chat_events(link, "followed", "final"), "the final")
-            assert len(chat_events(link, "followed", "final")) == 1
-            heard = link.events("agent", "chat")
-            assert {frame["payload"]["runId"] for frame in heard} == {"followed"}
-            assert all("seq" not in frame for frame in heard)
-            seqs = [one["payload"]["seq"] for one in link.events("agent")]
-            assert seqs == sorted(set(seqs))
+    async with (
+        peer(gateway.url, device="boss") as operator,
+        PhoneNode(gateway.url, "follower") as node,
+    ):
+        link = node.link
+        woken = await link.until(lambda: link.events("voicewake.changed"), "the wake words")
+        assert woken[0]["payload"]["triggers"]
+        subscribe = {"event": "chat.subscribe", "payloadJSON": '{"sessionKey":"main"}'}
+        assert (await link.call("s", "node.event", subscribe))["ok"]
+        said = {"sessionKey": "main", "message": "hello", "idempotencyKey": "followed"}
+        other = {**said, "sessionKey": "elsewhere", "idempotencyKey": "unseen"}
+        for one in (other, said):
+            assert (await operator.call(one["idempotencyKey"], "chat.send", one))["ok"]
+            run_id = one["idempotencyKey"]
+            await operator.until(
+                lambda run=run_id: chat_events(operator, run, "final"), f"the end of {run_id}"
+            )
+        await link.until(lambda: chat_events(link, "followed", "final"), "the final")
+        assert len(chat_events(link, "followed", "final")) == 1
+        heard = link.events("agent", "chat")
+        assert {frame["payload"]["runId"] for frame in heard} == {"followed"}
+        assert all("seq" not in frame for frame in heard)
+        seqs = [one["payload"]["seq"] for one in link.events("agent")]
+        assert seqs == sorted(set(seqs))

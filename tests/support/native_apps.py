@@ -173,8 +173,9 @@ def prove(
 class Link:
     """An app's socket: sends JSON in binary messages, decodes all it hears strictly."""
 
-    def __init__(self, ws: aiohttp.ClientWebSocketResponse) -> None:
+    def __init__(self, ws: aiohttp.ClientWebSocketResponse, url: str) -> None:
         self._ws = ws
+        self.url = url
         self._fractions = False
         self.heard: list[EventFrame] = []
 
@@ -253,4 +254,4 @@ async def app_link(url: str) -> AsyncGenerator[Link]:
         aiohttp.ClientSession() as session,
         session.ws_connect(url, max_msg_size=16 * 1024 * 1024) as ws,
     ):
-        yield Link(ws)
+        yield Link(ws, url)

@@ -14,6 +14,7 @@ import msgspec
 
 __all__ = [
     "EVENTS",
+    "NODE_RESULTS",
     "RESULTS",
     "AgentAccepted",
     "AgentEvent",
@@ -365,6 +366,115 @@ class PairResolved(_In, kw_only=True):
     ts: int
 
 
+class TokenSummary(_In, kw_only=True):
+    role: str
+    scopes: list[str] = []
+    created_at_ms: int | None = None
+    rotated_at_ms: int | None = None
+    revoked_at_ms: int | None = None
+    last_used_at_ms: int | None = None
+
+
+class PairedDevice(_In, kw_only=True):
+    device_id: str
+    display_name: str | None = None
+    platform: str | None = None
+    roles: list[str] | None = None
+    scopes: list[str] | None = None
+    remote_ip: str | None = None
+    tokens: list[TokenSummary] | None = None
+    created_at_ms: int | None = None
+    approved_at_ms: int | None = None
+
+
+class DevicePairList(_In):
+    pending: list[PairRequested]
+    paired: list[PairedDevice]
+
+
+class NodeRow(_In, kw_only=True):
+    node_id: str
+    display_name: str | None = None
+    platform: str | None = None
+    version: str | None = None
+    device_family: str | None = None
+    model_identifier: str | None = None
+    remote_ip: str | None = None
+    caps: list[str] | None = None
+    commands: list[str] | None = None
+    permissions: dict[str, bool] | None = None
+    paired: bool | None = None
+    connected: bool | None = None
+
+
+class NodeList(_In, kw_only=True):
+    nodes: list[NodeRow]
+    ts: int | None = None
+
+
+class NodePairRequested(_In, kw_only=True):
+    request_id: str
+    node_id: str
+    ts: int
+    display_name: str | None = None
+    platform: str | None = None
+    version: str | None = None
+    remote_ip: str | None = None
+    is_repair: bool | None = None
+    silent: bool | None = None
+
+
+class PairedNode(_In, kw_only=True):
+    node_id: str
+    approved_at_ms: int | None = None
+    display_name: str | None = None
+    platform: str | None = None
+    version: str | None = None
+    remote_ip: str | None = None
+
+
+class NodePairList(_In):
+    pending: list[NodePairRequested]
+    paired: list[PairedNode]
+
+
+class NodePairResolved(_In, kw_only=True):
+    request_id: str
+    node_id: str
+    decision: str
+    ts: int
+
+
+class InvokeRequest(_In, kw_only=True):
+    id: str
+    node_id: str
+    command: str
+    params_json: str | None = msgspec.field(name="paramsJSON", default=None)
+    timeout_ms: int | None = None
+    idempotency_key: str | None = None
+
+
+class VoiceWake(_In):
+    triggers: list[str]
+
+
+class TalkMode(_In, kw_only=True):
+    enabled: bool
+    phase: str | None = None
+    ts: int | None = None
+
+
+class Granted(_In):
+    """Of a decision the apps read only that it was taken; the rest they ask for again."""
+
+    request_id: str
+
+
+class NodeGranted(_In, kw_only=True):
+    ok: bool
+    ignored: bool | None = None
+
+
 class StatusReport(_In, kw_only=True):
     """Shown as it is; only that it is an object matters."""
 
@@ -392,15 +502,36 @@ RESULTS: Final[dict[str, Any]] = {
     "system-presence": list[PresenceEntry],
 }
 
+NODE_RESULTS: Final[dict[str, Any]] = {
+    "device.pair.approve": Granted,
+    "device.pair.list": DevicePairList,
+    "device.pair.reject": Granted,
+    "node.event": NodeGranted,
+    "node.invoke.result": NodeGranted,
+    "node.list": NodeList,
+    "node.pair.approve": Granted,
+    "node.pair.list": NodePairList,
+    "node.pair.reject": Granted,
+    "talk.mode": TalkMode,
+    "voicewake.get": VoiceWake,
+    "voicewake.set": VoiceWake,
+}
+"""Of nodes and devices; asked in `test_native_nodes`."""
+
 EVENTS: Final[dict[str, Any]] = {
     "agent": AgentEvent,
     "chat": ChatEvent,
     "device.pair.requested": PairRequested,
     "device.pair.resolved": PairResolved,
     "health": Health,
+    "node.invoke.request": InvokeRequest,
+    "node.pair.requested": NodePairRequested,
+    "node.pair.resolved": NodePairResolved,
     "presence": Presence,
     "shutdown": Shutdown,
+    "talk.mode": TalkMode,
     "tick": Tick,
+    "voicewake.changed": VoiceWake,
 }
 
 
@@ -440,7 +571,7 @@ def frame_of(data: str | bytes, *, fractions: bool = False) -> ResponseFrame | E
 
 def decode_result(method: str, payload: bytes) -> Any:
     """A result, as the apps decode it."""
-    return msgspec.json.decode(payload, type=RESULTS[method])
+    return msgspec.json.decode(payload, type=(RESULTS | NODE_RESULTS)[method])
 
 
 def decode_event(frame: EventFrame) -> Any:
