@@ -43,3 +43,17 @@ def test_a_match_is_0_a_difference_1(
     verdict.differ("$.v", 1, 2)
     assert command.main([*arguments, "--json"]) == 1
     assert json.loads(capsys.readouterr().out)["matched"] == 0
+
+
+def test_all_scenarios_are_run_or_the_named_ones(
+    folder: Path, verdict: Comparison, capsys: pytest.CaptureFixture[str]
+):
+    (folder / "scenarios").mkdir()
+    (folder / "scenarios" / "http.toml").write_text("step = []")
+    arguments = [str(folder), "--url", "ws://x/", "--token", "t", "--json"]
+    found: list[int] = []
+    for more in ([], ["--scenario", "http"]):
+        assert command.main([*arguments, *more]) == 0
+        found.append(json.loads(capsys.readouterr().out)["exchanges"])
+    assert found == [2, 1]
+    assert verdict.is_match
