@@ -22,7 +22,7 @@ from carapace.triggers.heartbeat.plan import HeartbeatPlan, plan_of
 from carapace.triggers.heartbeat.service import HeartbeatParts, Heartbeats
 from carapace.triggers.wakes import Wakes
 from support.agent_house import MAIN, AgentHouse, agent_house, done
-from support.jobs import JumpingClock, Routes, until
+from support.jobs import JumpingClock, Routes
 from support.scripted_provider import Hang, say
 
 AGENT = AgentId("main")
@@ -55,6 +55,14 @@ class Beats:
         async with asyncio.timeout(10):
             while len(self.events()) < count:
                 await self.clock.advance(step_s)
+                await asyncio.sleep(0.002)
+
+    async def begun(self) -> None:
+        """Wake it, until its model has been asked."""
+        self.heartbeats.wake(AGENT, "wake")
+        async with asyncio.timeout(10):
+            while not self.house.provider.hanging.is_set():
+                await self.clock.advance(0.5)
                 await asyncio.sleep(0.002)
 
     async def woken(self, count: int = 1) -> dict[str, Any]:
@@ -241,9 +249,7 @@ async def test_outside_its_hours_nothing_runs():
 
 async def test_trouble_is_told_and_the_next_one_comes():
     async with beats((Hang(),), NOTHING) as room:
-        room.heartbeats.wake(AGENT, "wake")
-        await room.clock.advance(1)
-        await until(room.house.provider.hanging.is_set)
+        await room.begun()
         await room.house.agent.abort(MAIN)
         await room.pass_until(1, step_s=0.5)
         event = room.events()[0]
@@ -258,9 +264,7 @@ async def test_an_empty_answer_says_nothing():
 
 async def test_a_stop_of_the_gateway_is_no_heartbeat():
     async with beats((Hang(),)) as room:
-        room.heartbeats.wake(AGENT, "wake")
-        await room.clock.advance(1)
-        await until(room.house.provider.hanging.is_set)
+        await room.begun()
         await room.house.agent.drain(0)
         await room.clock.advance(1)
         assert room.events() == []
