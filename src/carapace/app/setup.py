@@ -134,10 +134,10 @@ class HouseSetup:
             if info.id not in _OWN_CHANNELS
         )
 
-    def _program(self) -> str:
+    def _program(self) -> tuple[str, ...]:
         """The command that starts this very gateway."""
         paths = self._config.paths
         words = [str(Path(sys.executable).with_name("cara")), "up", "--no-chat"]
         if paths.config_path.parent != paths.state_dir:
             words += ["--config", str(paths.config_path)]
-        return " ".join([*words, "--state-dir", str(paths.state_dir)])
+        return (*words, "--state-dir", str(paths.state_dir))

@@ -251,6 +251,7 @@ class ConfigService:
     def _checked(self, text: str, stored: str | None) -> Draft:
         path = self._paths.config_path
         trial = load(path, _Instead(self._reader, path, text), self._over)
+        self._refuse_foreign(trial)
         refuse_issues(trial.issues)
         # A flag or variable may stand above what is wrong; the next start may be without it.
         refuse_issues([one.issue() for one in check(trial.tree).problems])
@@ -264,6 +265,16 @@ class ConfigService:
             keys=tuple(one.key for one in found),
             needs_restart=bool(self._waits_for_restart(found, settings)),
         )
+
+    def _refuse_foreign(self, trial: Loaded) -> None:
+        """A client may not have files read that lie elsewhere; who edits the file may (H01)."""
+        folder = self._reader.real(self._paths.config_path.parent)
+        for path in sorted(trial.wanted - self._wanted):
+            if not self._reader.real(path).is_relative_to(folder):
+                raise Refused(
+                    f"invalid config: $include may lead out of {folder} only if it is written "
+                    "into the file on the gateway's own machine."
+                )
 
     async def watch(self, clock: Clock, signals: Signals | None = None) -> None:
         """Reload after each change of the file or what it includes; until cancelled.

@@ -86,13 +86,13 @@ async def test_the_program_that_is_named_starts_this_gateway(tmp_path, is_apart)
     if is_apart:
         paths = Paths(tmp_path / "c.json", house.path.parent)
         setup = HouseSetup(ConfigService(paths, Overrides({})), house.keys, environment={})
-        words = (await setup.facts()).program.split()
-        assert words[3:5] == ["--config", str(tmp_path / "c.json")]
+        words = (await setup.facts()).program
+        assert words[3:5] == ("--config", str(tmp_path / "c.json"))
     else:
-        words = (await house.setup.facts()).program.split()
+        words = (await house.setup.facts()).program
         assert "--config" not in words
     assert words[0].endswith("/cara")
-    assert words[-2:] == ["--state-dir", str(house.path.parent)]
+    assert words[-2:] == ("--state-dir", str(house.path.parent))
 
 
 async def test_the_key_goes_to_the_vault_and_the_rest_to_the_file(tmp_path):

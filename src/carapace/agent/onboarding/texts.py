@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Sequence
 from typing import Final
 
 from carapace.agent.onboarding.types import Choice
@@ -35,6 +37,14 @@ NoNewPrivileges=true
 WantedBy=default.target
 
 Then: systemctl --user enable --now carapace"""
+_IN_UNITS: Final = (
+    ("\\", "\\\\"),
+    ('"', '\\"'),
+    ("\n", "\\n"),
+    ("\r", "\\r"),
+    ("%", "%%"),
+    ("$", "$$"),
+)
 _CONTAINER: Final = (
     "Let the container run `{program}` and be started again when it ends; keep the state folder "
     "on a volume. Its end is exit code 78 where the configuration has to be mended first."
@@ -42,7 +52,16 @@ _CONTAINER: Final = (
 _HAND: Final = "Start it whenever you want it: {program}. Ctrl-C ends it in order."
 
 
-def service_text(service: str, program: str) -> str:
-    """How to have it run so; `program` is the command that starts it."""
-    text = {"systemd": _UNIT, "container": _CONTAINER}.get(service, _HAND)
-    return text.format(program=program)
+def service_text(service: str, program: Sequence[str]) -> str:
+    """How to have it run so; `program` is the command that starts it, word by word."""
+    if service == "systemd":
+        return _UNIT.format(program=" ".join(map(_unit_word, program)))
+    text = _CONTAINER if service == "container" else _HAND
+    return text.format(program=shlex.join(program))
+
+
+def _unit_word(word: str) -> str:
+    """A word as a unit file wants it: in quotes, nothing in it replaced or taken as an end."""
+    for char, written in _IN_UNITS:
+        word = word.replace(char, written)
+    return f'"{word}"'

@@ -80,13 +80,13 @@ class Facts:
         sources: Providers, the recommended one first.
         channels: Chat services that can be switched on, by id.
         model: The model that is used now, as `provider/model`.
-        program: How this gateway is started, as one command.
+        program: How this gateway is started: the command and its arguments.
     """
 
     sources: tuple[Source, ...]
     channels: tuple[Choice, ...] = ()
     model: str | None = None
-    program: str = "cara up --no-chat"
+    program: tuple[str, ...] = ("cara", "up", "--no-chat")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,7 @@ FACTS = Facts(
     sources=(LOCAL, VENDOR, KNOWN, OTHER),
     channels=(Choice("zalo", "Zalo"),),
     model="known/m",
-    program="cara up",
+    program=("cara", "up"),
 )
 
 
