@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from carapace.agent.approval import Risk
 from carapace.agent.tools.agents import AgentsList, AgentsTool
 from carapace.config.settings.agents import AgentEntry
 from carapace.ids import AgentId
@@ -31,3 +32,8 @@ async def test_an_agent_works_for_itself_alone(
         answer = await tool.list(tool_context(house, agent_id=AgentId("main")), AgentsList())
     assert answer.details == {"requester": "main", "allowAny": False, "agents": [own]}
     assert msgspec.json.decode(answer.text) == answer.details
+
+
+def test_it_only_reads():
+    (row,) = AgentsTool(tuple).tools().values()
+    assert (row.name, row.risk) == ("agents_list", Risk.READ)

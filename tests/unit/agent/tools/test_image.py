@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from carapace.agent.approval import Risk
 from carapace.agent.tools.image import ImageParams, ImageTool
 from carapace.agent.tools.registry import ToolTrouble
 from carapace.agent.understanding.ports import Asker, NotUnderstood
@@ -82,3 +83,9 @@ async def test_nobody_who_sees_is_said(tmp_path: Path):
     eyes.trouble = NotUnderstood("cannot be seen by this model")
     with pytest.raises(ToolTrouble, match="The picture cannot be seen by this model"):
         await look(tmp_path, "https://a.example/cat.png", eyes)
+
+
+def test_it_only_reads(tmp_path: Path):
+    tool: Any = ImageTool(lambda _agent: tmp_path, Any, Any, Any)  # pyright: ignore[reportArgumentType] - never called
+    (row,) = tool.tools().values()
+    assert (row.name, row.risk) == ("image", Risk.READ)

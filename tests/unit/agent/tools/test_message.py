@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from carapace.agent.approval import ApprovalRequest, Decision, Risk, Ruling
+from carapace.agent.approval import ApprovalRequest, Decision, Risk, Ruling, ToolPolicy, Verdict
 from carapace.agent.tools.message import MessageParams, MessageTool
 from carapace.agent.tools.registry import ToolTrouble
+from carapace.agent.types import RunSource
 from carapace.channels.outbox.types import Queued
 from carapace.channels.types import ChannelInfo, Outgoing, Target
 from carapace.config.settings.session import SendPolicySettings
@@ -219,3 +220,10 @@ async def test_a_session_that_may_not_send_does_not():
         with pytest.raises(GatewayError):
             await post.tool.send(tool_context(made, provenance=CHAT), MessageParams(message="x"))
     assert post.put_in == {}
+
+
+def test_a_visitors_run_needs_a_yes_for_all_of_it():
+    (row,) = Post().tool.tools().values()
+    assert (row.name, row.risk) == ("message", Risk.WRITE)
+    assert ToolPolicy().verdict(row.name, row.risk, RunSource.VISITOR) is Verdict.ASK
+    assert ToolPolicy().verdict(row.name, Risk.OUTSIDE, RunSource.VISITOR) is Verdict.DENY

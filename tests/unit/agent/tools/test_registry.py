@@ -7,7 +7,9 @@ import pytest
 
 from carapace.agent.approval import Risk
 from carapace.agent.tools.builtin import builtin_tools
-from carapace.agent.tools.registry import ToolContext, Tools
+from carapace.agent.tools.registry import ToolContext, Tools, json_answer
+from support.agent_house import agent_house
+from support.tool_calls import tool_context
 
 
 class Inner(msgspec.Struct):
@@ -68,3 +70,12 @@ def test_a_tool_that_was_removed_is_gone_and_its_name_is_free():
     assert "current_time" not in tools
     tools.add(row)
     assert tools["current_time"] is row
+
+
+async def test_facts_are_in_lines_for_programs_and_without_them_for_models():
+    async with agent_house() as house:
+        ctx = tool_context(house)
+        answer = json_answer(ctx, {"a": [1]})
+        assert (answer.text, answer.details) == ('{"a":[1]}', {"a": [1]})
+        pretty = json_answer(tool_context(house, is_direct=True), {"a": [1]})
+        assert pretty.text == '{\n  "a": [\n    1\n  ]\n}'

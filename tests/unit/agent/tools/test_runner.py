@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -12,6 +13,7 @@ from carapace.agent.approval import Risk, ToolPolicy
 from carapace.agent.prompt import PromptStyle
 from carapace.agent.providers.ports import ToolCall
 from carapace.agent.tools.builtin import builtin_tools
+from carapace.agent.tools.policy import Layer, ToolLayers, ToolScope
 from carapace.agent.tools.registry import ToolContext, Tools, ToolTrouble
 from carapace.agent.tools.runner import MAX_OUTPUT_CHARS, ToolReport, arguments_of
 from carapace.agent.types import RunSource
@@ -224,3 +226,42 @@ async def test_a_name_that_is_taken_adds_nothing():
         with pytest.raises(Refused, match="current_time"):
             runner.add(ODD["odd"], time)
         assert (await use(house, "odd")).is_error
+
+
+async def test_lists_of_tools_hold_where_they_are_shown_and_where_they_run():
+    tools = Tools()
+    tools.add(ODD["odd"])
+    async with agent_house(tools=tools) as house:
+        runner = house.agent._turns._tools
+        runner.restrict(
+            ToolLayers(
+                everywhere=Layer("tools", deny=("exce",)),
+                channels={"zalo": Layer("tools.byChannel.zalo", deny=("odd",))},
+            )
+        )
+        assert runner.unknown() == (("tools", "exce"),)
+        style, source = PromptStyle.FULL, RunSource.OPERATOR
+        here, there = ToolScope(agent_id="main"), ToolScope(agent_id="main", channel="zalo")
+        assert runner.specs(source, style, here) == (ODD["odd"].spec,)
+        assert runner.specs(source, style, there) == ()
+        assert (await use(house, "odd")).text == "fine"
+        scoped = replace(context(house), scope=there)
+        assert (await runner.run(ToolCall("c", "odd", "{}"), scoped)).outcome == "denied"
+        assert runner.find("odd", scoped) is None
+        assert runner.find("odd", context(house)) is ODD["odd"]
+
+
+async def test_lists_that_are_kept_are_bounded():
+    async with agent_house(tools=ODD) as house:
+        runner = house.agent._turns._tools
+        for number in range(300):
+            scope = ToolScope(agent_id="main", channel=f"c{number}")
+            assert len(runner.specs(RunSource.OPERATOR, PromptStyle.FULL, scope)) == len(ODD)
+        assert len(runner._listed) < 300
+
+
+async def test_what_acts_on_the_machine_is_not_run_by_a_request_alone():
+    async with agent_house(tools=ODD) as house:
+        direct = replace(context(house), is_direct=True)
+        report = await house.agent._turns._tools.run(ToolCall("c", "risky", "{}"), direct)
+        assert report.outcome == "denied"

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from carapace.agent.approval import Risk
 from carapace.agent.tools.registry import ToolTrouble
 from carapace.agent.tools.session_messages import MAX_SENDS, SessionsSend, SessionsSendTool
 from carapace.agent.types import RunSource
@@ -144,3 +145,9 @@ async def test_a_session_that_is_not_there_or_not_its_own_is_refused(
 ):
     async with agent_house() as house:
         assert why in await trouble(house, **params)
+
+
+async def test_it_changes_what_the_agent_owns():
+    async with agent_house() as house:
+        (row,) = SessionsSendTool(house.agent).tools().values()
+        assert (row.name, row.risk) == ("sessions_send", Risk.WRITE)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from carapace.agent.approval import Risk
 from carapace.agent.tools.registry import ToolTrouble
 from carapace.agent.tools.web.fetch import WebFetchParams, WebFetchTool
 from carapace.agent.understanding.child import ChildReader
@@ -104,3 +105,8 @@ async def test_loopback_is_closed_unless_it_was_opened(tmp_path: Path):
         assert len(trail.lines()) == 1
         settings = WebFetch(allow_hosts=(f"127.0.0.1:{port}",))
         assert "hello" in (await tool.fetch(NO_CONTEXT, params)).text
+
+
+def test_it_only_reads():
+    (row,) = WebFetchTool(WebFetch, Pages(Reading("x"))).tools().values()
+    assert (row.name, row.risk) == ("web_fetch", Risk.READ)

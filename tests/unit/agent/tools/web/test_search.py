@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from carapace.agent.approval import Risk
 from carapace.agent.tools.registry import ToolTrouble
 from carapace.agent.tools.web.engines import BRAVE_URL, Brave, Perplexity, Searxng
 from carapace.agent.tools.web.search import WebSearchParams, WebSearchTool, engine_of
@@ -192,3 +193,10 @@ KEY = {"BRAVE_API_KEY": "b"}
 )
 def test_which_engine_is_set_up(settings: WebSearch, variables: Mapping[str, str], engine: Any):
     assert engine_of(settings, variables) == engine
+
+
+def test_it_only_reads(tmp_path: Path):
+    egress, _ = make_egress(tmp_path)
+    tool = WebSearchTool(WebSearch, egress, variables=dict, add_secret=lambda _: None)
+    (row,) = tool.tools().values()
+    assert (row.name, row.risk) == ("web_search", Risk.READ)
