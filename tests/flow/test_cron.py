@@ -94,7 +94,9 @@ async def test_kills_at_random_moments_double_and_lose_nothing(tmp_path: Path):
 
 async def every_job_runs(gateway: Started) -> None:
     """After the last kill no job is stuck: each begins a slot that was still to come."""
-    now_ms = max(row["at_ms"] for row in rows(gateway, "SELECT max(slot_ms) AS at_ms FROM cron_runs"))
+    now_ms = max(
+        row["at_ms"] for row in rows(gateway, "SELECT max(slot_ms) AS at_ms FROM cron_runs")
+    )
     wanted = TEXTS + TURNS
     sql = f"SELECT count(DISTINCT job_id) AS n FROM cron_runs WHERE slot_ms > {now_ms + OLDEST_MS}"  # noqa: S608 - a number of ours
     await until(lambda: rows(gateway, sql)[0]["n"] == wanted, deadline_s=20)
@@ -117,7 +119,8 @@ def assert_ledger_is_whole(gateway: Started) -> None:
         assert row["status"] == "ok" or row["starts"] == 3, dict(row)
     texts = rows(
         gateway,
-        "SELECT run_id, (SELECT count(*) FROM messages WHERE message_id = run_id || '/outside') AS n"
+        "SELECT run_id,"
+        " (SELECT count(*) FROM messages WHERE message_id = run_id || '/outside') AS n"
         " FROM cron_runs JOIN cron_jobs USING (job_id) WHERE needs_turn = 0",
     )
     # The same words are not said twice in a row: none is there twice, and hardly one is missing.

@@ -126,7 +126,7 @@ class JobHouse:
 async def until(is_so: Callable[[], bool], timeout_s: float = 10.0) -> None:
     """Give way to others until it is so; database threads need real time."""
     async with asyncio.timeout(timeout_s):
-        while not is_so():
+        while not is_so():  # noqa: ASYNC110 - database threads tell nobody
             await asyncio.sleep(0.001)
 
 

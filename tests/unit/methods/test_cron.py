@@ -79,7 +79,7 @@ async def test_a_job_is_named_in_one_way(method: str, params: dict[str, str]):
 
 async def test_an_unknown_job_fails_as_in_the_node_gateway():
     async with method_house() as house:
-        with pytest.raises(Failed, match="^Error: unknown cron job id: nope$"):
+        with pytest.raises(Failed, match=r"^Error: unknown cron job id: nope$"):
             await house.call("cron.update", {"id": "nope", "patch": {"enabled": True}})
 
 
@@ -87,5 +87,5 @@ async def test_a_property_that_is_unknown_is_refused():
     async with method_house() as house:
         with pytest.raises(Refused, match="unexpected property 'surprise'"):
             await house.call("cron.list", {"surprise": True})
-        with pytest.raises(Refused, match="invalid cron.add params"):
+        with pytest.raises(Refused, match=r"invalid cron.add params"):
             await added(house, payload={"kind": "other"})

@@ -79,7 +79,7 @@ async def test_a_node_only_says_that_it_is_there():
 @pytest.mark.parametrize("text", [None, 5, "  "])
 async def test_a_text_is_needed(text: Any):
     async with method_house() as house:
-        with pytest.raises(Refused, match="^text required$"):
+        with pytest.raises(Refused, match=r"^text required$"):
             await house.call("system-event", {"text": text})
 
 

@@ -86,9 +86,9 @@ def test_an_expression_that_makes_no_sense_fails_as_in_the_node_gateway():
 def test_the_target_follows_from_the_payload_and_must_fit_it():
     assert spec().session_target == "main"
     assert spec(payload=TURN).session_target == "isolated"
-    with pytest.raises(Failed, match='main cron jobs require payload.kind="systemEvent"'):
+    with pytest.raises(Failed, match=r'main cron jobs require payload.kind="systemEvent"'):
         spec(payload=TURN, sessionTarget="main")
-    with pytest.raises(Failed, match='isolated cron jobs require payload.kind="agentTurn"'):
+    with pytest.raises(Failed, match=r'isolated cron jobs require payload.kind="agentTurn"'):
         spec(sessionTarget="isolated")
 
 
@@ -134,7 +134,7 @@ def test_a_patch_may_turn_a_job_into_another_kind():
     after = patched(spec(), payload=TURN, sessionTarget="isolated", schedule={"atMs": 5})
     assert after.spec.payload == AgentTurn(message="hello")
     assert after.spec.schedule == AtSchedule(5)
-    with pytest.raises(Failed, match='payload.kind="agentTurn" requires message'):
+    with pytest.raises(Failed, match=r'payload.kind="agentTurn" requires message'):
         patched(spec(), payload={"kind": "agentTurn"}, sessionTarget="isolated")
     with pytest.raises(Failed, match="main cron jobs require"):
         patched(spec(), payload=TURN)

@@ -151,7 +151,8 @@ async def test_a_job_whose_agent_is_gone_uses_the_default_one():
         job = await jobs.add(agentId="main")
         await jobs.house.database.write(
             lambda tx: tx.execute(
-                """UPDATE cron_jobs SET spec = replace(spec, '"agent_id":"main"', '"agent_id":"x"')"""
+                """UPDATE cron_jobs
+                SET spec = replace(spec, '"agent_id":"main"', '"agent_id":"x"')"""
             )
         )
         await jobs.cron.run_job(job.job_id, is_forced=True)

@@ -67,11 +67,11 @@ async def test_an_unknown_job_is_named():
 
 async def test_an_agent_that_is_not_there_gets_no_job():
     async with job_house() as jobs:
-        with pytest.raises(Refused, match='cron.add params: unknown agent id "nobody"'):
+        with pytest.raises(Refused, match=r'cron.add params: unknown agent id "nobody"'):
             await jobs.add(agentId="nobody")
         job = await jobs.add(agentId="MAIN")
         assert job.spec.agent_id == "main"
-        with pytest.raises(Refused, match="cron.update params: unknown agent"):
+        with pytest.raises(Refused, match=r"cron.update params: unknown agent"):
             await jobs.patch(job, agentId="nobody")
         assert (await jobs.patch(job, agentId=None)).spec.agent_id is None
 

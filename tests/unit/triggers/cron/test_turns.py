@@ -94,7 +94,7 @@ async def test_an_answer_goes_where_it_is_wanted():
             asked.append(submission)
             return await accept(submission)
 
-        jobs.house.agent.accept = listen  # type: ignore[method-assign]
+        jobs.house.agent.accept = listen
         last = Target(channel="loop", account="default", conversation="room", thread_id="t")
         for slot, (wish, expected) in enumerate(
             (

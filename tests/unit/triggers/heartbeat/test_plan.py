@@ -73,6 +73,6 @@ def test_durations(text: str, expected: int | None):
         (None, "08:00", 9, True),
     ],
 )
-def test_active_hours(start: str | None, end: str | None, hour: int, expected: bool):  # noqa: FBT001 - a row of the table
+def test_active_hours(start: str | None, end: str | None, hour: int, expected: bool):
     assert is_active(ActiveHours(start, end), datetime(2026, 1, 1, hour)) is expected  # noqa: DTZ001 - the wall there
     assert is_active(None, datetime(2026, 1, 1, hour))  # noqa: DTZ001 - as above
