@@ -38,7 +38,7 @@ class Desk:
         clock = FakeClock()
         self.folder = folder
         self.yard = Yard(folder)
-        self.asked: list[dict[str, Any]] = []
+        self.asked: list[ApprovalSubject] = []
         self.told: list[str] = []
         self.answer: ApprovalDecision | None = None
         self.is_anybody_there = True

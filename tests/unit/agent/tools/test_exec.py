@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import pytest
 
 from carapace.agent.approval import Risk
 from carapace.agent.exec.keeping import Kept
 from carapace.agent.exec.processes import Child
-from carapace.agent.exec.service import MAX_TIMEOUT_S
+from carapace.agent.exec.service import MAX_TIMEOUT_S, ExecParams
 from carapace.agent.exec.types import Exit
 from carapace.agent.tools.exec import exec_tools, report_of
-from carapace.ids import SessionKey
+from carapace.agent.tools.registry import ToolContext
+from carapace.ids import AgentId, RunId, SessionKey
+from carapace.provenance import OWNER
+from support.clock import FakeClock
 
 
 def child(end: Exit | None, *, stdout: bytes = b"", stderr: bytes = b"") -> Child:
@@ -61,8 +66,43 @@ def test_long_output_keeps_its_beginning_and_its_end():
     assert text.endswith("z")
 
 
+async def test_the_tool_runs_what_was_allowed_and_hands_on_who_asks():
+    asked: list[dict[str, Any]] = []
+
+    class Service:
+        """Notes what it is to run."""
+
+        async def run(self, params: ExecParams, **who: Any) -> Child:
+            asked.append({"argv": params.argv, **who})
+            return child(None if params.background else Exit(code=0), stdout=b"hi\n")
+
+    unused: Any = None
+    context = ToolContext(
+        run_id=RunId("r"),
+        session_key=SessionKey("s"),
+        agent_id=AgentId("main"),
+        provenance=OWNER,
+        timezone=None,
+        clock=FakeClock(),
+        sessions=unused,
+        memory=unused,
+        approved="digest",
+    )
+    row = exec_tools(cast("Any", Service()))["exec"]
+    done = await row.handler(context, ExecParams(argv=("ls", "-l")))
+    begun = await row.handler(context, ExecParams(argv=("ls",), background=True))
+    assert "exit code 0" in str(done)
+    assert "as process p1" in str(begun)
+    assert asked[0] == {
+        "argv": ("ls", "-l"),
+        "agent_id": "main",
+        "session_key": "s",
+        "approved": "digest",
+    }
+
+
 def test_the_tool_is_dangerous_and_outlives_the_longest_command():
-    row = exec_tools(None)["exec"]  # type: ignore[arg-type] # nothing is called
+    row = exec_tools(cast("Any", None))["exec"]
     assert row.risk is Risk.DANGEROUS
     assert row.timeout_s > MAX_TIMEOUT_S
     assert not row.is_core
