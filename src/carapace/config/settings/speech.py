@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from carapace.config.settings.setting import Name, Section, setting
+from carapace.config.settings.setting import Name, PositiveInt, Section, setting
 
 __all__ = [
     "ElevenLabsSettings",
@@ -74,23 +74,25 @@ class SpeechSettings(Section, frozen=True):
     """Answers as recordings."""
 
     auto: Annotated[
-        Literal["off", "always"],
+        Literal["off", "always", "inbound", "tagged"],
         setting(
-            "Send a recording after each answer to a chat service that takes files. What "
-            "`tts.enable` and `tts.disable` said stands above this.",
+            "`always` sends a recording after each answer to a chat service that takes files. "
+            "What `tts.enable` and `tts.disable` said stands above this. `inbound` and `tagged` "
+            "of the Node gateway count as `off`.",
             live=True,
         ),
     ] = "off"
     provider: Annotated[
-        Literal["piper", "espeak-ng", "openai", "elevenlabs"] | None,
+        Literal["piper", "espeak-ng", "openai", "elevenlabs", "edge"] | None,
         setting(
             "Who speaks; without it the first that can: piper, espeak-ng, OpenAI, ElevenLabs. What "
-            "`tts.setProvider` said stands above this.",
+            "`tts.setProvider` said stands above this. `edge` of the Node gateway is not offered "
+            "and counts as not said.",
             live=True,
         ),
     ] = None
     max_text_length: Annotated[
-        Annotated[int, msgspec.Meta(ge=1, le=20_000)],
+        PositiveInt,
         setting("Characters that are spoken at most; longer texts are not.", live=True),
     ] = 4_096
     timeout_ms: Annotated[

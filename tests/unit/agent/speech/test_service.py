@@ -73,6 +73,13 @@ async def test_the_settings_choose_where_nobody_else_did(tmp_path: Path):
         assert not await made.speech.is_automatic()
 
 
+async def test_what_only_the_node_gateway_has_counts_as_not_said(tmp_path: Path):
+    settings = SpeechSettings(auto="tagged", provider="edge")
+    async with house(tmp_path, settings) as made:
+        assert await made.speech.provider() == "piper"
+        assert not await made.speech.is_automatic()
+
+
 @pytest.mark.parametrize(("name", "says"), [("edge", "not offered"), ("nope", "Invalid provider")])
 async def test_nobody_else_can_be_chosen(tmp_path: Path, name: str, says: str):
     async with house(tmp_path) as made:

@@ -29,6 +29,7 @@ def test_keys_are_secrets():
         assert field.secret
 
 
-def test_edge_is_no_provider_that_can_be_set():
-    with pytest.raises(msgspec.ValidationError):
-        msgspec.convert({"provider": "edge"}, SpeechSettings)
+def test_a_file_of_the_node_gateway_is_understood():
+    given = {"auto": "inbound", "provider": "edge", "maxTextLength": 100_000}
+    settings = msgspec.convert(given, SpeechSettings)
+    assert (settings.auto, settings.provider) == ("inbound", "edge")
