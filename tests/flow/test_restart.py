@@ -146,7 +146,7 @@ async def test_killed_between_the_write_and_the_restart_it_loses_nothing(gateway
 async def test_killed_at_any_moment_it_tells_what_was_written_and_once(gateway):
     """The file and what the session is told agree, wherever the kill falls."""
     luck, current = random.Random(20261123), gateway
-    for number in range(4):
+    for number in range(2):
         async with peer(current.url, device="admin") as admin:
             base = (await admin.call("get", "config.get", {}))["payload"]["hash"]
             before = len(await told(admin))

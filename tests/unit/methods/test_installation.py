@@ -26,8 +26,8 @@ def surroundings(**given):
     [
         ({}, "pip", "`/venv/bin/python -m pip install --upgrade carapace-gateway`"),
         ({"base_prefix": "/venv"}, "system", "with what installed it"),
-        ({"prefix": "/home/a/.local/share/pipx/venvs/x"}, "pipx", "pipx upgrade"),
-        ({"prefix": "/home/a/.local/share/uv/tools/x"}, "uv", "uv tool upgrade"),
+        ({"prefix": "/home/me/.local/share/pipx/venvs/x"}, "pipx", "pipx upgrade"),
+        ({"prefix": "/home/me/.local/share/uv/tools/x"}, "uv", "uv tool upgrade"),
         ({"paths": ["/.dockerenv"]}, "container", "newer image"),
         ({"paths": ["/run/.containerenv"]}, "container", "newer image"),
         ({"environment": {"container": "podman"}}, "container", "newer image"),
