@@ -22,6 +22,7 @@ from carapace.protocol.scopes import Scope
 __all__ = ["METHODS"]
 
 METHODS = Methods()
+_ON_A_NODE: Final = "node"
 _DECISIONS: Final[dict[str, ApprovalDecision]] = {one: one for one in get_args(ApprovalDecision)}
 
 
@@ -54,7 +55,10 @@ async def approval_request(ctx: Context, params: ApprovalAsk) -> ApprovalAnswer:
     )
     pending = ctx.services.pending_approvals
     question = pending.open(subject, params.timeout_ms / 1000, params.id)
-    return (await pending.wait(question)).answer
+    answer = (await pending.wait(question)).answer
+    if params.host == _ON_A_NODE and answer.decision in ("allow-once", "allow-always"):
+        ctx.services.nodes.agreed(ctx.caller, subject, answer.decision)
+    return answer
 
 
 @METHODS.method("exec.approval.resolve", scope=Scope.APPROVALS)

@@ -66,8 +66,16 @@ class Invokes:
     def __len__(self) -> int:
         return len(self._waiting)
 
-    async def run(self, node: LiveNode, call: NodeCall) -> Outcome:
+    async def run(
+        self, node: LiveNode, call: NodeCall, prepare: Callable[[], str | None] | None = None
+    ) -> Outcome:
         """Ask `node` and wait for the answer; the same key again waits for the same answer.
+
+        Args:
+            node: Whom.
+            call: What, as the caller says it.
+            prepare: Makes the params that the node gets, once and only if it is really asked;
+                without it they are the caller's.
 
         Raises:
             Refused: If the key was used for something else.
@@ -77,8 +85,10 @@ class Invokes:
         if known is not None:
             return await _answer_of(known.answer, call.timeout_ms)
         self._check_room(node)
+        params_json = prepare() if prepare is not None else call.params_json
         waiting = self._begin(node, call)
-        self._publish(Event("node.invoke.request", _request(waiting), only=_only(node)))
+        request = _request(waiting.invoke_id, call, params_json)
+        self._publish(Event("node.invoke.request", request, only=_only(node)))
         try:
             outcome = await _answer_of(waiting.reply.answer, call.timeout_ms)
         finally:
@@ -140,13 +150,12 @@ async def _answer_of(answer: asyncio.Future[Outcome], timeout_ms: int) -> Outcom
         return TIMED_OUT
 
 
-def _request(waiting: _Waiting) -> NodeInvokeRequest:
-    call = waiting.reply.call
+def _request(invoke_id: str, call: NodeCall, params_json: str | None) -> NodeInvokeRequest:
     return NodeInvokeRequest(
-        id=waiting.invoke_id,
+        id=invoke_id,
         node_id=call.node_id,
         command=call.command,
-        params_json=call.params_json,
+        params_json=params_json,
         timeout_ms=call.timeout_ms,
         idempotency_key=call.idempotency_key,
     )

@@ -13,6 +13,7 @@ from carapace.clock import Clock
 from carapace.config.settings.nodes import NodesSettings
 from carapace.errors import Refused
 from carapace.ids import ConnId, new_id
+from carapace.nodes.agreed import Agreed, Agreement, Consent
 from carapace.nodes.catalogue import NodeCatalogue
 from carapace.nodes.dispatched import Dispatched
 from carapace.nodes.invokes import Invokes
@@ -20,9 +21,10 @@ from carapace.nodes.live import LiveNodes, live_node
 from carapace.nodes.pairing import NodePairing
 from carapace.nodes.policy import ADMIN_COMMANDS, refusal
 from carapace.nodes.subscriptions import Subscriptions
-from carapace.nodes.system_run import system_run
+from carapace.nodes.system_run import SystemRun, system_run
 from carapace.nodes.types import NOT_CONNECTED, LiveNode, NodeCall, Outcome
 from carapace.nodes.voicewake import VoiceWakeWords
+from carapace.protocol.approvals import ApprovalSubject
 from carapace.protocol.events import Event, Publish
 from carapace.protocol.scopes import Scope
 from carapace.store.ports import Database
@@ -71,6 +73,7 @@ class Nodes:
     ) -> None:
         self._live = LiveNodes()
         self._invokes = Invokes(publish, clock=clock, metrics=metrics)
+        self._agreed = Agreed()
         self._settings = settings
         self._publish = publish
         self._clock = clock
@@ -137,12 +140,6 @@ class Nodes:
         if node is None:
             return Outcome(failure=NOT_CONNECTED)
         self._check(caller, node, command)
-        if command == _RUN:
-            run = system_run(params, new_id())
-            session_key = run.session_key or _MAIN
-            now_s = self._clock.monotonic()
-            self.dispatched.add(node_id, run.run_id, session_key, now_s)
-            params = run.params
         wait_ms = DEFAULT_TIMEOUT_MS if timeout_ms is None else timeout_ms
         call = NodeCall(
             node_id=node_id,
@@ -150,9 +147,17 @@ class Nodes:
             params_json=_json(params),
             timeout_ms=min(wait_ms, MAX_TIMEOUT_MS),
             idempotency_key=key or new_id(),
-            caller_key=caller.device_id or caller.conn_id,
+            caller_key=_key(caller),
         )
-        return await self._invokes.run(node, call)
+        if command != _RUN:
+            return await self._invokes.run(node, call)
+        run = system_run(params, new_id())
+        return await self._invokes.run(node, call, lambda: self._prepared(caller, node_id, run))
+
+    def agreed(self, caller: Caller, subject: ApprovalSubject, consent: Consent) -> None:
+        """A person agreed to what `caller` asked about; it may be run once on a node."""
+        agreement = Agreement(_key(caller), subject.command, subject.cwd, subject.agent_id)
+        self._agreed.note(agreement, consent, self._clock.monotonic())
 
     def answered(self, caller: Caller, invoke_id: str, outcome: Outcome) -> bool:
         """A node answers; False if nobody waits for that any more."""
@@ -186,6 +191,18 @@ class Nodes:
             )
         return offering[0] if offering else None
 
+    def _prepared(self, caller: Caller, node_id: str, run: SystemRun) -> str | None:
+        """The params of a program as the node gets them; its news will be believed."""
+        now_s = self._clock.monotonic()
+        self.dispatched.add(node_id, run.run_id, run.session_key or _MAIN, now_s)
+        if run.shown is None:
+            return _json(run.params)
+        agreement = Agreement(_key(caller), run.shown, run.cwd, run.agent_id)
+        consent = self._agreed.take(agreement, now_s)
+        if consent is None:
+            return _json(run.params)
+        return _json({**run.params, "approved": True, "approvalDecision": consent})
+
     def _offers_browser(self, node: LiveNode) -> bool:
         return refusal(BROWSER_COMMAND, node, self._settings()) is None
 
@@ -205,6 +222,11 @@ class Nodes:
             )
         if command in ADMIN_COMMANDS and Scope.ADMIN not in caller.scopes:
             raise Refused(f"missing scope: {Scope.ADMIN}")
+
+
+def _key(caller: Caller) -> str:
+    """Who a caller is across its connections."""
+    return caller.device_id or caller.conn_id
 
 
 def _json(params: Any) -> str | None:

@@ -45,7 +45,7 @@ class NodeCall:
     """One command for one node.
 
     Attributes:
-        params_json: As the node gets it; None without params.
+        params_json: As the caller says it; None without params.
         idempotency_key: The caller's.
         caller_key: Who calls: keys of different callers are different keys.
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
@@ -142,6 +143,30 @@ async def test_a_nodes_failure_is_the_callers(error: Any, message: str, told: An
         assert isinstance(failed, Failed)
         assert (failed.code, failed.message) == ("UNAVAILABLE", message)
         assert failed.details == {"nodeError": told}
+
+
+@pytest.mark.parametrize(
+    ("decision", "told"), [("allow-once", {"approved": True}), ("deny", {}), (None, {})]
+)
+async def test_what_a_person_answered_about_a_program_is_the_gateways_to_tell(
+    decision: str | None, told: dict[str, Any]
+) -> None:
+    me = FakeCall(make_caller(device_id="boss"))
+    asked_about = {"command": "ls", "host": "node", "agentId": "main", "timeoutMs": 20}
+    async with method_house() as house:
+        joined(house, platform="linux", commands=("system.run",))
+        async with asyncio.TaskGroup() as group:
+            group.create_task(house.call("exec.approval.request", {**asked_about, "id": "q"}, me))
+            await asyncio.sleep(0)
+            if decision is not None:
+                resolved = {"id": "q", "decision": decision}
+                await house.call("exec.approval.resolve", resolved)
+        run = {"command": ["ls"], "agentId": "main", "approved": True}
+        params = {"nodeId": "n1", "command": "system.run", "params": run, "timeoutMs": 1}
+        with pytest.raises(Failed, match="timed out"):
+            await house.call("node.invoke", {**params, "idempotencyKey": "k"}, me)
+        passed_on = json.loads(asked(house)["paramsJSON"])
+        assert {name: passed_on[name] for name in ("approved",) if name in passed_on} == told
 
 
 async def test_a_node_that_is_not_there_cannot_be_asked() -> None:

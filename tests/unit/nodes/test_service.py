@@ -20,6 +20,7 @@ from carapace.nodes.service import MAX_TIMEOUT_MS, Nodes
 from carapace.nodes.subscriptions import Subscriptions
 from carapace.nodes.types import NOT_CONNECTED, Outcome
 from carapace.nodes.voicewake import VoiceWakeWords
+from carapace.protocol.approvals import ApprovalSubject
 from carapace.protocol.chat import ChatEvent
 from carapace.protocol.events import Event
 from carapace.sessions.keys import canonical
@@ -183,6 +184,49 @@ async def test_a_program_is_passed_on_cleaned_and_its_news_will_be_believed(
         asked = msgspec.json.decode(w.asked()[0]["paramsJSON"])
         assert asked == {"command": ["ls"], "runId": "r1"}
         assert w.nodes.dispatched.take("n1", "r1", "exec.started", 0.0) == "main"
+
+
+ASKED = ApprovalSubject(
+    command="ls",
+    cwd="/srv",
+    host="node",
+    security=None,
+    ask=None,
+    agent_id="main",
+    resolved_path=None,
+    session_key=None,
+)
+
+
+async def test_what_a_person_agreed_to_is_told_to_the_node_once(tmp_path: Path) -> None:
+    given = {"command": ["ls"], "cwd": "/srv", "agentId": "main", "approved": True}
+    async with world(tmp_path) as w:
+        node = w.join("n1", platform="linux", commands=("system.run",))
+        w.nodes.agreed(ADMIN, ASKED, "allow-once")
+        for key in ("k1", "k2"):
+            await w.done(node, "system.run", params=given, key=key)
+        first, second = (msgspec.json.decode(one["paramsJSON"]) for one in w.asked())
+        assert (first["approved"], first["approvalDecision"]) == (True, "allow-once")
+        assert "approved" not in second
+
+
+async def test_another_callers_agreement_is_not_used(tmp_path: Path) -> None:
+    given = {"command": ["ls"], "cwd": "/srv", "agentId": "main"}
+    async with world(tmp_path) as w:
+        node = w.join("n1", platform="linux", commands=("system.run",))
+        w.nodes.agreed(WRITER, ASKED, "allow-once")
+        await w.done(node, "system.run", params=given)
+        await w.done(node, "system.run", params={"command": ["echo", "a b"]})
+        assert "approved" not in "".join(one["paramsJSON"] for one in w.asked())
+
+
+async def test_a_program_asked_for_twice_with_one_key_is_run_once(tmp_path: Path) -> None:
+    given = {"command": ["ls"]}
+    async with world(tmp_path) as w:
+        node = w.join("n1", platform="linux", commands=("system.run",))
+        await w.done(node, "system.run", params=given, key="k")
+        assert (await w.nodes.invoke(ADMIN, "n1", "system.run", params=given, key="k")).payload
+        assert (len(w.asked()), len(w.nodes.dispatched)) == (1, 1)
 
 
 async def test_callers_with_one_key_do_not_share_an_answer(tmp_path: Path) -> None:

@@ -39,6 +39,35 @@ def test_what_says_that_a_person_agreed_is_not_the_callers_to_set() -> None:
     assert set(system_run(given, "fresh").params) == {"command", "runId"}
 
 
+SH = ["/bin/sh", "-lc", "ls | wc"]
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ({"command": ARGV}, "git status"),
+        ({"command": ["git", "commit", "-m", "a b"]}, None),
+        ({"command": ["git", ""]}, None),
+        ({"command": SH}, "ls | wc"),
+        ({"command": ["cmd.exe", "/d", "/s", "/c", "dir"]}, "dir"),
+        ({"command": ARGV, "env": {"A": "b"}}, None),
+        ({"command": ARGV, "env": {}}, "git status"),
+    ],
+)
+def test_a_person_is_asked_about_one_text_that_can_mean_nothing_else(
+    given: Any, shown: str | None
+) -> None:
+    assert system_run(given, "fresh").shown == shown
+
+
+@pytest.mark.parametrize(
+    ("raw", "is_kept"), [("ls | wc", True), (" ls | wc ", True), ("rm -rf x", False), (3, False)]
+)
+def test_a_shells_line_is_named_beside_it_only_if_it_is_that_line(raw: Any, is_kept: bool) -> None:
+    params = system_run({"command": SH, "rawCommand": raw}, "fresh").params
+    assert params.get("rawCommand") == ("ls | wc" if is_kept else None)
+
+
 @pytest.mark.parametrize(
     "given",
     [None, [], "ls", {}, {"command": "ls -l"}, {"command": []}, {"command": ["ls", 1]}],
