@@ -79,10 +79,10 @@ class Client:
                     raise RuntimeError(f"{peer.name} refused: {answer['error']}")
                 return cls(socket)
 
-    async def call(self, request_id: str, method: str) -> None:
-        """One round trip."""
+    async def call(self, request_id: str, method: str, params: str = "{}") -> None:
+        """One round trip; `params` is JSON."""
         await self.socket.send(
-            f'{{"type":"req","id":"{request_id}","method":"{method}","params":{{}}}}'
+            f'{{"type":"req","id":"{request_id}","method":"{method}","params":{params}}}'
         )
         mark = f'"id":"{request_id}"'
         while True:

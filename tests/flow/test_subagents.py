@@ -1,4 +1,4 @@
-"""Sub-agents over a real socket: their end is told once, also if the gateway is killed meanwhile."""
+"""Sub-agents over a real socket: an end is told once, also if the gateway is killed meanwhile."""
 
 from __future__ import annotations
 
