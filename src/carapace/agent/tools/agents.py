@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -12,6 +12,8 @@ from carapace.agent.tools.registry import ToolAnswer, ToolContext, Tools, json_a
 from carapace.config.settings.agents import AgentEntry
 
 __all__ = ["AgentsList", "AgentsTool"]
+
+_ANY: Final = "*"
 
 
 class AgentsList(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -35,13 +37,26 @@ class AgentsTool:
         return rows
 
     async def list(self, ctx: ToolContext, params: AgentsList) -> ToolAnswer:
-        """List the agents that you may give work to."""
+        """List the agents that you may give work to with sessions_spawn."""
         del params
-        # An agent works for itself alone: no setting lets it reach another one's sessions.
-        own: dict[str, Any] = {"id": ctx.agent_id, "configured": False}
-        for entry in self._entries():
-            if entry.id.lower() == ctx.agent_id:
-                own["configured"] = True
-                if entry.name:
-                    own["name"] = entry.name
-        return json_answer(ctx, {"requester": ctx.agent_id, "allowAny": False, "agents": [own]})
+        entries = {entry.id.lower(): entry for entry in self._entries()}
+        own = entries.get(ctx.agent_id)
+        names = own.subagents.allow_agents if own else ()
+        allowed = {name.strip().lower() for name in names}
+        others = {*entries} if _ANY in allowed else allowed
+        ids = (ctx.agent_id, *sorted(others - {ctx.agent_id, _ANY}))
+        return json_answer(
+            ctx,
+            {
+                "requester": ctx.agent_id,
+                "allowAny": _ANY in allowed,
+                "agents": [_row(one, entries.get(one)) for one in ids],
+            },
+        )
+
+
+def _row(agent_id: str, entry: AgentEntry | None) -> dict[str, Any]:
+    row: dict[str, Any] = {"id": agent_id, "configured": entry is not None}
+    if entry is not None and entry.name:
+        row["name"] = entry.name
+    return row

@@ -98,6 +98,7 @@ class ToolScope:
         account: Which of our accounts there.
         group: The service's id of the group, lower case; None in a direct conversation.
         is_subagent: A session that an agent opened for itself.
+        opened_by: The agent that did, where it may be another one.
     """
 
     agent_id: str
@@ -105,6 +106,7 @@ class ToolScope:
     account: str | None = None
     group: str | None = None
     is_subagent: bool = False
+    opened_by: str | None = None
 
 
 def scope_of(session_key: str, provenance: Provenance, spawned_by: str | None = None) -> ToolScope:
@@ -127,6 +129,7 @@ def scope_of(session_key: str, provenance: Provenance, spawned_by: str | None = 
         account=provenance.account,
         group=group,
         is_subagent=spawned_by is not None or is_subagent(session_key),
+        opened_by=None if spawned_by is None else agent_of(spawned_by),
     )
 
 
@@ -233,10 +236,11 @@ class ToolLayers:
 
     def _of(self, scope: ToolScope) -> Iterator[Layer]:
         channel = scope.channel or ""
+        owners = dict.fromkeys((scope.agent_id, scope.opened_by or scope.agent_id))
         found = (
-            self.agent_profiles.get(scope.agent_id, self.profile),
+            *(self.agent_profiles.get(owner, self.profile) for owner in owners),
             self.everywhere,
-            self.agents.get(scope.agent_id),
+            *(self.agents.get(owner) for owner in owners),
             self.channels.get(channel),
             self._of_group(channel, scope),
             self.subagents if scope.is_subagent else None,

@@ -138,7 +138,22 @@ def test_a_scope_is_read_from_the_session_before_the_words():
 
 def test_advisory_j05_what_a_group_opened_is_bound_by_the_lists_of_the_group():
     child = scope_of("agent:a:subagent:x", OWNER, "agent:a:zalo:group:g1")
-    assert child == ToolScope(agent_id="a", channel="zalo", group="g1", is_subagent=True)
+    assert child == ToolScope(
+        agent_id="a", channel="zalo", group="g1", is_subagent=True, opened_by="a"
+    )
     assert scope_of("agent:a:subagent:x", OWNER).is_subagent
     layers = ToolLayers(groups={("zalo", "", "g1"): layer("session_status")})
     assert not layers.permits("write", child)
+
+
+def test_advisory_j05_another_agent_that_was_given_the_work_has_no_more_than_the_giver():
+    layers = ToolLayers(
+        profile=layer("read", "write"),
+        agent_profiles={"wide": layer()},
+        agents={"a": layer(deny=("write",))},
+    )
+    child = scope_of("agent:wide:subagent:x", OWNER, "agent:a:main")
+    names = ("read", "write", "exec")
+    assert [layers.permits(name, child) for name in names] == [True, False, False]
+    alone = ToolScope(agent_id="wide")
+    assert all(layers.permits(name, alone) for name in names)
