@@ -17,6 +17,7 @@ from carapace.protocol.agent import AgentEvent
 from carapace.protocol.approvals import ApprovalRequested, ApprovalResolved
 from carapace.protocol.chat import ChatEvent
 from carapace.protocol.connect import PROTOCOLS, ConnectParams, HelloOk
+from carapace.protocol.cron import CronEvent
 from carapace.protocol.devices import DeviceDecision, PairRequestRow
 from carapace.protocol.errors import ErrorCode, ErrorShape
 from carapace.protocol.events import EVENTS
@@ -25,6 +26,7 @@ from carapace.protocol.notices import Challenge, ShutdownNotice, Tick
 from carapace.protocol.presence import PresenceEntry, PresenceEvent
 from carapace.protocol.registry import MethodRow
 from carapace.protocol.sessions import TranscriptMessage
+from carapace.protocol.system import HeartbeatEvent
 
 __all__ = ["PAYLOADS", "protocol_schema"]
 
@@ -36,6 +38,8 @@ PAYLOADS: Final[dict[str, type[msgspec.Struct]]] = {
     "tick": Tick,
     "shutdown": ShutdownNotice,
     "health": HealthSnapshot,
+    "heartbeat": HeartbeatEvent,
+    "cron": CronEvent,
     "device.pair.requested": PairRequestRow,
     "device.pair.resolved": DeviceDecision,
     "exec.approval.requested": ApprovalRequested,

@@ -93,3 +93,20 @@ def test_compaction_names_its_phases():
     end: Any = voice.compaction("end", 1)[0].payload
     assert (start.stream, start.data) == ("compaction", {"phase": "start"})
     assert end.data == {"phase": "end", "willRetry": False}
+
+
+def test_a_quiet_run_shows_no_chat():
+    voice = ReplyStream("r", "main", is_quiet=True)
+    said = [
+        *told(voice.start(0)),
+        *told(voice.delta("HEARTBEAT_OK", 10)),
+        *told(voice.end(11)),
+    ]
+    assert said == [
+        ("agent", 1, "lifecycle"),
+        ("agent", 2, "assistant"),
+        ("agent", 3, "lifecycle"),
+    ]
+    failed = ReplyStream("r", "main", is_quiet=True)
+    assert told(failed.fail("broken", 1)) == [("agent", 1, "lifecycle")]
+    assert ReplyStream("r", "main", is_quiet=True).abort(StopReason.STOP) == ()

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from carapace.auth.presence import Presence
+from carapace.protocol.presence import PresenceEntry
 from carapace.protocol.scopes import Role
 from support.server import client_info, make_caller, own_entry
 
@@ -113,3 +114,23 @@ def test_the_list_is_encoded_once_while_nothing_changes(presence):
     presence.connected(make_caller(), None, 0)
     assert presence.encoded(100) is presence.encoded(900)
     assert presence.encoded(100) is not presence.encoded(1100)
+
+
+def test_what_a_client_says_of_itself_is_listed_for_a_while(presence):
+    before = presence.version
+    presence.noted("mac", PresenceEntry(text="Node: mac", host="mac", ts=5))
+    assert presence.version == before + 1
+    assert shown(presence, 10)[1] == {"host": "mac", "text": "Node: mac", "ts": 5}
+    assert len(shown(presence, 1006)) == 1
+
+
+def test_nobody_says_of_a_connected_client_what_the_gateway_knows(presence):
+    presence.connected(make_caller(device_id="d1"), None, 0)
+    forged = PresenceEntry(
+        text="Node: x", scopes=("operator.admin", "more"), roles=("node",), device_id="d2", ts=5
+    )
+    presence.noted("d1", forged)
+    entry = shown(presence)[1]
+    assert (entry["text"], entry["deviceId"]) == ("Node: x", "d1")
+    assert (entry["roles"], entry["scopes"]) == (["operator"], ["operator.admin"])
+    assert len(shown(presence, 999_999)) == 2

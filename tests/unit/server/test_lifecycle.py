@@ -148,3 +148,9 @@ async def test_who_may_not_read_chats_is_not_told_of_them_on_return(stage, role,
     stage.hub.join(back)
     stage.announcer.welcome(back.caller)
     assert back.frames == []
+
+
+async def test_a_change_of_presence_from_elsewhere_is_told(stage):
+    stage.announcer.presence_changed()
+    await stage.clock.advance(2)
+    assert len(stage.heard("presence")) == 1
