@@ -238,6 +238,14 @@ def test_a_draft_of_an_older_file_is_not_written(house):
     assert house.paths.config_path.read_text() == "{gateway: {port: 4}}"
 
 
+def test_a_write_includes_no_file_from_elsewhere(house):
+    """Who edits the file may; see advisory H01."""
+    house.write("{}")
+    service = house.open()
+    with pytest.raises(Refused, match=r"\$include may lead out of .*conf only if"):
+        service.write("{$include: '/etc/hostname'}", base_hash=service.snapshot().hash)
+
+
 def test_what_a_flag_hides_is_refused_all_the_same(house):
     service = house.open(flags={("gateway", "port"): 5})
     with pytest.raises(Refused, match="invalid config"):
