@@ -248,7 +248,7 @@ def limit(
         max_memory_bytes: Of private memory that can be written, each process.
         max_file_bytes: Of one file.
         max_cpu_s: Of each process.
-        max_processes: Of this user besides those that run; the kernel spares root.
+        max_processes: Of this user besides those that run; Linux only, and it spares root.
     """
     import resource  # noqa: PLC0415 - exists on POSIX only
 
@@ -258,7 +258,8 @@ def limit(
     _cap(resource.RLIMIT_NOFILE, 4 * _MAX_OPEN_FILES)
     _cap(resource.RLIMIT_DATA, max_memory_bytes)
     _cap(resource.RLIMIT_CPU, max_cpu_s)
-    _cap(resource.RLIMIT_NPROC, _threads_of_user() + max_processes)
+    if sys.platform == "linux":  # elsewhere nobody tells cheaply how many there are
+        _cap(resource.RLIMIT_NPROC, _threads_of_user() + max_processes)
 
 
 def _threads_of_user() -> int:

@@ -20,7 +20,7 @@ from carapace.channels.types import (
 )
 from carapace.config.settings.channels import ChannelSettings, ChannelsSettings, WebchatSettings
 from carapace.config.settings.messages import GroupChatSettings, InboundSettings, MessagesSettings
-from carapace.provenance import Authority
+from carapace.provenance import Authority, Provenance
 from carapace.store.ports import Tx
 from support.inbound_house import ANNA, InboundHouse, inbound_house, message
 from support.scripted_provider import Hang, echo, say
@@ -284,3 +284,25 @@ async def test_what_is_too_large_is_cut_to_what_an_inbox_keeps():
         assert len(row.message.media) == MAX_FILES
         assert row.message.quote is not None
         assert len(row.message.quote.text or "") == MAX_QUOTE_CHARS
+
+
+async def test_the_owner_decides_on_a_use_of_a_tool_and_nobody_else_does():
+    async with inbound_house(say("x")) as house:
+        heard: list[tuple[str, Authority]] = []
+
+        def settle(rest: str, words: Provenance) -> str | None:
+            heard.append((rest, words.authority))
+            return "Allowed, this once." if rest.endswith("allow-once") else None
+
+        house.intake._settle_approval = settle
+        receipt = await house.say("/approve q1 allow-once", "m1")
+        assert receipt.status is ReceiptStatus.HANDLED
+        assert await house.texts(1) == ["Allowed, this once."]
+        refused = await house.say("/approve q1 allow-once", "m2", sender=ANNA)
+        assert refused.status is ReceiptStatus.DROPPED
+        await house.say("/approve ABCD2345", "m3")
+        assert "Nobody waits with that code" in (await house.texts(2))[1]
+    assert heard == [
+        ("q1 allow-once", Authority.OWNER),
+        ("ABCD2345", Authority.OWNER),
+    ]

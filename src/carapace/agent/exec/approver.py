@@ -81,11 +81,16 @@ class PersonApprover:
     async def decide(self, request: ApprovalRequest) -> Ruling:
         """Allow or deny one use of a tool; a yes is bound to its digest."""
         try:
-            use = await self._use_of(request)
+            return await self._decided(request)
         except ToolTrouble as trouble:
             return Ruling(Decision.DENY, str(trouble))
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             return Ruling(Decision.DENY, f"its arguments do not fit: {error}")
+        except GatewayError as error:  # a rule that cannot be read or kept allows nothing
+            return Ruling(Decision.DENY, error.message)
+
+    async def _decided(self, request: ApprovalRequest) -> Ruling:
+        use = await self._use_of(request)
         settings = self._service.settings
         rules = await self._book.rules(
             request.agent_id, security=settings.security, ask=settings.ask
@@ -121,10 +126,7 @@ class PersonApprover:
         return Use(tool=EXEC_TOOL, digest=command.digest, shown=command.shown, command=command)
 
     async def _ask(self, request: ApprovalRequest, use: Use, rules: ExecRules) -> Ruling:
-        try:
-            question = self._pending.open(_subject(request, use, rules), self._timeout_s)
-        except GatewayError as error:
-            return Ruling(Decision.DENY, error.message)
+        question = self._pending.open(_subject(request, use, rules), self._timeout_s)
         try:
             is_told = request.source is RunSource.OPERATOR and await self._tell_owner(
                 request.provenance, _question_text(question, use)

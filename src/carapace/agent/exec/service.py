@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final
@@ -22,7 +22,10 @@ from carapace.config.settings.exec import ExecSettings
 from carapace.confine import can_fence
 from carapace.ids import AgentId, SessionKey
 
-__all__ = ["MAX_TIMEOUT_S", "ExecParams", "ExecService"]
+__all__ = ["MAX_TIMEOUT_S", "ExecParams", "ExecService", "Variables"]
+
+Variables = Callable[[AgentId, str], Awaitable[Mapping[str, str]]]
+"""What a program is given beside the usual, by its name: the keys of skills that need it."""
 
 MAX_TIMEOUT_S: Final = 3_600
 _MB: Final = 1 << 20
@@ -81,6 +84,7 @@ class ExecService:
         home: Of the user.
         environ: Our environment.
         is_fence_there: Whether this system can fence commands in.
+        variables: See `Variables`.
     """
 
     def __init__(
@@ -93,12 +97,14 @@ class ExecService:
         home: Path | None = None,
         environ: Mapping[str, str] = os.environ,
         is_fence_there: Callable[[], bool] = can_fence,
+        variables: Variables | None = None,
     ) -> None:
         self.processes = processes
         self.settings = settings
         self._workspace_of = workspace_of
         self._place = _Place(state_dir=state_dir, home=home, environ=environ)
         self._is_fence_there = is_fence_there
+        self._variables = variables
 
     def apply(self, settings: ExecSettings) -> None:
         """Go by these settings from now on; what runs goes on."""
@@ -124,7 +130,10 @@ class ExecService:
             root=self._workspace_of(agent_id),
             state_dir=self._place.state_dir,
             home=self._place.home,
-            env=child_environment(self._place.environ, self.settings.path_prepend),
+            env={
+                **await self._given(params.argv[0], agent_id),
+                **child_environment(self._place.environ, self.settings.path_prepend),
+            },
             fence=fence.text,
         )
         seen = asyncio.get_running_loop().run_in_executor(
@@ -165,6 +174,12 @@ class ExecService:
                 await self.processes.end(child)
                 raise
         return child
+
+    async def _given(self, program: str, agent_id: AgentId) -> Mapping[str, str]:
+        """A path may name anything, also what an agent wrote: only bare names are given more."""
+        if self._variables is None or "/" in program:
+            return {}
+        return await self._variables(agent_id, program)
 
     def _fence(self, agent_id: AgentId) -> Fence:
         settings = self.settings

@@ -109,7 +109,7 @@ LS = {"argv": ["ls", "-l"]}
 async def test_a_yes_is_to_exactly_what_was_shown(desk: Desk):
     ruling = await desk.decide(LS)
     (subject,) = desk.asked
-    assert ruling == Ruling(Decision.ALLOW, bound_to=subject.digest)
+    assert ruling == Ruling(Decision.ALLOW, bound_to=subject.digest or "")
     assert (subject.command, subject.argv, subject.cwd) == (
         "ls -l",
         ["ls", "-l"],
@@ -232,3 +232,12 @@ async def test_the_documents_own_rules_hold_for_one_agent(desk: Desk):
     ruling = await desk.decide(LS)
     assert ruling.decision is Decision.DENY
     assert "tools.exec.security" in ruling.reason
+
+
+async def test_a_rule_that_cannot_be_read_allows_nothing(desk: Desk, tmp_path: Path):
+    async with memory_database() as closed:
+        other = Desk(tmp_path / "other", closed)
+    ruling = await other.decide(LS)
+    assert ruling.decision is Decision.DENY
+    assert ruling.reason
+    assert desk.asked == other.asked == []

@@ -40,7 +40,14 @@ class Shop:
             home=None,
             environ={"LANG": "C.UTF-8"},
             is_fence_there=lambda: self.is_fence_there,
+            variables=self.given,
         )
+        self.variables: dict[str, str] = {}
+
+    async def given(self, agent_id: AgentId, program: str) -> dict[str, str]:
+        """What a skill that needs `env` would be given."""
+        assert agent_id == MAIN
+        return self.variables if program == "env" else {}
 
     async def digest(self, params: ExecParams) -> str:
         opened = await self.service.look(params, MAIN)
@@ -64,6 +71,26 @@ async def test_what_was_allowed_runs(shop: Shop):
     )
     assert child.kept.exit == Exit(code=0)
     assert child.kept.stdout.text == "hi\n"
+
+
+@needs_fence
+@pytest.mark.slow
+async def test_a_program_is_given_what_its_skill_needs_and_nobody_elses_name(shop: Shop):
+    shop.variables = {"TIDE_KEY": "k", "PATH": "/evil"}
+    params = ExecParams(argv=("env",))
+    child = await shop.service.run(
+        params, agent_id=MAIN, session_key=SESSION, approved=await shop.digest(params)
+    )
+    assert "TIDE_KEY=k" in child.kept.stdout.text
+    assert "/evil" not in child.kept.stdout.text
+    # Another value is another command: what was allowed before does not run with it.
+    before = await shop.digest(params)
+    shop.variables = {"TIDE_KEY": "other"}
+    assert await shop.digest(params) != before
+    for argv in (("/usr/bin/env",), ("echo",)):
+        opened = await shop.service.look(ExecParams(argv=argv), MAIN)
+        opened.close()
+        assert "TIDE_KEY" not in opened.command.env
 
 
 @pytest.mark.parametrize("approved", ["", "0" * 64])
