@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,7 @@ def make_shelf(
     environment: Mapping[str, str] | None = None,
     config: Any = None,
     vault: MemoryVault | None = None,
+    add_secret: Callable[[str], None] = lambda _: None,
 ) -> SkillShelf:
     """A shelf with its managed root in `folder/managed` and its programs in `folder/bin`."""
     return SkillShelf(
@@ -56,4 +57,5 @@ def make_shelf(
         environment=lambda: environment or {},
         config=lambda: config,
         system="linux",
+        add_secret=add_secret,
     )

@@ -15,7 +15,7 @@ from carapace.agent.exec.book import ApprovalsBook
 from carapace.agent.exec.chat_answer import settle
 from carapace.agent.exec.pending import PendingApprovals
 from carapace.agent.exec.processes import Processes
-from carapace.agent.exec.service import ExecService
+from carapace.agent.exec.service import ExecService, Variables
 from carapace.agent.profiles import Profiles
 from carapace.agent.tools.exec import exec_tools
 from carapace.agent.tools.process import process_tools
@@ -84,6 +84,7 @@ def open_execs(
     clock: Clock,
     audit: Audit,
     stack: AsyncExitStack,
+    variables: Variables | None = None,
 ) -> Execs:
     """Build them; commands that run are ended with `stack`.
 
@@ -99,6 +100,7 @@ def open_execs(
         clock: The time.
         audit: Hears of changes and decisions.
         stack: Closes what has to be closed.
+        variables: What programs are given beside the usual.
     """
     folder = state_dir / "exec"
     shutil.rmtree(folder, ignore_errors=True)  # of commands that a crash cut
@@ -112,6 +114,7 @@ def open_execs(
         state_dir=state_dir,
         home=Path(home) if home else None,
         environ=environment,
+        variables=variables,
     )
     book = ApprovalsBook(database, clock, audit=audit, path=state_dir / "carapace.db")
     pending = PendingApprovals(publish, clock)

@@ -284,6 +284,7 @@ async def build(
         search=environment.get("PATH", ""),
         clock=clock,
         audit=observing.audit,
+        add_secret=observing.redactor.add_secret,
     )
     profiles = Profiles(settings.agents, state_dir=paths.state_dir, skills=house_skills.listed)
     policies = SessionPolicies(lambda: config.settings, profiles, providers)
@@ -304,6 +305,7 @@ async def build(
         clock=clock,
         audit=observing.audit,
         stack=stack,
+        variables=house_skills.variables(profiles),
     )
     tools = ToolRunner(
         builtin_tools(with_memory=settings.memory.enabled).merge(

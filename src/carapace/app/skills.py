@@ -9,6 +9,7 @@ from pathlib import Path
 
 import msgspec
 
+from carapace.agent.exec.service import Variables
 from carapace.agent.profiles import Profiles
 from carapace.agent.prompt import PromptSkill
 from carapace.agent.skills.credentials import SkillSecrets
@@ -20,6 +21,7 @@ from carapace.agent.tools.skills import skill_tools
 from carapace.clock import Clock
 from carapace.config.service import ConfigService
 from carapace.credentials.ports import Vault
+from carapace.ids import AgentId
 from carapace.telemetry.audit import Audit
 
 __all__ = ["HouseSkills", "open_skills"]
@@ -43,6 +45,15 @@ class HouseSkills:
     def tools(self, profiles: Profiles) -> Tools:
         """What agents read them with."""
         return skill_tools(self.shelf, lambda agent: profiles.get(agent).workspace.root)
+
+    def variables(self, profiles: Profiles) -> Variables:
+        """What programs are given for the sake of skills."""
+
+        async def of_program(agent_id: AgentId, program: str) -> Mapping[str, str]:
+            workspace = profiles.get(agent_id).workspace.root
+            return await self.shelf.variables(workspace, program)
+
+        return of_program
 
     def service(self, profiles: Profiles) -> Skills:
         """What operators do with them."""
@@ -69,6 +80,7 @@ async def open_skills(
     search: str,
     clock: Clock,
     audit: Audit,
+    add_secret: Callable[[str], None] = lambda _: None,
 ) -> HouseSkills:
     """Learn what is kept for skills, and look at none of them yet.
 
@@ -79,6 +91,7 @@ async def open_skills(
         search: Where programs are looked for, as `PATH`.
         clock: The time.
         audit: Gets a line for each change.
+        add_secret: Told each value that a program is given.
 
     Raises:
         Failed: If the vault cannot be read.
@@ -93,5 +106,6 @@ async def open_skills(
         environment=variables,
         config=lambda: config.snapshot().config,
         system=sys.platform,
+        add_secret=add_secret,
     )
     return HouseSkills(shelf, config, audit)

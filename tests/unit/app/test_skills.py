@@ -46,6 +46,8 @@ async def test_an_agent_is_told_of_what_it_can_use_and_reads_it(tmp_path: Path):
         assert [one.name for one in told] == ["keyed", "own"]
         assert told[1].path == str(tmp_path / "workspace" / "skills" / "own" / "SKILL.md")
         assert list(skills.tools(profiles)) == ["read_skill"]
+        given = await skills.variables(profiles)(profiles.default_id, "no-such-program")
+        assert given == {}
 
 
 async def test_a_switch_is_written_beside_what_the_file_says(tmp_path: Path):

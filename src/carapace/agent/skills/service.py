@@ -130,6 +130,11 @@ class Skills:
                 f"There is no skill {wanted.skill_key!r}, so nothing is kept for it. See "
                 "skills.status for the keys there are."
             )
+        if not skill.is_trusted:
+            raise Refused(
+                f"The skill {skill.name} lies in a workspace, where the agent can change it, so it "
+                f"is given no keys. Move it to {self._shelf.managed_dir} first."
+            )
         if wanted.api_key is not None:
             if skill.primary_env is None:
                 raise Refused(f"The skill {skill.name} does not say which variable its key is for.")

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from carapace.agent.skills.credentials import SkillSecrets
+from carapace.agent.skills.credentials import SkillSecrets, is_reserved
 from carapace.agent.skills.eligibility import Standing, Surroundings, judge
 from carapace.agent.skills.folders import SkillRoot
 from carapace.agent.skills.programs import Programs
@@ -33,6 +33,7 @@ class SkillShelf:
         environment: The gateway's own variables, `env.vars` under them.
         config: The configuration as it is written, secrets hidden.
         system: As `sys.platform`.
+        add_secret: Told each value that a program is given, so that it never shows in logs.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class SkillShelf:
         environment: Callable[[], Mapping[str, str]],
         config: Callable[[], Any],
         system: str,
+        add_secret: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._settings = settings
         self.managed_dir = managed_dir
@@ -53,6 +55,7 @@ class SkillShelf:
         self._environment = environment
         self._config = config
         self._system = system
+        self._add_secret = add_secret
         self._roots: dict[tuple[Path, SkillSource], SkillRoot] = {}
 
     def all(self, workspace: Path) -> tuple[Standing, ...]:
@@ -79,6 +82,33 @@ class SkillShelf:
         """What the settings say about a skill."""
         return self._settings().entries.get(key, _NO_ENTRY)
 
+    async def variables(self, workspace: Path, program: str) -> dict[str, str]:
+        """What a program is given: the variables of those skills that need it by this name.
+
+        Raises:
+            Failed: If the vault cannot be read.
+        """
+        found: dict[str, str] = {}
+        for one in self.all(workspace):
+            needs = one.skill.needs
+            is_meant = program in needs.bins or program in needs.any_bins
+            if is_meant and one.is_eligible and one.skill.is_trusted:
+                for name in sorted(one.skill.variables):
+                    value = await self._value(one.skill, name)
+                    if value and not is_reserved(name):
+                        self._add_secret(value)
+                        found[name] = value
+        return found
+
+    async def _value(self, skill: Skill, name: str) -> str | None:
+        """What was given for a skill's variable; its own value counts before the gateway's."""
+        entry = self.entry(skill.key)
+        if name == skill.primary_env and entry.api_key:
+            return entry.api_key
+        if name in entry.env:
+            return entry.env[name]
+        return await self.secrets.get(skill.key, name) or self._environment().get(name)
+
     def _wanted(self, workspace: Path) -> list[SkillRoot]:
         extra = [Path(one).expanduser() for one in self._settings().load.extra_dirs]
         wanted = [(path, SkillSource.EXTRA) for path in extra]
@@ -93,6 +123,8 @@ class SkillShelf:
         environment, entries = self._environment(), self._settings().entries
 
         def has_variable(skill: Skill, name: str) -> bool:
+            if not skill.is_trusted:
+                return False
             entry = entries.get(skill.key, _NO_ENTRY)
             is_given = name == skill.primary_env and entry.api_key
             return bool(

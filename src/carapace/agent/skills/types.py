@@ -94,6 +94,11 @@ class Skill:
         return self.base_dir / "SKILL.md"
 
     @property
+    def is_trusted(self) -> bool:
+        """Whether only people can change it: an agent can write into its own workspace."""
+        return self.source is not SkillSource.WORKSPACE
+
+    @property
     def variables(self) -> frozenset[str]:
         """The variables it declares; no others are kept for it (advisory G15)."""
         primary = (self.primary_env,) if self.primary_env else ()

@@ -181,6 +181,14 @@ async def test_adv_g15_only_declared_variables_are_kept(
     assert house.vault.kept == {}
 
 
+async def test_what_an_agent_can_change_is_given_no_key(tmp_path: Path):
+    house = House(tmp_path)
+    write_skill(tmp_path / "w" / "skills", "own", {"primaryEnv": "OWN_KEY"})
+    with pytest.raises(Refused, match="Move it to"):
+        await house.update(skillKey="own", apiKey="v")
+    assert house.vault.kept == {}
+
+
 async def test_an_installation_runs_the_command_that_was_built_here(tmp_path: Path):
     house = with_crab(tmp_path)
     brew = make_program(tmp_path / "bin", "brew")
