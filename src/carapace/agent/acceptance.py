@@ -73,8 +73,7 @@ def write_message(
     session_records.touch(tx, asked.session_key, Touch(), now_ms=now_ms)
     if asked.route is not None:
         session_records.set_route(tx, asked.session_key, asked.route)
-    if asked.thinking is not None and not asked.as_chat:
-        # `agent` keeps the level for the session; `chat.send` means this message alone.
+    if asked.thinking is not None and asked.keeps_thinking:
         level = {"thinking_level": asked.thinking.value}
         session_records.set_fields(tx, asked.session_key, level, now_ms=now_ms)
     records.accept(tx, asked, session_id=entry.session_id, now_ms=now_ms)

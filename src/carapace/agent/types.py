@@ -93,6 +93,8 @@ class Submission:
         message: The text; blank is fine beside images.
         images: Pictures, already checked.
         thinking: None takes the session's level, then the agent's.
+        keeps_thinking: The session keeps the level for later messages: a setting, so only for
+            those who may change settings (rows C10 and Q06).
         timeout_s: None or 0 takes the agent's.
         extra_system_prompt: Put after the stable part of the system prompt.
         lane: A label of the caller, kept with the turn.
@@ -118,6 +120,7 @@ class Submission:
     message: str
     images: tuple[ImagePart, ...] = ()
     thinking: ThinkingLevel | None = None
+    keeps_thinking: bool = False
     timeout_s: float | None = None
     extra_system_prompt: str | None = None
     lane: str = "main"

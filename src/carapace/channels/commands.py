@@ -13,7 +13,15 @@ from typing import Final
 
 from carapace.protocol.scopes import Scope
 
-__all__ = ["ROWS", "ChatCommand", "CommandName", "CommandRow", "parse_command", "row_of"]
+__all__ = [
+    "ROWS",
+    "ChatCommand",
+    "CommandName",
+    "CommandRow",
+    "Takes",
+    "parse_command",
+    "row_of",
+]
 
 
 class CommandName(StrEnum):

@@ -22,7 +22,7 @@ from carapace.protocol.agent import (
     AgentWaited,
 )
 from carapace.protocol.registry import Methods
-from carapace.protocol.scopes import Scope
+from carapace.protocol.scopes import Scope, allows
 from carapace.protocol.sessions import SessionsPatch
 from carapace.sessions.keys import agent_of, main_session
 
@@ -58,6 +58,7 @@ async def agent(ctx: Context, params: AgentParams) -> AgentFinal | AgentAccepted
             message=params.message,
             images=images_of(params.attachments, defaults.media_max_mb),
             thinking=level_of(params.thinking),
+            keeps_thinking=allows(ctx.caller.scopes, Scope.ADMIN),
             timeout_s=float(params.timeout) if params.timeout else None,
             extra_system_prompt=params.extra_system_prompt,
             lane=params.lane or "main",
@@ -121,12 +122,18 @@ def _check(ctx: Context, params: AgentParams) -> None:
 
 
 async def _name(ctx: Context, params: AgentParams, key: SessionKey) -> None:
-    """Give the session the label and the parent that the call names."""
+    """Give the session the label and the parent that the call names.
+
+    Raises:
+        Refused: If a value makes no sense, or the caller may not change sessions.
+    """
     given = {
         name: value.strip()
         for name, value in (("label", params.label), ("spawned_by", params.spawned_by))
         if value and value.strip()
     }
+    if given and not allows(ctx.caller.scopes, Scope.ADMIN):
+        raise Refused(f"missing scope: {Scope.ADMIN}")
     if given:
         patch = msgspec.structs.replace(SessionsPatch(key=key), **given)
         await ctx.services.sessions.patch(patch)
