@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import httpx2
 from aiohttp import web
@@ -129,7 +129,8 @@ async def _web_fetch(internet: PublicWeb, folder: Path) -> AsyncGenerator[Open]:
     tool = WebFetchTool(
         WebFetch, lambda hosts: LinkReader(internet.egress, ChildReader(), hosts=hosts)
     )
-    yield lambda url: tool.fetch(cast("Any", None), WebFetchParams(url))
+    context: Any = _ToolContext()
+    yield lambda url: tool.fetch(context, WebFetchParams(url))
 
 
 @asynccontextmanager
@@ -139,16 +140,17 @@ async def _web_search(internet: PublicWeb, folder: Path) -> AsyncGenerator[Open]
         tool = WebSearchTool(
             lambda: settings, internet.egress, variables=dict, add_secret=lambda _secret: None
         )
-        context: Any = _OnlyClock()
+        context: Any = _ToolContext()
         await tool.search(context, WebSearchParams("q"))
 
     yield search
 
 
-class _OnlyClock:
-    """All of a tool's context that a search looks at."""
+class _ToolContext:
+    """All of a tool's context that these tools look at."""
 
     clock = FakeClock()
+    is_direct = False
 
 
 @asynccontextmanager

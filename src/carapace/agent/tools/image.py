@@ -14,7 +14,7 @@ from carapace.agent.approval import Risk
 from carapace.agent.tools.files.paths import parts_of, shown
 from carapace.agent.tools.files.root import read_file
 from carapace.agent.tools.registry import ToolContext, Tools, ToolTrouble
-from carapace.agent.understanding.fence import OutsideText, fenced
+from carapace.agent.understanding.fence import OutsideText, cleaned, fenced
 from carapace.agent.understanding.ports import Asker, NotUnderstood
 from carapace.ids import AgentId
 from carapace.media.types import MediaItem, MediaKind
@@ -23,6 +23,7 @@ __all__ = ["ImageParams", "ImageTool", "Pictures", "Sight"]
 
 _PICTURES: Final = frozenset({MediaKind.IMAGE})
 _TIMEOUT_S: Final = 240.0
+_SHOWN_CHARS: Final = 18_000  # below what the runner cuts, so that the fence is closed
 _MAX_BYTES: Final = 20 * 1024 * 1024
 
 
@@ -113,7 +114,7 @@ class ImageTool:
             text = await self._sight.look_at(item, asker, params.prompt)
         except NotUnderstood as error:
             raise ToolTrouble(f"The picture {error.message}.") from error
-        return fenced([OutsideText("picture", params.image, text)])
+        return fenced([OutsideText("picture", params.image, cleaned(text, _SHOWN_CHARS))])
 
     async def _of_workspace(self, agent_id: AgentId, path: str) -> MediaItem:
         root = self._root_of(agent_id)

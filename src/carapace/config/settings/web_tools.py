@@ -6,20 +6,21 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from carapace.config.settings.setting import Name, Section, setting
+from carapace.config.settings.setting import Name, PositiveInt, Section, setting
 
 __all__ = ["PerplexitySearch", "WebFetch", "WebSearch", "WebTools"]
 
-_Seconds = Annotated[int, msgspec.Meta(ge=1, le=120)]
-_Chars = Annotated[int, msgspec.Meta(ge=100, le=200_000)]
-_Results = Annotated[int, msgspec.Meta(ge=1, le=10)]
+_Seconds = Annotated[int, msgspec.Meta(ge=1, le=600)]
 
 
 class WebFetch(Section, frozen=True):
     """Reading pages."""
 
     enabled: Annotated[bool, setting("Offer `web_fetch`.", live=True)] = True
-    max_chars: Annotated[_Chars, setting("Characters of one page at most.", live=True)] = 16_000
+    max_chars: Annotated[
+        PositiveInt,
+        setting("Characters of one page at most; a model is shown 18,000 of them.", live=True),
+    ] = 16_000
     timeout_seconds: Annotated[_Seconds, setting("Longest time to fetch one.", live=True)] = 20
     allow_hosts: Annotated[
         tuple[Name, ...],
@@ -81,7 +82,9 @@ class WebSearch(Section, frozen=True):
     perplexity: Annotated[PerplexitySearch, setting("How Perplexity is asked.", live=True)] = (
         msgspec.field(default_factory=PerplexitySearch)
     )
-    max_results: Annotated[_Results, setting("Results where none are asked for.", live=True)] = 5
+    max_results: Annotated[
+        PositiveInt, setting("Results where none are asked for; at most 10.", live=True)
+    ] = 5
     timeout_seconds: Annotated[_Seconds, setting("Longest time for one search.", live=True)] = 20
 
 

@@ -34,7 +34,7 @@ __all__ = ["WebSearchParams", "WebSearchTool", "engine_of"]
 _MAX_RESULTS: Final = 10
 _MAX_BYTES: Final = 2 * 1024 * 1024
 _MAX_CHARS: Final = 16_000
-_TIMEOUT_S: Final = 130.0  # above what the setting allows
+_TIMEOUT_S: Final = 610.0  # above what the setting allows
 _HTTP_OK: Final = 200
 _NOT_LET_IN: Final = frozenset({401, 403})
 _TOO_MANY: Final = 429
@@ -108,7 +108,7 @@ class WebSearchTool:
             raise ToolTrouble(_NOT_SET_UP)
         if isinstance(engine, Brave | Perplexity):
             self._add_secret(engine.key)
-        count = params.count or settings.max_results
+        count = min(params.count or settings.max_results, _MAX_RESULTS)
         query = Query(
             text=params.query,
             count=count,

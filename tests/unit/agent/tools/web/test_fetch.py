@@ -10,6 +10,7 @@ from aiohttp import web
 
 from carapace.agent.approval import Risk
 from carapace.agent.tools.registry import ToolTrouble
+from carapace.agent.tools.runner import MAX_OUTPUT_CHARS
 from carapace.agent.tools.web.fetch import WebFetchParams, WebFetchTool
 from carapace.agent.understanding.child import ChildReader
 from carapace.agent.understanding.links import LinkReader
@@ -20,7 +21,15 @@ from carapace.config.settings.web_tools import WebFetch
 from carapace.net.policy import HostPort
 from support.egress import make_egress, serving
 
-NO_CONTEXT: Any = None
+
+class Context:
+    """All of a tool's context that it looks at."""
+
+    def __init__(self, *, is_direct: bool = False) -> None:
+        self.is_direct = is_direct
+
+
+NO_CONTEXT: Any = Context()
 
 
 class Pages:
@@ -65,6 +74,19 @@ async def test_no_more_is_read_than_settings_and_model_want():
     assert answer.details["length"] == 200
     await fetch(pages, max_chars=100)
     assert pages.asked[-1][1].max_chars == 100
+
+
+async def test_a_model_is_shown_less_than_a_program_so_that_the_fence_is_closed():
+    pages = Pages(Reading("x" * 50_000))
+    settings = WebFetch(max_chars=500_000)
+    shown = await fetch(pages, settings)
+    assert len(shown.text) < MAX_OUTPUT_CHARS
+    assert shown.text.rstrip().endswith("]")
+    direct: Any = Context(is_direct=True)
+    tool = WebFetchTool(lambda: settings, pages)
+    whole = await tool.fetch(direct, WebFetchParams("https://a.example/"))
+    assert whole.details["length"] == 50_000
+    assert pages.asked[-1][1].max_chars == 200_000
 
 
 @pytest.mark.parametrize(
