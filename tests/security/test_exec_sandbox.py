@@ -83,7 +83,7 @@ async def test_the_workspace_and_a_private_folder_are_its_own(yard: Yard):
         "cp {state}/secret .; cat secret",
         "cat /proc/{pid}/environ",
         "ls /proc/{pid}/fd",
-        "cat /proc/{pid}/root/etc/hostname",
+        "ls /proc/{pid}/cwd/",
         "cat /proc/{pid}/cmdline",
         "ls /home /root /var /tmp",
         "cat /etc/shadow",
