@@ -101,11 +101,7 @@ def test_the_node_gateways_minimal_file_is_accepted(tmp_path):
     )
     got = read(path)
     assert got.issues == ()
-    assert {one.path for one in got.warnings} == {
-        "update",
-        "gateway.controlUi.enabled",
-        "gateway.http.endpoints.responses",
-    }
+    assert {one.path for one in got.warnings} == {"update"}
     assert got.settings is not None
     assert got.settings.models.providers["fake"].models[0].context_window == 128000
 

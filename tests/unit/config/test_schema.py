@@ -24,12 +24,15 @@ def test_the_schema_stands_alone():
     assert schema["type"] == "object"
 
 
+_LISTS = {"list", "mappings", "models", "rules"}
+
+
 def test_each_setting_has_a_hint():
     hints = ui_hints()
     for entry in entries():
         path = ""
         for index, part in enumerate(entry.key):
-            in_list = part == ANY and entry.key[index - 1] in {"list", "mappings", "models"}
+            in_list = part == ANY and entry.key[index - 1] in _LISTS
             path += "[]" if in_list else (f".{part}" if path else str(part))
         assert path in hints, path
 
