@@ -89,7 +89,7 @@ def test_a_key_like_nothing_known_gets_no_suggestion():
 
 
 def test_keys_of_the_node_gateway_warn_once_and_never_fail():
-    text = "{talk: {token: 5, anything: []}, commands: {native: {browser: 1}}, session: {reset: 'x'}}"
+    text = "{talk: {token: 5, a: []}, commands: {native: {b: 1}}, session: {reset: 'x'}}"
     assert problems(text) == []
     assert warnings(text) == [
         "talk is known to the Node gateway and has no effect here yet",
