@@ -9,11 +9,15 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
 from carapace.confine import can_fence
 from carapace_tools.golden.connection import Connection
+from support.counting_peer import counting_peer
 from support.gateway import Started, model_server, running_gateway, settings
+from support.polling import until
+from support.script_people import Person, webhook_settings
 from support.ws import peer, talk
 
 pytestmark = [
@@ -188,3 +192,26 @@ async def test_a_stop_ends_questions_and_commands(tmp_path: Path):
         await asked(operator)
         assert await started.stop() == 0
     assert list((started.state_dir / "exec").glob("*")) == []
+
+
+async def test_an_owner_on_a_chat_service_is_asked_there_and_answers_there(tmp_path: Path):
+    with counting_peer() as receiver:
+        async with model_server(tmp_path) as model, aiohttp.ClientSession() as client:
+            config = settings(model.port)
+            config["tools"] = {"exec": {"security": "allowlist"}}
+            config["commands"] = {"ownerAllowFrom": ["webhook:ann"]}
+            config["channels"] = {"webhook": webhook_settings(receiver.url)}
+            async with running_gateway(tmp_path / "gateway", config) as started:
+                url = f"{started.http}/channels/webhook/default"
+                ann = Person("ann")
+                await ann.write(client, url, wanting(["echo", "hi"]))
+                await until(lambda: receiver.arrivals, deadline_s=20)
+                question = str(receiver.arrivals[0].body["text"])
+                answer = next(line for line in question.splitlines() if line.endswith("allow-once"))
+                async with asyncio.timeout(10):
+                    await ann.write(client, url, answer)
+                await until(lambda: len(receiver.arrivals) >= 3, deadline_s=20)
+                texts = [str(one.body["text"]) for one in receiver.arrivals]
+    assert "echo hi" in question
+    assert sum("Allowed, this once." in one for one in texts) == 1
+    assert sum("exit code 0" in one for one in texts) == 1
