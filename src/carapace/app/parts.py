@@ -110,6 +110,7 @@ from carapace.sessions.service import Sessions
 from carapace.store.sqlite import SqliteDatabase
 from carapace.tasks import Tasks
 from carapace.telemetry.log import get_logger
+from carapace.triggers.cron.tool import cron_tools
 from carapace.triggers.hooks import Hooks
 from carapace.triggers.replay import ReplayMemory
 from carapace.triggers.restart_notes import RestartNotes
@@ -309,7 +310,9 @@ async def build(
     )
     tools = ToolRunner(
         builtin_tools(with_memory=settings.memory.enabled).merge(
-            execs.tools, house_skills.tools(profiles)
+            execs.tools,
+            house_skills.tools(profiles),
+            cron_tools(lambda: scheduling.cron, lambda: profiles.default_id),
         ),
         execs.approvals,
         audit=observing.audit,

@@ -138,8 +138,13 @@ class CronService:
             self._parts.publish(Event("cron", CronEvent(job_id=job_id, action="removed")))
         return is_removed
 
-    async def run_job(self, job_id: str, *, is_forced: bool) -> Ran:
-        """Run a job now and wait until it has ended; unforced only if it is due.
+    async def run_job(self, job_id: str, *, is_forced: bool, waits: bool = True) -> Ran:
+        """Run a job now; unforced only if it is due.
+
+        Args:
+            job_id: Which.
+            is_forced: Whether it runs whatever the time.
+            waits: Whether to return once it has ended, not once it has begun.
 
         Raises:
             Failed: If there is no such job, or it could not be written down.
@@ -158,8 +163,9 @@ class CronService:
             task = next(iter(await runner.claim_turns([job], now_ms=now_ms)), None)
         if task is None:
             return Ran(is_run=False, reason="already-running")
-        # Waited for, not awaited: a client that leaves does not end the run.
-        await asyncio.wait({task})
+        if waits:
+            # Waited for, not awaited: a client that leaves does not end the run.
+            await asyncio.wait({task})
         return Ran(is_run=True)
 
     async def runs(self, job_id: str, limit: int) -> list[CronRunEntry]:
