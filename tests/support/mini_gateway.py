@@ -58,6 +58,7 @@ class MiniGateway:
         ]
         self.waits_for_abort = False
         self.on_connect: Callable[[], None] | None = None
+        self.closes_after: dict[str, int] = {}
         self.answers: dict[str, Answer] = {
             "health": _health,
             "status": lambda _: {"sessions": {"count": 1}},
@@ -117,6 +118,8 @@ class MiniGateway:
             answer |= {"ok": False, "error": {"code": refuse.code, "message": str(refuse)}}
         await socket.send_json({"type": "event", "event": "tick", "payload": {"ts": 1}})
         await socket.send_json(answer)
+        if method in self.closes_after:
+            await socket.close(code=self.closes_after.pop(method))
         if method == "chat.send" and answer["ok"] and "aborted" not in answer["payload"]:
             await self._chat(socket, params["idempotencyKey"])
         if method == "chat.abort" and self.waits_for_abort and params.get("runId"):

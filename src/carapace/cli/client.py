@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import platform
 import sys
+import threading
 import time
 from collections import deque
 from dataclasses import dataclass
@@ -27,6 +28,10 @@ __all__ = ["EventFrame", "GatewayClient", "RequestFailed"]
 
 _SCOPES: Final = ["operator.admin", "operator.approvals", "operator.pairing"]
 _MAX_KEPT_EVENTS: Final = 10_000
+_SERVICE_RESTART: Final = 1012
+_GLANCE_S: Final = 0.001
+_BACK_S: Final = 15.0
+_BACK_POLL_S: Final = 0.1
 
 
 class RequestFailed(Trouble):
@@ -88,6 +93,43 @@ class GatewayClient:
     def close(self) -> None:
         """End the connection."""
         self._socket.close()
+
+    def revive(self, within_s: float = _BACK_S, *, glance_s: float = _GLANCE_S) -> None:
+        """Connect again if the gateway has restarted since the last call.
+
+        Call it where a person may have been silent for long.
+
+        Args:
+            within_s: How long the gateway may be away.
+            glance_s: How long to look for an end that may still be on its way.
+
+        Raises:
+            Trouble: If it is not back within `within_s` seconds, or went away otherwise.
+        """
+        try:
+            while True:
+                self._receive(glance_s)
+        except TimeoutError:
+            return
+        except Closed as closed:
+            if closed.code != _SERVICE_RESTART:
+                raise _ended(closed) from closed
+        except WebSocketError as error:
+            raise _ended(error) from error
+        self._socket.close()
+        self._events.clear()
+        self._socket = self._connect_again(time.monotonic() + within_s)
+        self.hello = self._handshake()
+
+    def _connect_again(self, deadline: float) -> WebSocket:
+        pause = threading.Event()  # nobody sets it: a wait that Ctrl-C ends
+        while True:
+            try:
+                return WebSocket.connect(self._target.url, timeout_s=self._timeout_s)
+            except WebSocketError as error:
+                if time.monotonic() > deadline:
+                    raise _unreachable(self._target.url, error) from error
+            pause.wait(_BACK_POLL_S)
 
     def call(self, method: str, params: Any = None, *, timeout_s: float | None = None) -> Any:
         """Ask, and wait for the answer's payload.

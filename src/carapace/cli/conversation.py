@@ -62,6 +62,7 @@ class Conversation:
             Trouble: If the gateway refuses, or goes away.
             KeyboardInterrupt: If interrupted while aborting.
         """
+        self._gateway.revive()
         run_id = new_id()
         params = {
             "sessionKey": self._session_key,
@@ -83,12 +84,14 @@ class Conversation:
 
     def abort(self, run_id: str | None = None) -> int:
         """End one run, or all of this session; how many that were."""
+        self._gateway.revive()
         params = {"sessionKey": self._session_key, **({"runId": run_id} if run_id else {})}
         done: dict[str, Any] = self._gateway.call("chat.abort", params)
         return len(done.get("runIds", []))
 
     def reset(self) -> None:
         """Begin anew in the same session; what was said before is put away."""
+        self._gateway.revive()
         self._gateway.call("sessions.reset", {"key": self._session_key})
 
     def _follow(self, follower: _Follower, silence_s: float) -> Answer:

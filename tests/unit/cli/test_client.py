@@ -8,6 +8,7 @@ from carapace.cli.client import GatewayClient, RequestFailed
 from carapace.cli.options import Remote
 from carapace.cli.target import Target, find_target
 from carapace.cli.trouble import Trouble
+from carapace.cli.websocket import WebSocket, WebSocketError
 from support.command import Command
 from support.mini_gateway import MiniGateway, Refuse
 
@@ -102,3 +103,44 @@ def test_a_peer_that_does_not_challenge_is_no_gateway(
     with pytest.raises(Trouble, match=said):
         GatewayClient(target)
     assert peer.is_closed
+
+
+def test_after_a_restart_it_is_there_again(target: Target, gateway: MiniGateway):
+    with GatewayClient(target) as client:
+        client.revive()
+        gateway.closes_after["health"] = 1012
+        client.call("health")
+        client.revive(glance_s=5)
+        assert client.call("health")["ok"]
+    assert len(gateway.asked("connect")) == 2
+
+
+def test_another_end_is_an_end(target: Target, gateway: MiniGateway):
+    with GatewayClient(target) as client:
+        gateway.closes_after["health"] = 1008
+        client.call("health")
+        with pytest.raises(Trouble, match="connection to the gateway ended"):
+            client.revive(glance_s=5)
+
+
+def test_a_gateway_that_does_not_come_back_is_told(
+    target: Target, gateway: MiniGateway, monkeypatch: pytest.MonkeyPatch
+):
+    def nobody(*_: object, **__: object) -> None:
+        raise WebSocketError("refused")
+
+    with GatewayClient(target) as client:
+        gateway.closes_after["health"] = 1012
+        client.call("health")
+        monkeypatch.setattr(WebSocket, "connect", nobody)
+        with pytest.raises(Trouble, match="No gateway answers"):
+            client.revive(within_s=0.15, glance_s=5)
+
+
+def test_what_breaks_the_protocol_meanwhile_is_told(
+    target: Target, monkeypatch: pytest.MonkeyPatch
+):
+    with GatewayClient(target) as client:
+        monkeypatch.setattr(WebSocket, "receive", lambda *_: "rubbish")
+        with pytest.raises(Trouble, match="connection to the gateway ended"):
+            client.revive()
