@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from support.gateway import environment, free_port, model_server, settings
+from support.polling import until
 from support.terminal import Terminal, terminal
 
 pytestmark = [
@@ -89,3 +90,21 @@ async def test_sigterm_during_an_answer_ends_it_within_ten_seconds(tmp_path: Pat
         screen.signal(signal.SIGTERM)
         assert await screen.ends(deadline_s=10) == 0
         assert "Traceback" not in screen.text
+
+
+async def test_a_restart_of_the_gateway_leaves_the_chat_alone(tmp_path: Path):
+    def starts() -> int:
+        trail = (tmp_path / ".carapace" / "audit").rglob("*.jsonl")
+        return sum(path.read_text().count("gateway.started") for path in trail)
+
+    async with chatting(tmp_path) as screen:
+        screen.type("good morning")
+        await screen.shows("you> ")
+        config = json.loads((tmp_path / "carapace.json").read_text())
+        config["gateway"]["tickIntervalS"] = 7
+        (tmp_path / "carapace.json").write_text(json.dumps(config))
+        await until(lambda: starts() > 1, deadline_s=20)
+        screen.type("still there")
+        assert "Echo: still there" in await screen.shows("you> ")
+        screen.type("/quit")
+        assert await screen.ends() == 0
