@@ -7,13 +7,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from hypothesis import given
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from carapace.agent.skills.declaration import declare
 from carapace.agent.skills.front_matter import FrontMatterError, split_front_matter
 from carapace.agent.skills.types import SkillSource
 
+pytestmark = pytest.mark.slow
 NAMES = st.from_regex(r"[a-z][a-z0-9-]{0,12}", fullmatch=True)
 WORDS = st.from_regex(r"[A-Za-z][A-Za-z0-9 .,:/-]{0,30}[A-Za-z0-9]", fullmatch=True)
 TREES: st.SearchStrategy[Any] = st.recursive(
@@ -22,7 +24,7 @@ TREES: st.SearchStrategy[Any] = st.recursive(
         st.lists(inner, min_size=1, max_size=3)
         | st.dictionaries(NAMES, inner, min_size=1, max_size=3)
     ),
-    max_leaves=8,
+    max_leaves=4,
 )
 PIECES = st.sampled_from(
     [
@@ -48,6 +50,7 @@ def _below(value: Any, indent: int) -> str:
     return f" {json.dumps(value)}" if isinstance(value, str) else f" {str(value).lower()}"
 
 
+@settings(max_examples=40)
 @given(st.dictionaries(NAMES, TREES, min_size=1, max_size=4))
 def test_what_is_written_in_blocks_is_read_back(tree: dict[str, Any]) -> None:
     head, body = split_front_matter(f"---\n{written(tree)}\n---\nBody.")
@@ -55,6 +58,7 @@ def test_what_is_written_in_blocks_is_read_back(tree: dict[str, Any]) -> None:
     assert body == "Body."
 
 
+@settings(max_examples=40)
 @given(st.dictionaries(NAMES, TREES, min_size=1, max_size=4))
 def test_what_is_written_as_json_is_read_back(tree: dict[str, Any]) -> None:
     lines = json.dumps({"m": tree}, indent=2)[1:-1]
