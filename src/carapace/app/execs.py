@@ -26,15 +26,18 @@ from carapace.auth.types import Caller
 from carapace.channels.types import Outgoing, Target
 from carapace.clock import Clock
 from carapace.config.settings.exec import ExecSettings
+from carapace.confine import can_fence
 from carapace.ids import new_id
 from carapace.protocol.events import Publish
 from carapace.protocol.scopes import Role, Scope
 from carapace.provenance import OWNER, Authority, Origin, Provenance
 from carapace.store.ports import Database
 from carapace.telemetry.audit import Audit
+from carapace.telemetry.log import get_logger
 
-__all__ = ["Execs", "exec_policy", "open_execs", "tell_owner"]
+__all__ = ["Execs", "exec_policy", "open_execs", "tell_owner", "warn"]
 
+_log = get_logger(__name__)
 _COMMANDS: Final = frozenset({EXEC_TOOL, PROCESS_TOOL})
 
 
@@ -58,6 +61,8 @@ class Execs:
 
     def apply(self, settings: ExecSettings, runner: ToolRunner) -> None:
         """Go by these settings from now on."""
+        if settings != self.service.settings:
+            warn(settings)
         self.service.apply(settings)
         runner.apply(exec_policy(settings))
 
@@ -69,6 +74,22 @@ class Execs:
 def exec_policy(settings: ExecSettings) -> ToolPolicy:
     """Where no command may run, no model is offered any."""
     return ToolPolicy(deny=_COMMANDS if settings.security == "deny" else frozenset())
+
+
+def warn(settings: ExecSettings, is_fence_there: Callable[[], bool] = can_fence) -> None:
+    """Tell the log what in these settings an operator may not expect."""
+    if settings.security == "deny":
+        return
+    if settings.sandbox == "off":
+        _log.warning(
+            "commands of agents are not fenced in: they can do what this user can do; to fence "
+            "them in, set tools.exec.sandbox to required"
+        )
+    elif not is_fence_there():
+        _log.warning(
+            "commands of agents are allowed but none will run: this system cannot fence them in "
+            "(Linux with Landlock can); see tools.exec.sandbox"
+        )
 
 
 def open_execs(
@@ -102,6 +123,7 @@ def open_execs(
         stack: Closes what has to be closed.
         variables: What programs are given beside the usual.
     """
+    warn(settings)
     folder = state_dir / "exec"
     shutil.rmtree(folder, ignore_errors=True)  # of commands that a crash cut
     processes = Processes(folder, clock)
