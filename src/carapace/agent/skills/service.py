@@ -255,8 +255,14 @@ class Skills:
             requirements=_needs(skill.needs),
             missing=_needs(standing.missing),
             config_checks=tuple(SkillConfigCheck(*one) for one in standing.settings),
-            install=tuple(SkillOption(o.id, o.kind, o.label, o.bins) for o in options),
+            install=tuple(SkillOption(o.id, o.kind, self._label(o), o.bins) for o in options),
         )
+
+    def _label(self, option: InstallOption) -> str:
+        """As the skill says, but for Node: there the settings say which program it will be."""
+        if option.kind != "node":
+            return option.label
+        return f"Install {option.package} ({self._settings().install.node_manager})"
 
 
 def _needs(needs: Needs) -> SkillNeeds:

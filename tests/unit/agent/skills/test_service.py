@@ -121,6 +121,14 @@ def test_the_report_has_every_field_that_native_clients_need(tmp_path: Path):
     assert (second["disabled"], second["eligible"], "emoji" in second) == (True, False, False)
 
 
+def test_packages_of_node_are_labelled_with_the_program_that_would_install_them(tmp_path: Path):
+    install = SkillInstallSettings(node_manager="pnpm")
+    house = House(tmp_path, SkillsSettings(install=install))
+    row = {"id": "n", "kind": "node", "package": "@c/x", "label": "Get it"}
+    write_skill(tmp_path / "managed", "a", {"install": [row]})
+    assert house.skills.status().skills[0].install[0].label == "Install @c/x (pnpm)"
+
+
 def test_bins_are_those_of_all_agents_skills_that_are_on(tmp_path: Path):
     house = House(tmp_path, SkillsSettings(entries={"off": SkillEntry(enabled=False)}))
     write_skill(tmp_path / "managed", "off", {"requires": {"bins": ["never"]}})
