@@ -13,7 +13,13 @@ import msgspec
 from msgspec import Meta
 
 from carapace.agent.approval import Risk
-from carapace.agent.tools.registry import ToolContext, Tools, ToolTrouble
+from carapace.agent.tools.registry import (
+    ToolAnswer,
+    ToolContext,
+    Tools,
+    ToolTrouble,
+    json_answer,
+)
 from carapace.agent.types import RunSource
 from carapace.errors import GatewayError
 from carapace.ids import AgentId
@@ -33,8 +39,11 @@ class CronCall(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """Arguments of `cron`."""
 
     action: Annotated[
-        Literal["list", "add", "remove", "run"],
-        Meta(description="list shows your jobs; add needs name, message and one time."),
+        Literal["list", "add", "remove", "run", "status"],
+        Meta(
+            description="list shows your jobs; add needs name, message and one time; status says "
+            "how the scheduler stands."
+        ),
     ]
     id: Annotated[str, Meta(max_length=200, description="Of remove and run.")] | None = None
     name: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
@@ -61,7 +70,7 @@ def cron_tools(cron: Callable[[], CronService], default_agent: Callable[[], Agen
     tools = Tools()
 
     @tools.tool("cron", risk=Risk.WRITE)
-    async def cron_tool(ctx: ToolContext, params: CronCall) -> str:
+    async def cron_tool(ctx: ToolContext, params: CronCall) -> str | ToolAnswer:
         """Make, list, run or remove jobs of yours: reminders and tasks at a time to come.
 
         Use it when the user asks to be reminded or wants something done later or regularly.
@@ -69,6 +78,8 @@ def cron_tools(cron: Callable[[], CronService], default_agent: Callable[[], Agen
         if ctx.source not in _OWN:
             raise ToolTrouble("only the owner's own words may look at jobs or change them")
         try:
+            if params.action == "status":
+                return json_answer(ctx, msgspec.to_builtins(await cron().status()))
             return await _do(cron(), ctx, params, default_agent())
         except GatewayError as error:
             raise ToolTrouble(error.message) from None

@@ -16,7 +16,12 @@ from support.jobs import TURN, JobHouse, job_house
 from support.scripted_provider import say
 
 GUEST = Provenance(origin=Origin.CHANNEL, authority=Authority.GUEST)
-REMINDER: dict[str, Any] = {"action": "add", "name": "tea", "message": "drink it", "every_minutes": 5}
+REMINDER: dict[str, Any] = {
+    "action": "add",
+    "name": "tea",
+    "message": "drink it",
+    "every_minutes": 5,
+}
 
 
 async def call(jobs: JobHouse, provenance: Provenance = OWNER, /, **params: Any) -> str:
@@ -57,9 +62,23 @@ async def test_a_task_of_its_own_is_not_waited_for():
         assert await call(jobs, action="run", id=job.job_id) == "The job runs already."
 
 
+async def test_how_the_scheduler_stands_is_told():
+    async with job_house() as jobs:
+        await call(jobs, **REMINDER)
+        told = await call(jobs, action="status")
+        assert '"enabled":true' in told
+        assert '"jobs":1' in told
+        assert "nextWakeAtMs" in told
+
+
 async def test_times_are_said_in_one_way():
     async with job_house() as jobs:
-        once: dict[str, Any] = {"action": "add", "name": "n", "message": "m", "at": "2030-01-01T00:00:00Z"}
+        once: dict[str, Any] = {
+            "action": "add",
+            "name": "n",
+            "message": "m",
+            "at": "2030-01-01T00:00:00Z",
+        }
         await call(jobs, **once)
         daily: dict[str, Any] = {"action": "add", "name": "n", "message": "m", "expr": "0 7 * * *"}
         await call(jobs, **daily)
