@@ -29,7 +29,8 @@ __all__ = [
 
 Profile = Literal["minimal", "coding", "messaging", "full"]
 
-_FS: Final = ("read", "write", "edit", "apply_patch")
+# Guides are files as well: who may read none is shown none, as on the Node gateway.
+_FS: Final = ("read", "write", "edit", "apply_patch", "read_skill")
 _MEMORY: Final = ("memory_search", "memory_get", "memory_read", "memory_write", "memory_forget")
 _RUNTIME: Final = ("exec", "process")
 _SESSIONS: Final = (

@@ -34,7 +34,7 @@ def test_deny_wins_over_allow():
     assert [both.permits(name) for name in ("read", "write", "exec")] == [True, False, False]
 
 
-@pytest.mark.parametrize("name", ["read", "write", "edit", "apply_patch"])
+@pytest.mark.parametrize("name", ["read", "write", "edit", "apply_patch", "read_skill"])
 def test_a_group_stands_for_its_tools(name: str):
     assert layer("group:fs").permits(name)
     assert not layer(deny=("GROUP:FS ",)).permits(name)
