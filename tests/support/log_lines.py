@@ -11,12 +11,15 @@ import json
 import logging
 from collections.abc import Generator
 from contextlib import contextmanager
+from itertools import count
 from typing import Any
 
 from carapace.telemetry import log as telemetry
 from carapace.telemetry.log import LogOptions, configure
 
 __all__ = ["log_lines"]
+
+_GENERATIONS = count(1_000_000, 1_000)
 
 
 @contextmanager
@@ -25,6 +28,8 @@ def log_lines() -> Generator[list[dict[str, Any]]]:
     state, root = telemetry._state, logging.getLogger()
     handlers, level = list(root.handlers), root.level
     telemetry._state = telemetry._State()
+    # Loggers keep what they are bound to until this number changes: each block has its own.
+    telemetry._state.generation = next(_GENERATIONS)
     found: list[dict[str, Any]] = []
     configure(
         LogOptions(
