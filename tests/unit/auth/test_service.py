@@ -399,3 +399,23 @@ async def test_plaintext_from_elsewhere_is_cut_and_recorded():
         again = await r.connect(connect_params(me, scopes=["operator.read"]), plain)
         assert again.caller.granted == ("operator.read",)
         assert r.kinds().count("auth.scope_denied") == 1
+
+
+async def test_what_a_node_says_of_itself_is_kept_within_bounds_and_of_operators_nothing():
+    async with rig() as r:
+        said = {
+            "caps": ["camera", "camera", *(f"c{number}" for number in range(100))],
+            "permissions": {"x" * 500: True, **{f"p{number}": False for number in range(100)}},
+        }
+        node = {"role": "node", "client_id": "node-host", "mode": "node", "scopes": ()}
+        claims = (await r.connect(connect_params(Identity(), **node, **said))).caller.claims
+        assert claims is not None
+        assert claims.platform == "linux"
+        assert (claims.caps[0], len(claims.caps)) == ("camera", 63)
+        assert claims.permissions is not None
+        assert len(claims.permissions) == 64
+        assert max(map(len, claims.permissions)) == 128
+        plain = (await r.connect(connect_params(Identity(), **node))).caller.claims
+        assert plain is not None
+        assert (plain.caps, plain.permissions) == ((), None)
+        assert (await r.connect(connect_params(Identity(), **said))).caller.claims is None
