@@ -44,25 +44,27 @@ def test_adv_h01_a_client_cannot_have_other_files_read(paths, path):
     assert paths.config_path.read_text() == "{}"
 
 
-def test_adv_h01_what_an_operator_included_stays_included(paths, tmp_path):
+async def test_adv_h01_what_an_operator_included_stays_included(paths, tmp_path):
     outside = tmp_path / "shared.json"
     outside.write_text("{logging: {level: 'warn'}}")
     service = opened(paths, f"{{$include: '{outside}'}}")
     assert service.settings.logging.level == "warn"
-    service.commit(service.draft_patch("{gateway: {port: 5}}", base_hash=service.snapshot().hash))
+    await service.commit(
+        service.draft_patch("{gateway: {port: 5}}", base_hash=service.snapshot().hash)
+    )
     assert service.settings.logging.level == "warn"
     assert service.settings.gateway.port == 5
 
 
-def test_adv_h02_a_variable_stays_a_variable_through_every_write(paths):
+async def test_adv_h02_a_variable_stays_a_variable_through_every_write(paths):
     service = opened(paths, "{models: {providers: {p: {apiKey: '${KEY}'}}}}", KEY=SECRET)
     shown = service.snapshot()
-    service.commit(service.draft_patch("{gateway: {port: 5}}", base_hash=shown.hash))
+    await service.commit(service.draft_patch("{gateway: {port: 5}}", base_hash=shown.hash))
     assert "${KEY}" in paths.config_path.read_text()
     shown = service.snapshot()
     form = str(shown.config).replace("'", '"')  # a form sends back the values it was shown
     assert SECRET not in form
-    service.commit(service.draft(form, base_hash=shown.hash))
+    await service.commit(service.draft(form, base_hash=shown.hash))
     assert "${KEY}" in paths.config_path.read_text()
     assert SECRET not in paths.config_path.read_text()
 

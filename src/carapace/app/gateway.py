@@ -163,7 +163,7 @@ class Gateway:
         self._apply_chats(parts, settings)
         _tell_unknown_tools(parts)
         parts.config.subscribe(lambda _old, new, found: self._apply(parts, new, found))
-        parts.config.refuse_unfit(unfit)
+        parts.config.refuse_unfit(lambda new: unfit(new, settings))
         parts.config.restart_with(lambda keys: _follow(parts, keys))
         for work, name in (
             (parts.config.watch(self._clock), "config watch"),
@@ -217,9 +217,7 @@ class Gateway:
     def _apply(self, parts: Parts, new: Settings, found: tuple[Change, ...]) -> None:
         """A live change of the configuration reaches every room that follows it."""
         parts.observing.apply(new.logging, is_quiet=not self._options.no_chat)
-        parts.providers.apply(
-            new.models, new.agents, self._provider_variables(parts, new)
-        )
+        parts.providers.apply(new.models, new.agents, self._provider_variables(parts, new))
         parts.profiles.apply(new.agents)
         parts.budget.apply(new.agents)
         parts.agent.apply(max_concurrent=new.agents.defaults.max_concurrent)

@@ -19,7 +19,6 @@ from carapace.agent.providers.discovery import OLLAMA, kept_key_name
 from carapace.app.provider_keys import ProviderKeys
 from carapace.channels.types import ChannelInfo
 from carapace.config.service import ConfigService
-from carapace.errors import Failed
 
 __all__ = ["HouseSetup"]
 
@@ -106,13 +105,7 @@ class HouseSetup:
         if plan.key is not None:
             await self._keys.put(plan.provider, plan.address, plan.key)
             self._on_key()
-        try:
-            self._config.commit(draft)
-        except OSError as error:
-            raise Failed(
-                f"The configuration could not be written: {error.strerror or error}. Look at "
-                f"{self._config.paths.config_path}, then begin again."
-            ) from error
+        await self._config.commit(draft)
 
     def _vendor(self, vendor: Vendor) -> Source:
         is_known = any(self._environment.get(name, "").strip() for name in vendor.keys)

@@ -7,6 +7,7 @@ the file is mended.
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
@@ -30,7 +31,7 @@ from carapace.config.settings import Settings
 from carapace.config.snapshot import ConfigSnapshot, Source, snapshot
 from carapace.config.watch import FileSignals, Signals, watch
 from carapace.config.writing import Draft, patched, refuse_issues, require_base, restored
-from carapace.errors import Refused
+from carapace.errors import Failed, Refused
 
 __all__ = ["ConfigService", "Listener", "Tell"]
 
@@ -232,21 +233,33 @@ class ConfigService:
             raise Refused("invalid config; fix before patching")
         return self._checked(patched(raw, stored, before, self._paths.config_path), stored)
 
-    def commit(self, draft: Draft) -> tuple[Change, ...]:
-        """Write a draft and apply what is live.
+    async def commit(self, draft: Draft) -> tuple[Change, ...]:
+        """Write a draft and apply what is live; the disk is waited for in a thread.
 
         Returns:
             What changed, applied or waiting for a restart.
 
         Raises:
             Refused: If the file has changed since the draft was made.
+            Failed: If the file cannot be written; it is as it was.
         """
-        write_config(self._paths.config_path, draft.text, base_hash=draft.base_hash)
+        await asyncio.to_thread(self._write, draft)
         return self.reload()
 
     def write(self, text: str, *, base_hash: str | None) -> tuple[Change, ...]:
-        """`draft` and `commit` in one step."""
-        return self.commit(self.draft(text, base_hash=base_hash))
+        """`draft` and `commit` in one step, for callers that may wait for the disk."""
+        self._write(self.draft(text, base_hash=base_hash))
+        return self.reload()
+
+    def _write(self, draft: Draft) -> None:
+        path = self._paths.config_path
+        try:
+            write_config(path, draft.text, base_hash=draft.base_hash)
+        except OSError as error:
+            raise Failed(
+                f"The configuration could not be written ({error.strerror or error}); it is as it "
+                f"was. Look at the disk and the rights of {path}, then try again."
+            ) from error
 
     def _checked(self, text: str, stored: str | None) -> Draft:
         path = self._paths.config_path

@@ -13,6 +13,7 @@ import msgspec
 from carapace.config.schema import ConfigSchema
 from carapace.config.snapshot import ConfigSnapshot
 from carapace.config.writing import Draft
+from carapace.errors import GatewayError
 from carapace.ids import SessionKey
 from carapace.methods.context import Context
 from carapace.protocol.config import (
@@ -46,10 +47,10 @@ def config_schema(ctx: Context, params: EmptyParams) -> Any:  # noqa: ARG001 - r
 
 
 @METHODS.method("config.set", scope=Scope.ADMIN)
-def config_set(ctx: Context, params: ConfigSet) -> ConfigWritten:
+async def config_set(ctx: Context, params: ConfigSet) -> ConfigWritten:
     """Write the whole configuration; what is live counts at once."""
     config = ctx.services.config
-    config.commit(config.draft(params.raw, base_hash=params.base_hash))
+    await config.commit(config.draft(params.raw, base_hash=params.base_hash))
     return _written(ctx)
 
 
@@ -71,7 +72,7 @@ async def _changed(ctx: Context, params: ConfigChange, draft: Draft, method: str
     services = ctx.services
     is_asked = (params.session_key, params.note, params.restart_delay_ms) != (None, None, None)
     if not (is_asked or draft.needs_restart):
-        services.config.commit(draft)
+        await services.config.commit(draft)
         return _written(ctx)
     key = (params.session_key or "").strip()
     session = services.sessions.key(key) if key else None
@@ -84,13 +85,13 @@ async def _commit(ctx: Context, draft: Draft, session: SessionKey | None, text: 
     """Write the file with the note for the session kept before it, so that no crash loses it."""
     services = ctx.services
     if session is None:
-        services.config.commit(draft)
+        await services.config.commit(draft)
         return
     notes = services.restart_notes
     note_id = await notes.keep(session, text, config_hash=draft.hash)
     try:
-        services.config.commit(draft)
-    except BaseException:
+        await services.config.commit(draft)
+    except GatewayError:  # cancelled, nobody knows: the file itself will tell at the next start
         await notes.drop(note_id)
         raise
     await notes.confirm(note_id)

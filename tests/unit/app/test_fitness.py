@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+
 import msgspec
 import pytest
 
@@ -15,7 +17,7 @@ def settings(**gateway):
 
 
 def test_the_defaults_are_fit():
-    assert unfit(Settings()) == ()
+    assert unfit(Settings(), Settings()) == ()
     need_local(Settings())
 
 
@@ -29,13 +31,30 @@ def test_the_defaults_are_fit():
     ],
 )
 def test_what_keeps_it_from_starting_is_named(given, key, said):
-    [issue] = unfit(settings(**given))
+    [issue] = unfit(settings(**given), Settings())
     assert issue.path == key
     assert said in issue.message
 
 
 def test_all_of_it_is_named():
-    found = unfit(settings(mode="remote", bind="custom", tls={"enabled": True}))
+    found = unfit(settings(mode="remote", bind="custom", tls={"enabled": True}), Settings())
     assert [one.path for one in found] == ["gateway.mode", "gateway.bind", "gateway.tls"]
     with pytest.raises(Refused, match=r"cara config set gateway\.mode local"):
         need_local(settings(mode="remote"))
+
+
+def test_a_port_that_somebody_else_has_is_named():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        [issue] = unfit(settings(port=port), Settings())
+        assert issue.path == "gateway.port"
+        assert str(port) in issue.message
+        assert unfit(settings(port=port), settings(port=port)) == ()  # the gateway's own
+    assert unfit(settings(port=port), Settings()) == ()
+
+
+def test_without_addresses_no_port_is_tried():
+    [issue] = unfit(settings(port=1, bind="custom"), Settings())
+    assert issue.path == "gateway.bind"

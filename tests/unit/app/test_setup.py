@@ -14,7 +14,7 @@ from carapace.channels.types import ChannelInfo
 from carapace.config.load import Overrides
 from carapace.config.paths import Paths
 from carapace.config.service import ConfigService
-from carapace.errors import Failed, Refused
+from carapace.errors import Refused
 from support.auth import MemoryVault
 
 
@@ -123,14 +123,3 @@ async def test_a_refused_configuration_leaves_the_vault_alone(tmp_path):
         )
     assert await house.vault.names() == []
     assert house.path.read_text() == "{}"
-
-
-async def test_a_file_that_cannot_be_written_is_told_with_its_place(tmp_path, monkeypatch):
-    house = House(tmp_path, "{}")
-
-    def full(_draft: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(house.config, "commit", full)
-    with pytest.raises(Failed, match=r"No space left on device.*carapace\.json"):
-        await house.setup.write(SetupPlan(patch={}, provider="x"))

@@ -13,7 +13,7 @@ from carapace.config.paths import Paths
 from carapace.config.redact import MARKER
 from carapace.config.service import ConfigService
 from carapace.config.settings import Settings
-from carapace.errors import Refused
+from carapace.errors import Failed, Refused
 from support.clock import FakeClock
 
 
@@ -209,12 +209,12 @@ def test_the_hash_of_a_reading_says_nothing_about_its_secrets(house):
     assert "'two'" in house.paths.config_path.read_text()
 
 
-def test_a_patch_changes_what_it_names_and_keeps_comments(house):
+async def test_a_patch_changes_what_it_names_and_keeps_comments(house):
     house.write("{gateway: {port: 1 /* usual */, auth: {token: 'kept'}}, logging: {level: 'warn'}}")
     service = house.open()
     patch = f"{{gateway: {{port: 2, auth: {{token: '{MARKER}'}}}}, logging: null}}"
     draft = service.draft_patch(patch, base_hash=service.snapshot().hash)
-    assert [one.key for one in service.commit(draft)] == ["gateway.port", "logging.level"]
+    assert [one.key for one in await service.commit(draft)] == ["gateway.port", "logging.level"]
     text = house.paths.config_path.read_text()
     assert "/* usual */" in text
     assert "'kept'" in text
@@ -228,13 +228,13 @@ def test_a_patch_of_a_broken_file_is_refused(house):
         service.draft_patch("{}", base_hash=service.snapshot().hash)
 
 
-def test_a_draft_of_an_older_file_is_not_written(house):
+async def test_a_draft_of_an_older_file_is_not_written(house):
     house.write("{}")
     service = house.open()
     draft = service.draft("{gateway: {port: 3}}", base_hash=service.snapshot().hash)
     house.write("{gateway: {port: 4}}")
     with pytest.raises(Refused, match="config changed since last load"):
-        service.commit(draft)
+        await service.commit(draft)
     assert house.paths.config_path.read_text() == "{gateway: {port: 4}}"
 
 
@@ -250,6 +250,19 @@ def test_what_a_flag_hides_is_refused_all_the_same(house):
     service = house.open(flags={("gateway", "port"): 5})
     with pytest.raises(Refused, match="invalid config"):
         service.write("{gateway: {port: 'x'}}", base_hash=None)
+
+
+async def test_a_disk_that_takes_nothing_is_told_and_the_file_is_as_it_was(house, monkeypatch):
+    def full(*_args, **_options):
+        raise OSError(28, "No space left on device")
+
+    house.write("{}")
+    service = house.open()
+    draft = service.draft("{gateway: {port: 3}}", base_hash=service.snapshot().hash)
+    monkeypatch.setattr("carapace.config.service.write_config", full)
+    with pytest.raises(Failed, match=r"No space left on device.*carapace\.json"):
+        await service.commit(draft)
+    assert house.paths.config_path.read_text() == "{}"
 
 
 class Restarter:

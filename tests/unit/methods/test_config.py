@@ -197,9 +197,9 @@ async def test_a_write_that_loses_a_race_tells_no_session():
         config = house.services.config
         commit = config.commit
 
-        def late(draft: Any) -> Any:
+        async def late(draft: Any) -> Any:
             config.paths.config_path.write_text("{}")
-            return commit(draft)
+            return await commit(draft)
 
         config.commit = late  # type: ignore[method-assign]
         lost = await refusal(
