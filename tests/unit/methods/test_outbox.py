@@ -12,6 +12,11 @@ import pytest
 from carapace.channels.outbox.records import media_owner
 from carapace.channels.outbox.types import OutboxQuery
 from carapace.channels.types import Outgoing, OutgoingKind, Poll, Target
+from carapace.config.settings.channels import (
+    ChannelsSettings,
+    PluginChannelSettings,
+    WebhookSettings,
+)
 from carapace.errors import Failed, Refused
 from carapace.methods import outbox
 from carapace.provenance import OWNER
@@ -268,3 +273,16 @@ async def test_nothing_is_sent_for_a_conversation_that_may_not_send(house: Metho
         await house.call("send", sent | {"sessionKey": "quiet"})
     assert await rows(house) == []
     assert (await house.call("send", sent | {"sessionKey": "new"}))["queued"]
+
+
+async def test_of_several_channels_one_has_to_be_named(house: MethodHouse):
+    accounts = house.services.accounts
+    accounts.add(RecordingChannel(replace(RECORDING_INFO, id="second")))
+    accounts.apply(
+        ChannelsSettings(
+            webhook=WebhookSettings(enabled=True, secret="x" * 32),
+            plugins={"second": PluginChannelSettings(enabled=True)},
+        )
+    )
+    with pytest.raises(Refused, match="channel required: one of second"):
+        await house.call("send", {"to": "c1", "message": "hi", "idempotencyKey": "k"})

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from carapace.protocol.events import Event
+from carapace.protocol.nodes import NodeInvoke
+from carapace.protocol.registry import Methods
+from carapace.protocol.scopes import Role, Scope
 from carapace_tools.golden import replay
 from carapace_tools.golden.matching import Rule
 from carapace_tools.golden.replay import Outcome, Replay
@@ -45,7 +51,6 @@ CASES: list[dict[str, Any]] = [
 
 def methods() -> Any:
     made = sample_methods()
-    from carapace.protocol.scopes import Scope  # noqa: PLC0415 - only this row needs it
 
     @made.method("last-heartbeat", scope=Scope.READ)
     def last_heartbeat(ctx: object) -> None:
@@ -252,3 +257,149 @@ async def test_a_device_that_is_let_in_at_once_did_not_knock(tmp_path: Path) -> 
     knocking = Step("t", "ok", before=[replay.Preparation(knock="b", request_id="then")])
     found = await outcomes(tmp_path, knocking)
     assert found["t: ok"].comparison.is_match
+
+
+def test_a_run_is_compared_as_two_connections_saw_it() -> None:
+    delta = {"event": "chat", "payload": {"runId": "r", "state": "delta"}, "type": "event"}
+    other = {"event": "chat", "payload": {"runId": "x", "state": "delta"}, "type": "event"}
+    accepted = answer({"status": "accepted"})
+    found = replay._seen_by_two([accepted, delta, answer({}, "b")], [other, delta], "r", "a")
+    plain = {"event": "chat", "payload": delta["payload"]}
+    assert found == {"answers": [{"status": "accepted"}], "own": [plain], "other": [plain]}
+
+
+THEN = "node-then"
+INVOKE = {"nodeId": THEN, "command": "camera.snap", "idempotencyKey": "k"}
+ASKED_THEN = {"id": "then", "nodeId": THEN, "idempotencyKey": "k"}
+
+
+def final(run_id: str) -> dict[str, Any]:
+    payload = {"runId": run_id, "sessionKey": "main", "seq": 1, "state": "final"}
+    return {"type": "event", "event": "chat", "payload": payload}
+
+
+TRACES: dict[str, list[dict[str, Any]]] = {
+    "node.invoke": [
+        {
+            "case": "ok",
+            "request": request("node.invoke", "i", **INVOKE),
+            "responses": [answer({"by": THEN}, "i")],
+        }
+    ],
+    "node.invoke.result": [
+        {
+            "case": "ok",
+            "request": request("node.invoke.result", "r", id="then", nodeId=THEN, ok=True),
+            "responses": [answer({"ok": True}, "r")],
+        },
+        {"case": "no request", "request": None},
+    ],
+    "heard": [
+        {
+            "case": "one kind",
+            "request": None,
+            "events": [{"event": "node.invoke.request", "payload": ASKED_THEN}],
+        },
+        {
+            "case": "many kinds",
+            "request": None,
+            "events": [
+                {"event": "connect.challenge", "payload": {}},
+                {"event": "tick", "payload": {}},
+                {"event": "node.invoke.request", "payload": ASKED_THEN},
+                final("run-then"),
+            ],
+        },
+    ],
+    "node.event": [
+        {
+            "case": "ok",
+            "request": request("node.event", "e", event="x"),
+            "responses": [answer({"ok": True}, "e")],
+            "events": [final("run-then")],
+        }
+    ],
+}
+ANY = [Rule(path=path, how="type", reason="random") for path in ("*.id", "*.nonce", "*.runId")]
+NODE_RULES = [Rule(path="$.events.0.payload", how="type", reason="the challenge"), *ANY]
+
+
+class OneNode:
+    """A server that passes on what it is asked, and tells its node of a run."""
+
+    def __init__(self) -> None:
+        self.server: Any = None
+        self.answered = asyncio.Event()
+
+    def tell(self, event: Event) -> None:
+        nodes = [one.conn_id for one in self.server.hub.callers if one.role is Role.NODE]
+        self.server.hub.publish(dataclasses.replace(event, only=frozenset(nodes)))
+
+    def methods(self) -> Methods:
+        made = Methods()
+
+        @made.method("last-heartbeat", scope=Scope.READ)
+        def last_heartbeat(ctx: object) -> None:
+            """What a replay settles with."""
+
+        @made.method("node.invoke", scope=Scope.WRITE)
+        async def invoke(ctx: object, params: NodeInvoke) -> Any:
+            """Ask the node."""
+            asked = {"id": "now", "nodeId": params.node_id, "idempotencyKey": "k"}
+            self.tell(Event("node.invoke.request", asked))
+            await self.answered.wait()
+            return {"by": params.node_id}
+
+        @made.method("node.invoke.result", role=Role.NODE)
+        def result(ctx: object) -> Any:
+            """Take its answer."""
+            self.answered.set()
+            return {"ok": True}
+
+        @made.method("node.event", role=Role.NODE)
+        def event(ctx: object) -> Any:
+            """Begin and end a run."""
+            self.tell(Event("chat", final("run-now")["payload"]))
+            return {"ok": True}
+
+        return made
+
+
+async def test_a_scripted_node_answers_and_what_it_heard_is_compared(tmp_path: Path) -> None:
+    for name, cases in TRACES.items():
+        (tmp_path / f"{name}.json").write_text(
+            json.dumps({"name": name, "method": name, "cases": cases})
+        )
+    script = NodeScript(
+        name="phone",
+        identity="phone",
+        client={"id": "node-host", "mode": "node", "version": "1", "platform": "ios"},
+        answers={"k": "ok"},
+    )
+    steps = [
+        Step("node.invoke", "ok", joins="phone"),
+        Step("node.invoke.result", "ok", on="node"),
+        Step("heard", "one kind", on="node"),
+        Step("node.event", "ok", on="node"),
+        Step("heard", "many kinds", on="node"),
+    ]
+    world = OneNode()
+    async with running_server(
+        tmp_path,
+        methods=world.methods(),
+        prepare=lambda server, _: setattr(world, "server", server),
+    ) as running:
+        scenario = Scenario(steps, NODE_RULES, node=[script], devices={THEN: "phone"})
+        found = await Replay(running.url, TOKEN, tmp_path, scenario).run()
+    assert [one.comparison.differences for one in found] == [[]] * len(steps)
+
+
+async def test_an_answer_of_a_node_is_a_recorded_request(tmp_path: Path) -> None:
+    cases = TRACES["node.invoke.result"]
+    (tmp_path / "node.invoke.result.json").write_text(
+        json.dumps({"name": "x", "method": "x", "cases": cases})
+    )
+    asking = Replay("ws://nowhere", TOKEN, tmp_path, Scenario([]))
+    assert asking._answer_of("ok")["id"] == "r"
+    with pytest.raises(replay.ReplayError, match="no request"):
+        asking._answer_of("no request")
