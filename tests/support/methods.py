@@ -178,6 +178,7 @@ async def method_house(*scripts: Any, **options: Any) -> AsyncGenerator[MethodHo
             database=house.database,
             state_dir=house.folder / "state",
             profiles=house.profiles,
+            sessions=house.sessions,
             chats=lambda: None,
             callers=tuple,
             publish=house.events.append,

@@ -31,6 +31,7 @@ from carapace.ids import new_id
 from carapace.protocol.events import Publish
 from carapace.protocol.scopes import Role, Scope
 from carapace.provenance import OWNER, Authority, Origin, Provenance
+from carapace.sessions.service import Sessions
 from carapace.store.ports import Database
 from carapace.telemetry.audit import Audit
 from carapace.telemetry.log import get_logger
@@ -98,6 +99,7 @@ def open_execs(
     database: Database,
     state_dir: Path,
     profiles: Profiles,
+    sessions: Sessions,
     chats: Callable[[], ChatsIn | None],
     callers: Callable[[], Iterable[Caller]],
     publish: Publish,
@@ -114,6 +116,7 @@ def open_execs(
         database: Keeps the approvals document.
         state_dir: Ours.
         profiles: Whose workspaces.
+        sessions: What they say for themselves.
         chats: Where owners can be asked on chat services, once that is built.
         callers: Who is connected.
         publish: Reaches operators.
@@ -144,6 +147,7 @@ def open_execs(
         book=book,
         pending=pending,
         service=service,
+        entry_of=sessions.get,
         can_answer=lambda: any(_may_decide(one) for one in callers()),
         tell_owner=tell_owner(chats),
         audit=audit,

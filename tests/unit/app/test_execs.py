@@ -98,6 +98,7 @@ async def test_settings_count_at_once_and_what_a_crash_left_is_gone(tmp_path: Pa
             database=house.database,
             state_dir=tmp_path,
             profiles=house.profiles,
+            sessions=house.sessions,
             chats=lambda: None,
             callers=lambda: [here],
             publish=house.events.append,

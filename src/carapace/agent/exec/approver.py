@@ -20,7 +20,7 @@ from carapace.agent.approval import (
     Verdict,
 )
 from carapace.agent.exec.book import ApprovalsBook
-from carapace.agent.exec.document import ExecRules
+from carapace.agent.exec.document import ExecRules, narrowed
 from carapace.agent.exec.judging import Use, judge
 from carapace.agent.exec.pending import PendingApprovals, Question
 from carapace.agent.exec.service import ExecParams, ExecService
@@ -31,9 +31,10 @@ from carapace.errors import GatewayError
 from carapace.ids import AgentId
 from carapace.protocol.approvals import ApprovalSubject
 from carapace.provenance import Provenance
+from carapace.sessions.types import SessionEntry
 from carapace.telemetry.audit import Audit, AuditKind
 
-__all__ = ["EXEC_TOOL", "PROCESS_TOOL", "PersonApprover", "TellOwner"]
+__all__ = ["EXEC_TOOL", "PROCESS_TOOL", "EntryOf", "PersonApprover", "TellOwner"]
 
 EXEC_TOOL: Final = "exec"
 PROCESS_TOOL: Final = "process"
@@ -41,6 +42,11 @@ _MAX_SHOWN_CHARS: Final = 65_536
 _NOBODY: Final = "it needs a person's yes, and nobody is connected who could give it"
 _SILENCE: Final = "nobody allowed it in time"
 _TOO_LONG: Final = "it is too long to be shown to a person"
+
+_ON_A_NODE: Final = "commands of this session are set to run on a node, which exec does not do"
+
+EntryOf = Callable[[str], Awaitable[SessionEntry | None]]
+"""A session by its key, with what it says for itself."""
 
 TellOwner = Callable[[Provenance, str], Awaitable[bool]]
 """Puts a text to the owner's own conversation; False if these words came from none."""
@@ -53,6 +59,7 @@ class PersonApprover:
         book: What needs no asking.
         pending: Asks.
         service: Looks at commands.
+        entry_of: See `EntryOf`; a session can only take away.
         can_answer: Whether anybody is connected who may decide.
         tell_owner: See `TellOwner`.
         audit: Hears of every yes.
@@ -65,6 +72,7 @@ class PersonApprover:
         book: ApprovalsBook,
         pending: PendingApprovals,
         service: ExecService,
+        entry_of: EntryOf,
         can_answer: Callable[[], bool],
         tell_owner: TellOwner,
         audit: Audit,
@@ -73,6 +81,7 @@ class PersonApprover:
         self._book = book
         self._pending = pending
         self._service = service
+        self._entry_of = entry_of
         self._can_answer = can_answer
         self._tell_owner = tell_owner
         self._audit = audit
@@ -95,6 +104,11 @@ class PersonApprover:
         rules = await self._book.rules(
             request.agent_id, security=settings.security, ask=settings.ask
         )
+        entry = await self._entry_of(request.session_key)
+        if entry is not None:
+            if use.command is not None and entry.exec_host == "node":
+                return Ruling(Decision.DENY, _ON_A_NODE)
+            rules = narrowed(rules, entry.exec_security, entry.exec_ask)
         found = judge(use, rules, request.source)
         if found.verdict is Verdict.DENY:
             return Ruling(Decision.DENY, found.reason)

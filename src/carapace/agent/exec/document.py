@@ -31,6 +31,7 @@ __all__ = [
     "decode",
     "encode",
     "hash_of",
+    "narrowed",
     "rules_of",
     "shown",
     "stamped",
@@ -80,6 +81,13 @@ def rules_of(file: ApprovalsFile, agent_id: str, *, security: Security, ask: Ask
         ask=min(asks, key=_ASKS.index),
         patterns=tuple(one.pattern for one in (*everybody.allowlist, *own.allowlist)),
     )
+
+
+def narrowed(rules: ExecRules, security: str | None, ask: str | None) -> ExecRules:
+    """The rules within what a session says for itself; words that are none say nothing."""
+    securities: list[Security] = [one for one in _SECURITIES if one in {rules.security, security}]
+    asks: list[Ask] = [one for one in _ASKS if one in {rules.ask, ask}]
+    return ExecRules(security=securities[0], ask=asks[0], patterns=rules.patterns)
 
 
 def stamped(file: ApprovalsFile, make_id: Callable[[], str]) -> ApprovalsFile:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncGenerator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -17,10 +17,11 @@ from carapace.agent.exec.pending import PendingApprovals
 from carapace.agent.exec.processes import Processes
 from carapace.agent.exec.service import ExecParams, ExecService
 from carapace.config.settings.exec import ExecSettings
-from carapace.ids import AgentId
+from carapace.ids import AgentId, SessionKey
 from carapace.protocol.approvals import ApprovalDecision, ApprovalsFile, ApprovalSubject
 from carapace.protocol.events import Event
 from carapace.provenance import OWNER, Authority, Origin, Provenance
+from carapace.sessions.types import SessionEntry
 from carapace.telemetry.audit import Audit
 from carapace.telemetry.redact import Redactor
 from support.clock import FakeClock
@@ -43,6 +44,7 @@ class Desk:
         self.answer: ApprovalDecision | None = None
         self.is_anybody_there = True
         self.is_in_a_chat = False
+        self.entry: SessionEntry | None = None
         audit = Audit(folder / "audit", clock=clock, redactor=Redactor())
         self.book = ApprovalsBook(database, clock, audit=audit, path=folder / "c.db")
         self.pending = PendingApprovals(self.hear, clock, max_pending=1)
@@ -58,11 +60,16 @@ class Desk:
             book=self.book,
             pending=self.pending,
             service=self.service,
+            entry_of=self.entry_of,
             can_answer=lambda: self.is_anybody_there,
             tell_owner=self.tell,
             audit=audit,
             timeout_s=0.01,
         )
+
+    async def entry_of(self, key: str) -> SessionEntry | None:
+        assert key == "agent:main:main"
+        return self.entry
 
     def hear(self, event: Event) -> None:
         if event.name == "exec.approval.requested":
@@ -241,3 +248,23 @@ async def test_a_rule_that_cannot_be_read_allows_nothing(desk: Desk, tmp_path: P
     assert ruling.decision is Decision.DENY
     assert ruling.reason
     assert desk.asked == other.asked == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"exec_security": "deny"}, "no command may run here"),
+        ({"exec_ask": "always"}, "refused it"),
+        ({"exec_host": "node"}, "run on a node"),
+        ({"exec_security": "full", "exec_ask": "off", "exec_host": "gateway"}, ""),
+    ],
+)
+async def test_a_session_can_only_take_away(desk: Desk, fields: dict[str, str], reason: str):
+    desk.answer = "deny"
+    desk.service.apply(ExecSettings(security="full"))
+    desk.entry = SessionEntry(
+        SessionKey("agent:main:main"), "id", AgentId("main"), 0, 0, **cast("Any", fields)
+    )
+    ruling = await desk.decide(LS)
+    assert (ruling.decision is Decision.ALLOW) is (reason == "")
+    assert reason in ruling.reason

@@ -102,3 +102,19 @@ def test_the_same_grant_is_kept_once_and_the_oldest_make_room():
     assert patterns[0] == "digest:2"
     assert patterns[-1] == "digest:500"
     assert patterns.count("digest:500") == 1
+
+
+@pytest.mark.parametrize(
+    ("security", "ask", "wanted"),
+    [
+        (None, None, ("allowlist", "on-miss")),
+        ("full", "off", ("allowlist", "on-miss")),
+        ("deny", "always", ("deny", "always")),
+        ("some", "maybe", ("allowlist", "on-miss")),
+    ],
+)
+def test_a_session_narrows_the_rules_and_never_widens_them(
+    security: str | None, ask: str | None, wanted: tuple[str, str]
+):
+    rules = document.narrowed(document.ExecRules("allowlist", "on-miss", ("/a",)), security, ask)
+    assert (rules.security, rules.ask, rules.patterns) == (*wanted, ("/a",))
