@@ -7,6 +7,10 @@ from typing import Any
 
 import pytest
 
+from carapace.agent.approval import Verdict
+from carapace.agent.exec.document import ExecRules
+from carapace.agent.exec.judging import Use, judge
+from carapace.agent.types import RunSource
 from carapace.errors import Refused
 from carapace.protocol.approvals import ApprovalSubject
 from carapace.protocol.scopes import effective
@@ -43,3 +47,12 @@ async def test_adv_c11_approve_typed_to_the_agent_decides_nothing(granted: tuple
         pending.resolve("Q1", "deny", "me")
         with pytest.raises(Refused, match="unknown approval id"):
             pending.resolve("Q1", "allow-once", "me")
+
+
+@pytest.mark.parametrize("ask", ["off", "on-miss"])
+def test_adv_c07_nothing_is_ever_allowed_for_a_program_over_http_without_a_person(ask: Any):
+    use = Use(tool="message", digest="ab", shown="message {}")
+    own = Use(tool="process", digest="cd", shown="process {}", is_own=True)
+    rules = ExecRules("full", ask, ("digest:ab", "digest:cd"))
+    for one in (use, own):
+        assert judge(one, rules, RunSource.HTTP).verdict is Verdict.ASK

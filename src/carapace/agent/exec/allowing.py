@@ -33,7 +33,7 @@ def is_granted(digest: str, patterns: Iterable[str]) -> bool:
 
 def _fits(pattern: str, command: Command) -> bool:
     argv = _argv(pattern)
-    if not argv or not os.path.isabs(argv[0]):  # noqa: PTH117 - a text, not yet a path
+    if not argv or "\0" in argv[0] or not os.path.isabs(argv[0]):  # noqa: PTH117 - a text, not yet a path
         return False
     return os.path.realpath(argv[0]) == str(command.path) and (tuple(argv[1:]) == command.argv[1:])
 

@@ -43,8 +43,9 @@ def open_folder(root: Path, workdir: str | None) -> tuple[int, Path]:
     Raises:
         ToolTrouble: If there is no such folder inside the workspace.
     """
-    wanted = Path(os.path.normpath(root / (workdir or "")))
-    if not wanted.is_relative_to(root) or "\0" in str(wanted):
+    given = workdir or ""
+    wanted = Path(os.path.normpath(root / given))
+    if "\0" in given or not wanted.is_relative_to(root):
         raise ToolTrouble(f"workdir must be inside the workspace {root}")
     flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
     place = wanted

@@ -40,6 +40,7 @@ LS = Command(
         (("ls",), '["/usr/bin/ls",1]', False),
         (("ls",), "[]", False),
         (("ls",), "", False),
+        (("ls",), "/usr/bin/ls\0", False),
         (("ls",), "digest:" + "ab" * 32, True),
         (("ls",), "digest:" + "cd" * 32, False),
         (("ls",), "digest:", False),
