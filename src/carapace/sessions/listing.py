@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -24,6 +25,7 @@ __all__ = ["MAX_ROWS", "list_rows", "recent", "row_of"]
 MAX_ROWS: Final = 2000
 """About a megabyte of JSON: more would overrun what a client may leave unread."""
 
+_KEPT_ROWS: Final = 4_096
 _LOOK_BACK: Final = 8
 _NEWEST: Final = "ORDER BY updated_at_ms DESC, key LIMIT :limit"
 _ROW: Final = (
@@ -118,8 +120,22 @@ def _last_message(tx: Tx, row: SessionRow) -> str | None:
 def row_of(row: Row, policy: SessionPolicy) -> SessionRow:
     """A row of `_ROW` as clients list it; what it does not say comes from the defaults.
 
-    Unpacked by position and built in one call: a list may have two thousand of these.
+    A list may have two thousand of these and is asked for again and again while few of them
+    change, so those that were built last are kept.
     """
+    default = policy.model
+    provider, model = (default.provider, default.model) if default else (None, None)
+    return _built(tuple(row), provider, model, policy.context_tokens)
+
+
+@lru_cache(maxsize=_KEPT_ROWS)
+def _built(
+    row: tuple[Any, ...],
+    default_provider: str | None,
+    default_model: str | None,
+    default_context_tokens: int | None,
+) -> SessionRow:
+    """Unpacked by position and built in one call."""
     (
         key, updated_at, session_id, aborted, label, display_name, subject,
         chat_type, origin_json, sent, thinking, verbose, reasoning,
@@ -131,8 +147,8 @@ def row_of(row: Row, policy: SessionPolicy) -> SessionRow:
     origin = _DECODE_ORIGIN(origin_json) if origin_json else None
     if model_override:
         provider, model = provider_override, model_override
-    elif policy.model is not None:
-        provider, model = policy.model.provider, policy.model.model
+    elif default_model is not None:
+        provider, model = default_provider, default_model
     return SessionRow(
         key=key,
         kind=kind,
@@ -158,7 +174,7 @@ def row_of(row: Row, policy: SessionPolicy) -> SessionRow:
         response_usage=response_usage,
         model_provider=provider,
         model=model,
-        context_tokens=context_tokens or policy.context_tokens,
+        context_tokens=context_tokens or default_context_tokens,
         delivery_context=_DECODE_DELIVERY(delivery) if delivery else None,
         last_channel=last_channel,
         last_to=last_to,

@@ -217,3 +217,18 @@ async def test_a_page_is_read_in_order_from_an_index(database: Database, query: 
     steps = " / ".join(row["detail"] for row in plan)
     assert "USING INDEX sessions_by_" in steps
     assert "TEMP B-TREE" not in steps
+
+
+async def test_a_row_that_changed_is_built_anew_and_one_that_did_not_is_kept():
+    async with memory_database() as database:
+        key = SessionKey("agent:main:kept")
+
+        def listed(tx: Tx) -> SessionRow:
+            return listing.list_rows(tx, SessionsList(), SessionPolicy(), now_ms=10)[0]
+
+        await database.write(lambda tx: records.ensure(tx, key, now_ms=1))
+        first, second = await database.read(listed), await database.read(listed)
+        assert first is second
+        changes = {"label": "New"}
+        await database.write(lambda tx: records.set_fields(tx, key, changes, now_ms=1))
+        assert (await database.read(listed)).label == "New"
