@@ -204,8 +204,9 @@ class JobRunner:
             return [(job, run) for job, run in found if job is not None]
 
         self.reads_back = False
+        owed = await self._database.read(look)
         known = {_place(run) for _, run in self._owed} | set(self._running)
-        for job, run in await self._database.read(look):
+        for job, run in owed:
             if _place(run) not in known:
                 await self._resume(job, run)
 

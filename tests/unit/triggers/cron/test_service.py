@@ -6,6 +6,7 @@ import pytest
 
 from carapace.config.settings.cron import CronSettings
 from carapace.errors import Failed, Refused
+from carapace.triggers.cron import service
 from support.jobs import START, TEXT, TURN, job_house, until
 from support.scripted_provider import say
 
@@ -139,3 +140,30 @@ async def test_switched_off_nothing_starts_by_itself():
         jobs.cron.timer.apply(CronSettings())
         await until(lambda: len(jobs.told()) >= 5)
         assert await jobs.slots(job) == [NOW_MS + 60_000]
+
+
+async def test_there_are_only_so_many_jobs(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(service, "MAX_JOBS", 1)
+    async with job_house() as jobs:
+        await jobs.add()
+        with pytest.raises(Refused, match="There are 1 jobs already"):
+            await jobs.add()
+
+
+async def test_a_change_that_always_comes_too_late_is_given_up(monkeypatch: pytest.MonkeyPatch):
+    def late(*_args: object, **_more: object) -> bool:
+        return False
+
+    async with job_house() as jobs:
+        job = await jobs.add()
+        monkeypatch.setattr(service.records, "replace_job", late)
+        with pytest.raises(Failed, match="changed by somebody else"):
+            await jobs.patch(job, name="x")
+
+
+async def test_a_turn_that_is_due_and_held_up_runs_on_request():
+    async with job_house(say("done")) as jobs:
+        jobs.cron.timer.stop()
+        job = await jobs.add(schedule={"kind": "at", "atMs": NOW_MS}, payload=TURN)
+        assert (await jobs.cron.run_job(job.job_id, is_forced=False)).is_run
+        assert await jobs.slots(job) == [NOW_MS]

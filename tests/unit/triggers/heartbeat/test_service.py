@@ -10,6 +10,7 @@ import pytest
 
 from carapace.agent.types import RunSource
 from carapace.channels.types import Target
+from carapace.errors import Failed
 from carapace.ids import RunId
 from carapace.provenance import OWNER
 from support.agent_house import MAIN, AgentHouse, done
@@ -173,3 +174,16 @@ async def test_notes_elsewhere_wake_nobody():
         for _ in range(10):
             await room.clock.advance(11)
         assert room.events() == []
+
+
+async def test_a_database_that_does_not_answer_is_asked_again():
+    async with beats(NOTHING) as room:
+        real, fails = room.wakes.wanted, [True]
+
+        async def wanted() -> Any:
+            if fails.pop() if fails else False:
+                raise Failed("busy", retryable=True)
+            return await real()
+
+        room.wakes.wanted = wanted
+        assert (await room.woken())["status"] == "ok-token"
