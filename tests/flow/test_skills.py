@@ -16,7 +16,10 @@ import msgspec
 import pytest
 
 from carapace.config.merge_patch import merge_patch
+from support.counting_peer import counting_peer
 from support.gateway import Started, model_server, running_gateway, settings
+from support.polling import until
+from support.script_people import Person, webhook_settings
 from support.skills import make_program, write_skill
 from support.ws import peer, talk
 
@@ -203,3 +206,25 @@ async def test_espeak_speaks_into_the_media_store(tmp_path: Path) -> None:
             assert sound.getnframes() > sound.getframerate() // 4
         refused = await call(client, "tts.setProvider", {"provider": "edge"}, ok=False)
         assert "not offered" in refused["error"]["message"]
+
+
+@pytest.mark.skipif(
+    shutil.which("espeak-ng") is None, reason="espeak-ng is not installed: speech is not proved"
+)
+async def test_an_answer_on_a_chat_service_is_followed_by_its_recording(tmp_path: Path) -> None:
+    with counting_peer() as receiver:
+        extra = {
+            "channels": {"webhook": webhook_settings(receiver.url)},
+            "messages": {"tts": {"auto": "always", "provider": "espeak-ng"}},
+        }
+        async with gateway(tmp_path, **extra) as (started, _), aiohttp.ClientSession() as client:
+            url = f"{started.http}/channels/webhook/default"
+            await Person("ann").write(client, url, "[[say:**Good** morning.]]")
+            await until(lambda: len(receiver.arrivals) >= 2, deadline_s=30)
+        answer, recording = (one.body for one in receiver.arrivals[:2])
+        assert "Good" in answer["text"]
+        assert not answer.get("media")
+        (file,) = recording["media"]
+        kept = started.state_dir / "media" / file["id"][2:4] / file["id"]
+        with wave.open(io.BytesIO(kept.read_bytes())) as sound:
+            assert sound.getnframes() > sound.getframerate() // 4

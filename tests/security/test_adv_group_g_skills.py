@@ -42,6 +42,10 @@ class Runs(list[tuple[str, ...]]):
         return InstallRun(0, "", "")
 
 
+async def unused(key: str, name: str, value: bool) -> None:
+    raise AssertionError(f"{key}.{name} was set to {value}")
+
+
 def service(
     tmp_path: Path, *, enabled: bool, vault: MemoryVault | None = None
 ) -> tuple[Skills, Runs]:
@@ -51,7 +55,7 @@ def service(
         make_shelf(tmp_path, clock, settings=settings, vault=vault),
         lambda: settings,
         workspaces=lambda: (tmp_path / "w",),
-        write_entry=lambda _key, _name, _value: None,
+        write_entry=unused,
         audit=Audit(tmp_path / "audit", clock=clock, redactor=Redactor()),
         install=runs,
     )

@@ -65,11 +65,11 @@ class HouseSkills:
             audit=self.audit,
         )
 
-    def _write(self, key: str, name: str, value: bool) -> None:  # noqa: FBT001 - a value to store
+    async def _write(self, key: str, name: str, value: bool) -> None:  # noqa: FBT001 - a value to store
         patch = {"skills": {"entries": {key: {name: value}}}}
         base_hash = self.config.snapshot().hash
         draft = self.config.draft_patch(msgspec.json.encode(patch).decode(), base_hash=base_hash)
-        self.config.commit(draft)
+        await self.config.commit(draft)
 
 
 async def open_skills(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -34,7 +34,7 @@ __all__ = ["Install", "Skills", "WriteEntry"]
 
 _LONGEST_INSTALL_S: Final = 900.0
 _MAX_COMMAND_CHARS: Final = 400
-WriteEntry = Callable[[str, str, bool], None]
+WriteEntry = Callable[[str, str, bool], Awaitable[None]]
 """Writes one setting of a skill: key of the skill, name of the setting, value."""
 
 
@@ -114,7 +114,7 @@ class Skills:
         for variable, value in values.items():
             await self._shelf.secrets.put(key, variable, value)
         if wanted.enabled is not None:
-            self._write_entry(key, "enabled", wanted.enabled)
+            await self._write_entry(key, "enabled", wanted.enabled)
         changed = [*sorted(values), *(["enabled"] if wanted.enabled is not None else [])]
         self._audit.record(AuditKind.SKILL_CHANGED, skill=key, by=by, changed=", ".join(changed))
         return SkillUpdated(ok=True, skill_key=key, config=self._shown(key, wanted.enabled))

@@ -46,10 +46,13 @@ class House:
             self.shelf,
             lambda: self.settings,
             workspaces=lambda: (folder / "w", folder / "w2"),
-            write_entry=lambda *given: self.written.append(given),
+            write_entry=self._write,
             audit=self.audit,
             install=self._install,
         )
+
+    async def _write(self, key: str, name: str, value: bool) -> None:
+        self.written.append((key, name, value))
 
     async def _install(
         self, argv: tuple[str, ...], environ: Mapping[str, str], *, timeout_s: float
