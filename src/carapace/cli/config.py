@@ -132,7 +132,7 @@ def _done(edited: edit.Edited, place: Place, word: str) -> None:
         return
     effect = {
         "live": "A running gateway takes it up at once.",
-        "restart": "It counts when the gateway starts again.",
+        "restart": "A running gateway restarts for it where gateway.reload.mode lets it.",
         "none": "It has no meaning here.",
     }[edited.effect]
     show(f"{word} {edited.key} in {edited.path}. {effect}")
