@@ -111,7 +111,13 @@ def test_every_tool_is_documented():
 def test_every_route_is_documented():
     router = web.UrlDispatcher()
     unused: dict[str, Any] = dict.fromkeys(("access", "clock"))
-    talking: dict[str, Any] = {"models": None, "files": None, "max_body_bytes": 1, **unused}
+    talking: dict[str, Any] = {
+        "models": None,
+        "files": None,
+        "to_key": None,
+        "max_body_bytes": 1,
+        **unused,
+    }
     canvas = CanvasHostSettings(root="/x", a2ui_root="/x")
     nobody: Any = None  # only the paths count
     for routes in (

@@ -21,6 +21,7 @@ from carapace.server.http_control_ui import ControlUi
 from carapace.server.http_openai import ChatRoutes, ModelRoutes
 from carapace.server.http_responses import ResponsesRoutes
 from carapace.server.signed_links import SignedLinks
+from carapace.sessions.keys import canonical
 from support.chat_runs import Agents, ScriptedRuns
 from support.openai_requests import KnownAnswers, ScriptedFiles, access
 from support.server import TOKEN, make_caller, running_server
@@ -82,6 +83,7 @@ async def house(folder: Path, runs: ScriptedRuns) -> AsyncGenerator[Any]:
         judge = access(server, Narrow(admitter))
         common: dict[str, Any] = {"access": judge, "clock": SystemClock()}
         talking: dict[str, Any] = {"models": Agents(), "files": ScriptedFiles, **common}
+        talking["to_key"] = canonical
         talking["max_body_bytes"] = 10_000
         canvas = CanvasHostSettings(root=str(root), a2ui_root=str(root))
         server.add(ModelRoutes(Agents(), **common))

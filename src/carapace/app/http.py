@@ -125,6 +125,7 @@ def serve_http(
     admitter: Admitter,
     agent: AgentService,
     profiles: Profiles,
+    to_key: Callable[[str], SessionKey],
     invoker: ToolInvoker,
     files: Files,
     canvas: Canvas,
@@ -140,6 +141,7 @@ def serve_http(
         admitter: Judges credentials.
         agent: Runs turns.
         profiles: The agents.
+        to_key: A session's key as it is stored.
         invoker: Runs single tools.
         files: Brings files.
         canvas: Made the addresses that clients were told.
@@ -165,6 +167,7 @@ def serve_http(
             ChatRoutes(
                 agent,
                 models=models,
+                to_key=to_key,
                 access=access,
                 files=brings(chat.images, FileLimits()),
                 max_body_bytes=chat.max_body_bytes,
@@ -177,6 +180,7 @@ def serve_http(
                 agent,
                 answers=HouseAnswers(agent, database),
                 models=models,
+                to_key=to_key,
                 access=access,
                 files=brings(responses.images, responses.files),
                 max_body_bytes=responses.max_body_bytes,

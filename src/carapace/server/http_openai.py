@@ -14,18 +14,12 @@ from aiohttp import web
 
 from carapace.agent.types import RunOutcome, Submission
 from carapace.clock import Clock
-from carapace.ids import RunId, new_id
+from carapace.ids import RunId, SessionKey, new_id
 from carapace.provenance import Authority, Origin, Provenance
 from carapace.server.http_access import HttpAccess
 from carapace.server.http_errors import error_response, json_response, read_body
 from carapace.server.http_runs import DONE, event, run_to_end, stream_run
-from carapace.server.openai_conversation import (
-    branded,
-    choose_agent,
-    client_tools,
-    cut,
-    own_key,
-)
+from carapace.server.openai_conversation import choose_agent, client_tools, cut, session_for
 from carapace.server.openai_files import PromptFiles
 from carapace.server.openai_wire import (
     ChatRequest,
@@ -43,7 +37,6 @@ from carapace.server.openai_wire import (
     usage_chunk,
 )
 from carapace.server.ports import ChatModels, ChatRuns
-from carapace.sessions.keys import canonical
 
 __all__ = ["PROGRAM", "ChatRoutes", "ModelRoutes"]
 
@@ -98,6 +91,7 @@ class ChatRoutes:
     Args:
         runs: The agent.
         models: Which agents there are.
+        to_key: A session's key as it is stored.
         access: Judges the credential.
         files: Makes what brings the files of one request.
         max_body_bytes: Longest body.
@@ -109,6 +103,7 @@ class ChatRoutes:
         runs: ChatRuns,
         *,
         models: ChatModels,
+        to_key: Callable[[str], SessionKey],
         access: HttpAccess,
         files: Callable[[], PromptFiles],
         max_body_bytes: int,
@@ -116,6 +111,7 @@ class ChatRoutes:
     ) -> None:
         self._runs = runs
         self._models = models
+        self._to_key = to_key
         self._access = access
         self._files = files
         self._max_body_bytes = max_body_bytes
@@ -146,8 +142,14 @@ class ChatRoutes:
         tools = client_tools(asked.tools or (), asked.tool_choice)
         said, system = await conversation(asked.messages, self._files())
         question = cut(said, field="messages")
-        key = branded(request.headers, "session-key") or own_key(agent_id, asked.user, "openai")
-        session_key = canonical(key, agent_id=agent_id)
+        agent_id, session_key = session_for(
+            request.headers,
+            agent_id,
+            asked.user,
+            kind="openai",
+            to_key=self._to_key,
+            agent_ids=self._models.agent_ids(),
+        )
         prompt = "\n\n".join(part for part in (system, tools.instruction) if part)
         return Submission(
             run_id=RunId(new_id()),

@@ -20,19 +20,13 @@ from carapace.server.http_access import HttpAccess
 from carapace.server.http_errors import error_response, json_response, read_body
 from carapace.server.http_openai import PROGRAM
 from carapace.server.http_runs import run_to_end, stream_run
-from carapace.server.openai_conversation import (
-    branded,
-    choose_agent,
-    client_tools,
-    cut,
-    own_key,
-)
+from carapace.server.openai_conversation import choose_agent, client_tools, cut, session_for
 from carapace.server.openai_files import PromptFiles
 from carapace.server.openai_wire import failure_of
 from carapace.server.ports import Answers, ChatModels, ChatRuns
 from carapace.server.responses_events import ResponseEvents, ResponseHead, response_body
 from carapace.server.responses_wire import ResponsesRequest, conversation, decode_request
-from carapace.sessions.keys import agent_of, canonical
+from carapace.sessions.keys import agent_of
 
 __all__ = ["ResponsesRoutes"]
 
@@ -48,6 +42,7 @@ class ResponsesRoutes:
         runs: The agent.
         answers: Which session an earlier answer is the end of.
         models: Which agents there are.
+        to_key: A session's key as it is stored.
         access: Judges the credential.
         files: Makes what brings the files of one request.
         max_body_bytes: Longest body.
@@ -60,6 +55,7 @@ class ResponsesRoutes:
         *,
         answers: Answers,
         models: ChatModels,
+        to_key: Callable[[str], SessionKey],
         access: HttpAccess,
         files: Callable[[], PromptFiles],
         max_body_bytes: int,
@@ -68,6 +64,7 @@ class ResponsesRoutes:
         self._runs = runs
         self._answers = answers
         self._models = models
+        self._to_key = to_key
         self._access = access
         self._files = files
         self._max_body_bytes = max_body_bytes
@@ -128,9 +125,14 @@ class ResponsesRoutes:
         if asked.previous_response_id:
             key = await self._continued(asked.previous_response_id)
             return agent_of(key, default=agent_id), key
-        named = branded(request.headers, "session-key")
-        key = canonical(named or own_key(agent_id, asked.user, "openresponses"), agent_id=agent_id)
-        return agent_id, key
+        return session_for(
+            request.headers,
+            agent_id,
+            asked.user,
+            kind="openresponses",
+            to_key=self._to_key,
+            agent_ids=self._models.agent_ids(),
+        )
 
     async def _continued(self, response_id: str) -> SessionKey:
         run_id = RunId(response_id.removeprefix(_ID_HEAD))

@@ -7,7 +7,7 @@ results of its own tools, then what the user says. What comes before is the past
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
@@ -20,8 +20,9 @@ from carapace.agent.providers.ports import (
     ToolSpec,
 )
 from carapace.errors import Refused
-from carapace.ids import AgentId, new_id
+from carapace.ids import AgentId, SessionKey, new_id
 from carapace.protocol.connect import BRANDS
+from carapace.sessions.keys import agent_of
 
 __all__ = [
     "MODEL_BRANDS",
@@ -33,6 +34,7 @@ __all__ = [
     "client_tools",
     "cut",
     "own_key",
+    "session_for",
 ]
 
 MODEL_BRANDS: Final = ("carapace", *BRANDS)
@@ -184,6 +186,38 @@ def choose_agent(model: str, headers: Mapping[str, str], agent_ids: Sequence[str
         known = ", ".join(agent_ids[:20])
         raise Refused(f"there is no agent {wanted[:64]!r}: use one of {known}")
     return AgentId(wanted)
+
+
+def session_for(
+    headers: Mapping[str, str],
+    agent_id: AgentId,
+    user: str | None,
+    *,
+    kind: str,
+    to_key: Callable[[str], SessionKey],
+    agent_ids: Sequence[str],
+) -> tuple[AgentId, SessionKey]:
+    """Which session a request is for, and whose that is: a key may name another agent.
+
+    Args:
+        headers: `x-<brand>-session-key` names one.
+        agent_id: Who answers, unless the key says otherwise.
+        user: Names one that lasts.
+        kind: The endpoint's word in keys.
+        to_key: A session's key as it is stored.
+        agent_ids: Known agents.
+
+    Raises:
+        Refused: If the key is broken, or of an agent that is not there.
+    """
+    named = branded(headers, "session-key") or own_key(agent_id, user, kind)
+    if not named.lower().startswith("agent:"):
+        named = f"agent:{agent_id}:{named}"
+    key = to_key(named)
+    owner = agent_of(key, default=agent_id)
+    if owner not in agent_ids:
+        raise Refused(f"there is no agent {owner[:64]!r}: the session key names one")
+    return owner, key
 
 
 def own_key(agent_id: AgentId, user: str | None, kind: str) -> str:

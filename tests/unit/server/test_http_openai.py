@@ -16,6 +16,7 @@ from carapace.clock import SystemClock
 from carapace.errors import Failed
 from carapace.protocol.agent import PendingToolCall
 from carapace.server.http_openai import ChatRoutes, ModelRoutes
+from carapace.sessions.keys import canonical
 from support.chat_runs import Agents, ScriptedRuns, outcome
 from support.openai_requests import ScriptedFiles, access
 from support.server import TOKEN, running_server
@@ -32,6 +33,7 @@ def routes(runs):
             ChatRoutes(
                 runs,
                 models=Agents(),
+                to_key=canonical,
                 access=judge,
                 files=ScriptedFiles,
                 max_body_bytes=1_048_576,

@@ -10,6 +10,7 @@ from carapace.agent.providers.ports import ToolResult
 from carapace.agent.types import RunState
 from carapace.clock import SystemClock
 from carapace.server.http_responses import ResponsesRoutes
+from carapace.sessions.keys import canonical
 from support.chat_runs import Agents, ScriptedRuns, outcome
 from support.openai_requests import KnownAnswers, ScriptedFiles, access
 from support.server import TOKEN, running_server
@@ -30,6 +31,7 @@ async def ask(tmp_path, runs):
                 runs,
                 answers=KnownAnswers(),
                 models=Agents(),
+                to_key=canonical,
                 access=access(server, admitter),
                 files=ScriptedFiles,
                 max_body_bytes=100_000,

@@ -20,7 +20,9 @@ from carapace.server.openai_conversation import (
     client_tools,
     cut,
     own_key,
+    session_for,
 )
+from carapace.sessions.keys import canonical
 
 AGENTS = ("main", "work")
 MAIN = AgentId("main")
@@ -143,6 +145,29 @@ def test_sessions_are_fresh_or_named_by_the_user():
     assert own_key(MAIN, None, "openai") != own_key(MAIN, None, "openai")
     assert own_key(MAIN, " ", "openai").startswith("agent:main:openai:")
     assert own_key(MAIN, " Alice/../ ", "openai") == "agent:main:openai-user:alice-.."
+
+
+def session(header: str, agent: str = "main"):
+    return session_for(
+        {"x-openclaw-session-key": header},
+        AgentId(agent),
+        None,
+        kind="openai",
+        to_key=canonical,
+        agent_ids=AGENTS,
+    )
+
+
+def test_a_named_session_is_the_agents_unless_it_names_another():
+    assert session("main", "work") == ("work", "agent:work:main")
+    assert session("Agent:Work:x") == ("work", "agent:work:x")
+    assert session("")[1].startswith("agent:main:openai:")
+
+
+@pytest.mark.parametrize(("header", "why"), [("agent:nobody:x", "no agent"), ("agent:x", "key")])
+def test_a_session_of_nobody_is_refused(header, why):
+    with pytest.raises(Refused, match=why):
+        session(header)
 
 
 def test_blank_headers_do_not_count():
