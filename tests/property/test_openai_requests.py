@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import event, example, given
 from hypothesis import strategies as st
 
@@ -16,6 +17,8 @@ from carapace.server.control_ui_page import PageFacts, page
 from carapace.server.openai_conversation import client_tools, cut
 from carapace.server.static_folder import StaticFolder
 from support.openai_requests import ScriptedFiles
+
+pytestmark = pytest.mark.slow
 
 _NAMES = st.sampled_from(
     [
