@@ -6,6 +6,7 @@ import platform
 import struct
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
@@ -187,7 +188,7 @@ def test_kernels_without_landlock_say_so(monkeypatch: pytest.MonkeyPatch, tmp_pa
 def test_older_kernels_are_asked_for_what_they_know(
     monkeypatch: pytest.MonkeyPatch, tmp_path, version: int, handled: int, fields: int
 ):
-    asked: list[tuple[object, ...]] = []
+    asked: list[tuple[Any, ...]] = []
 
     def answered(call: int, *arguments: object) -> int:
         asked.append((call, *arguments))

@@ -50,13 +50,13 @@ async def test_a_script_runs_by_its_name(yard: Yard):
 async def test_it_ends_in_time_with_all_it_started(yard: Yard):
     kept = await yard.run(["sh", "-c", "sleep 60 & sleep 61"], timeout_s=0.5)
     assert kept.exit == Exit(timed_out=True)
-    assert not running("sleep\x0060") + running("sleep\x0061")
+    await gone("sleep\x0060", "sleep\x0061")
 
 
 async def test_what_it_leaves_behind_is_ended_with_it(yard: Yard):
     kept = await yard.run(["sh", "-c", "sleep 62 & echo done"])
     assert kept.exit == Exit(code=0)
-    assert running("sleep\x0062") == []
+    await gone("sleep\x0062")
 
 
 async def test_a_signal_is_told(yard: Yard):
@@ -67,10 +67,10 @@ async def test_a_cancelled_run_leaves_nothing(yard: Yard):
     kept, tasks = Kept(), Tasks("test", lambda _name, _error: None)
     opened = look_at(["sh", "-c", "echo begun; sleep 63"], None, yard.look)
     tasks.start(run(opened, yard.fence, kept, timeout_s=60, folder=yard.private), name="run")
-    await until(lambda: "begun" in kept.stdout.text)
+    await until(lambda: "begun" in kept.stdout.text, deadline_s=20)
     await tasks.close()
     assert kept.exit == Exit(killed=True)
-    assert running("sleep\x0063") == []
+    await gone("sleep\x0063")
     assert list(yard.private.iterdir()) == []
 
 
@@ -117,6 +117,11 @@ def test_the_keeper_is_told_all_of_the_fence(yard: Yard):
     assert (spec["network"], spec["max_memory_bytes"], spec["max_cpu_s"]) == (True, 5, 7)
     assert spec["env"]["HOME"] == "/p"
     assert not any(path in {"/", "/etc", "/proc", "/home", "/var"} for path in spec["readable"])
+
+
+async def gone(*words: str) -> None:
+    """What was killed takes a moment to go."""
+    await until(lambda: not any(running(one) for one in words), deadline_s=20)
 
 
 def running(words: str) -> list[str]:

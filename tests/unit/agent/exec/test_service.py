@@ -122,7 +122,7 @@ async def test_a_run_that_is_stopped_ends_its_command(shop: Shop):
     turn = Tasks("turn", lambda _name, _error: None)
     work = shop.service.run(params, agent_id=MAIN, session_key=SESSION, approved=approved)
     turn.start(work, name="run")
-    await until(lambda: shop.processes.of(SESSION))
+    await until(lambda: shop.processes.of(SESSION), deadline_s=20)
     await turn.close()
     assert shop.processes.of(SESSION)[0].kept.exit == Exit(killed=True)
 
@@ -151,7 +151,7 @@ async def test_a_look_that_nobody_waits_for_holds_nothing(shop: Shop):
     looking.start(shop.service.look(ExecParams(argv=("echo",)), MAIN), name="look")
     await asyncio.sleep(0)
     await looking.close()
-    await until(lambda: sum(1 for _ in Path("/dev/fd").iterdir()) == before)
+    await until(lambda: sum(1 for _ in Path("/dev/fd").iterdir()) == before, deadline_s=20)
 
 
 @pytest.mark.parametrize(
