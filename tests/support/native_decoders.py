@@ -14,6 +14,7 @@ import msgspec
 
 __all__ = [
     "EVENTS",
+    "JOB_RESULTS",
     "NODE_RESULTS",
     "RESULTS",
     "AgentAccepted",
@@ -475,6 +476,53 @@ class NodeGranted(_In, kw_only=True):
     ignored: bool | None = None
 
 
+class CronJob(_In, kw_only=True):
+    """A bad one loses the list."""
+
+    id: str
+    name: str
+    enabled: bool
+    created_at_ms: int
+    updated_at_ms: int
+    schedule: dict[str, Any]
+    session_target: str
+    wake_mode: str
+    payload: dict[str, Any]
+    state: dict[str, Any]
+
+
+class CronJobs(_In):
+    jobs: list[CronJob]
+
+
+class CronStatus(_In, kw_only=True):
+    enabled: bool
+    store_path: str
+    jobs: int
+    next_wake_at_ms: int | None = None
+
+
+class CronEntry(_In, kw_only=True):
+    ts: int
+    job_id: str
+    action: str
+
+
+class CronEntries(_In):
+    entries: list[CronEntry]
+
+
+class CronEvent(_In, kw_only=True):
+    job_id: str
+    action: str
+
+
+class Done(_In, kw_only=True):
+    """Whether it was done; what else is said is not looked at."""
+
+    ok: bool
+
+
 class StatusReport(_In, kw_only=True):
     """Shown as it is; only that it is an object matters."""
 
@@ -518,12 +566,27 @@ NODE_RESULTS: Final[dict[str, Any]] = {
 }
 """Of nodes and devices; asked in `test_native_nodes`."""
 
+JOB_RESULTS: Final[dict[str, Any]] = {
+    "cron.add": CronJob,
+    "cron.list": CronJobs,
+    "cron.remove": Done,
+    "cron.run": Done,
+    "cron.runs": CronEntries,
+    "cron.status": CronStatus,
+    "cron.update": CronJob,
+    "set-heartbeats": Done,
+    "system-event": Done,
+}
+"""Of jobs and signs of life; asked in `test_native_jobs`."""
+
 EVENTS: Final[dict[str, Any]] = {
     "agent": AgentEvent,
     "chat": ChatEvent,
+    "cron": CronEvent,
     "device.pair.requested": PairRequested,
     "device.pair.resolved": PairResolved,
     "health": Health,
+    "heartbeat": Heartbeat,
     "node.invoke.request": InvokeRequest,
     "node.pair.requested": NodePairRequested,
     "node.pair.resolved": NodePairResolved,
@@ -571,7 +634,7 @@ def frame_of(data: str | bytes, *, fractions: bool = False) -> ResponseFrame | E
 
 def decode_result(method: str, payload: bytes) -> Any:
     """A result, as the apps decode it."""
-    return msgspec.json.decode(payload, type=(RESULTS | NODE_RESULTS)[method])
+    return msgspec.json.decode(payload, type=(RESULTS | NODE_RESULTS | JOB_RESULTS)[method])
 
 
 def decode_event(frame: EventFrame) -> Any:
