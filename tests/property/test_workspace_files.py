@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
@@ -91,57 +91,46 @@ def test_any_bytes_are_a_text_that_goes_back_or_a_refusal(data: bytes):
 def test_a_link_that_is_swapped_in_all_the_time_leads_nowhere(tmp_path: Path, kind: str):
     """What is at the name is plain, then a link outside, then plain: again and again."""
     root, outside = tmp_path / "root", tmp_path / "outside"
-    (root / "plain").mkdir(parents=True)
+    root.mkdir()
     outside.mkdir()
     (outside / "file").write_text("outside")
-    (root / "plain" / "file").write_text("mine")
     parts = ("swap",) if kind == "file" else ("swap", "file")
-    stop = threading.Event()
-    swapper = threading.Thread(target=_swap, args=(root, outside, kind, stop))
+    change(root, [Change(parts, b"mine")])
+    stop, swapped = threading.Event(), threading.Event()
+    target = outside / "file" if kind == "file" else outside
+    swapper = threading.Thread(target=_swap, args=(root, target, stop, swapped))
     swapper.start()
     try:
-        read = sum(_is_done(lambda: _read_mine(root, parts)) for _ in range(ROUNDS))
-        written = sum(
-            _is_done(lambda: change(root, [Change(parts, b"mine")])) for _ in range(ROUNDS)
-        )
+        assert swapped.wait(timeout=10)
+        for _ in range(ROUNDS):
+            with suppress(ToolTrouble):
+                assert read_file(root, parts, max_bytes=100).data == b"mine"
+            with suppress(ToolTrouble):
+                change(root, [Change(parts, b"mine")])
     finally:
         stop.set()
         swapper.join(timeout=10)
-    assert read + written > 0
     assert {one.name for one in outside.iterdir()} == {"file"}
     assert (outside / "file").read_text() == "outside"
 
 
-def _read_mine(root: Path, parts: tuple[str, ...]) -> None:
-    assert read_file(root, parts, max_bytes=100).data == b"mine"
-
-
-def _is_done(step: Callable[[], None]) -> bool:
-    try:
-        step()
-    except ToolTrouble:
-        return False
-    return True
-
-
-def _swap(root: Path, outside: Path, kind: str, stop: threading.Event) -> None:
-    """Put a link and the plain thing at the same name in turn, each by one rename."""
-    target = outside / "file" if kind == "file" else outside
+def _swap(root: Path, target: Path, stop: threading.Event, swapped: threading.Event) -> None:
+    """Take the plain thing away, put a link in its place, and the plain thing back."""
+    name, parked = root / "swap", root / "parked"
     while not stop.is_set():
         with suppress(OSError):
-            (root / "link").symlink_to(target)
-            _place(root / "link", root / "swap")
-        with suppress(OSError):
-            if kind == "file":
-                (root / "copy").write_text("mine")
-            else:
-                shutil.copytree(root / "plain", root / "copy")
-            _place(root / "copy", root / "swap")
+            if parked.exists():  # somebody made another one meanwhile
+                _remove(name)
+                parked.rename(name)
+            name.rename(parked)
+            name.symlink_to(target)
+            swapped.set()
+            name.unlink()
+            parked.rename(name)
 
 
-def _place(new: Path, name: Path) -> None:
-    if name.is_dir() and not name.is_symlink():
-        shutil.rmtree(name, ignore_errors=True)
-    elif new.is_dir() and not new.is_symlink():
-        name.unlink(missing_ok=True)
-    new.rename(name)
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
