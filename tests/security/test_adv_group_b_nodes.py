@@ -45,7 +45,7 @@ async def test_adv_a05_node_events_come_from_nodes_with_a_device_alone() -> None
 async def test_adv_a07_a_platform_claimed_later_changes_no_rule() -> None:
     async with rig() as r:
         me = Identity()
-        offers = {"commands": ["system.run", "canvas.present"]}
+        offers: dict[str, Any] = {"commands": ["system.run", "canvas.present"]}
         await r.connect(connect_params(me, platform="iOS 17", **NODE, **offers))
         later = await r.connect(connect_params(me, platform="linux", **NODE, **offers))
         node = live_node(later.caller, None, 1)

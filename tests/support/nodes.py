@@ -98,7 +98,8 @@ def node_caller(
         client=client,
         device_id=node_id,
     )
-    claimed = NodeClaims(**{"platform": platform, **claims})
+    said: dict[str, Any] = {"platform": platform, **claims}
+    claimed = NodeClaims(**said)
     return replace(caller, commands=commands, claims=claimed)
 
 

@@ -403,11 +403,16 @@ async def test_plaintext_from_elsewhere_is_cut_and_recorded():
 
 async def test_what_a_node_says_of_itself_is_kept_within_bounds_and_of_operators_nothing():
     async with rig() as r:
-        said = {
+        said: dict[str, Any] = {
             "caps": ["camera", "camera", *(f"c{number}" for number in range(100))],
             "permissions": {"x" * 500: True, **{f"p{number}": False for number in range(100)}},
         }
-        node = {"role": "node", "client_id": "node-host", "mode": "node", "scopes": ()}
+        node: dict[str, Any] = {
+            "role": "node",
+            "client_id": "node-host",
+            "mode": "node",
+            "scopes": (),
+        }
         claims = (await r.connect(connect_params(Identity(), **node, **said))).caller.claims
         assert claims is not None
         assert claims.platform == "linux"

@@ -43,7 +43,8 @@ class World:
 
     def counted(self, outcome: str) -> float:
         sample = self.metrics.node_invokes.labels(outcome)
-        return next(one.value for one in sample.collect()[0].samples if one.name.endswith("total"))
+        (metric,) = sample.collect()
+        return next(one.value for one in metric.samples if one.name.endswith("total"))
 
     @asynccontextmanager
     async def asking(self, **more: Any) -> AsyncGenerator[asyncio.Task[Outcome]]:
