@@ -99,7 +99,12 @@ async def every_job_runs(gateway: Started) -> None:
     )
     wanted = TEXTS + TURNS
     sql = f"SELECT count(DISTINCT job_id) AS n FROM cron_runs WHERE slot_ms > {now_ms + OLDEST_MS}"  # noqa: S608 - a number of ours
-    await until(lambda: rows(gateway, sql)[0]["n"] == wanted, deadline_s=20)
+    try:
+        await until(lambda: rows(gateway, sql)[0]["n"] == wanted, deadline_s=20)
+    except TimeoutError:
+        jobs = [dict(row) for row in rows(gateway, "SELECT * FROM cron_jobs")]
+        owed = [dict(row) for row in rows(gateway, "SELECT * FROM cron_runs WHERE state = 'owed'")]
+        pytest.fail(f"a job is stuck: {jobs} {owed}")
 
 
 async def asked_to_stop(gateway: Started) -> None:

@@ -38,8 +38,8 @@ def after_run(job: Job, run: JobRun, end: RunEnd, now_ms: int) -> Job:
         end: How it ended.
         now_ms: When.
     """
-    errors = job.state.consecutive_errors + 1 if end.status == "error" else 0
-    rest_until_ms = now_ms + backoff_ms(errors) if errors else None
+    errors = _errors(job, end)
+    rest_until_ms = now_ms + backoff_ms(errors) if errors and not end.is_ours else None
     state = msgspec.structs.replace(
         job.state,
         running_at_ms=None,
@@ -79,6 +79,14 @@ def _after_once(job: Job, run: JobRun) -> Job:
     is_kept = not run.is_forced or state.last_status != "ok"
     if state.next_run_at_ms is not None and is_kept:
         return job  # its moment is still to come, or it was given another one while it ran
-    if state.last_status == "error" and state.consecutive_errors <= AT_RETRIES:
+    is_failed = state.last_status == "error" and state.backoff_until_ms is not None
+    if is_failed and state.consecutive_errors <= AT_RETRIES:
         return job.with_next(state.backoff_until_ms)
     return replace(job.with_next(None), enabled=False)
+
+
+def _errors(job: Job, end: RunEnd) -> int:
+    """Failures in a row, with this end."""
+    if end.is_ours:
+        return job.state.consecutive_errors
+    return job.state.consecutive_errors + 1 if end.status == "error" else 0

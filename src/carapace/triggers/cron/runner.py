@@ -222,7 +222,7 @@ class JobRunner:
         elif not is_cut(outcome):
             await self._end(run, end_of(outcome))
         elif self._is_too_late(run):
-            await self._end(run, RunEnd(status="error", error=CUT_ERROR))
+            await self._end(run, RunEnd(status="error", error=CUT_ERROR, is_ours=True))
         else:
             again = replace(run, starts=run.starts + 1)
             await self._database.write(lambda tx: records.begin_again(tx, again))

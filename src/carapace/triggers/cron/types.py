@@ -127,12 +127,14 @@ class RunEnd:
         summary: What was said, shortened.
         error: Why not, with `error` and `skipped`.
         text: All that was said.
+        is_ours: An error of the gateway's, which says nothing about the job: it does not rest.
     """
 
     status: RunStatus
     summary: str | None = None
     error: str | None = None
     text: str = ""
+    is_ours: bool = False
 
 
 def run_id_of(job_id: str, slot_ms: int, starts: int, *, is_forced: bool) -> RunId:

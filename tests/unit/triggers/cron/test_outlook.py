@@ -112,3 +112,12 @@ def test_a_job_that_was_switched_off_during_the_run_stays_so():
     off = replace(job(next_run_at_ms=None), enabled=False)
     after = after_run(off, RUN, ERROR, 61_000)
     assert (after.enabled, after.state.next_run_at_ms) == (False, None)
+
+
+def test_an_error_of_the_gateways_own_makes_no_job_rest():
+    cut = RunEnd(status="error", error="cut", is_ours=True)
+    after = after_run(job(next_run_at_ms=120_000, consecutive_errors=2), RUN, cut, 61_000)
+    assert (after.state.next_run_at_ms, after.state.backoff_until_ms) == (120_000, None)
+    assert (after.state.last_status, after.state.consecutive_errors) == ("error", 2)
+    once = after_run(job(AtSchedule(60_000)), RUN, cut, 61_000)
+    assert (once.enabled, once.state.next_run_at_ms) == (False, None)
