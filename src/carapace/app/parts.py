@@ -6,21 +6,16 @@ higher one (`publish`, `close`), it gets a function that finds the higher room w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 from carapace import __version__
 from carapace.agent.budget import Budget
-from carapace.agent.events import cut_events
 from carapace.agent.memory.local import LocalEmbedder
 from carapace.agent.memory.meanings import Meanings
 from carapace.agent.onboarding.service import Onboarding
 from carapace.agent.profiles import Profiles
-from carapace.agent.providers.egress import provider_clients
-from carapace.agent.providers.local import LocalProvider
 from carapace.agent.providers.registry import ProviderRegistry
 from carapace.agent.service import AgentService
 from carapace.agent.speech.auto import SpokenAnswers
@@ -31,81 +26,43 @@ from carapace.agent.tools.invoke import ToolInvoker
 from carapace.agent.tools.memory_store import MemoryStore
 from carapace.agent.tools.runner import ToolRunner
 from carapace.agent.tools.spawn import spawn_tools
-from carapace.agent.weights.library import Library
 from carapace.app.agent_tools import open_agent_tools
+from carapace.app.all_methods import METHODS
+from carapace.app.callers import open_callers
 from carapace.app.chat_hooks import ChatHooks
 from carapace.app.chats import Chats, open_chats
 from carapace.app.execs import Execs, open_execs
 from carapace.app.files import Files, open_files
 from carapace.app.hook_routes import hook_parts
-from carapace.app.http import Canvas, serve_http
+from carapace.app.late import Late
 from carapace.app.nodes import node_events, open_nodes
 from carapace.app.observing import Observing
-from carapace.app.plugins import HousePlugins, PluginWorks
+from carapace.app.plugin_opening import open_plugins
+from carapace.app.plugins import HousePlugins
 from carapace.app.policy import SessionPolicies, tool_layers
 from carapace.app.provider_keys import ProviderKeys
+from carapace.app.providers import open_providers, provider_variables, using_keys
 from carapace.app.restarts import Restarts
 from carapace.app.scheduling import Scheduling, heartbeat_plans, open_scheduling
+from carapace.app.serving import serve
 from carapace.app.setup import HouseSetup
 from carapace.app.skills import open_skills
-from carapace.app.source import Source, own_names, own_presence
+from carapace.app.source import Source, own_presence
 from carapace.app.speech import build_speech
-from carapace.app.struct_types import prepare
-from carapace.auth.devices import Devices
-from carapace.auth.pairing import Pairing
 from carapace.auth.presence import Presence
-from carapace.auth.revocation import Revocations
 from carapace.auth.service import Authenticator
 from carapace.auth.shared import SharedCredential
-from carapace.auth.tailscale import SOCKET_PATH, TailscaleWhois
-from carapace.auth.tokens import DeviceTokens
-from carapace.auth.types import Caller
 from carapace.channels.accounts.signing import WebLogin
 from carapace.clock import Clock
 from carapace.config.schema import config_schema
 from carapace.config.service import ConfigService
-from carapace.config.settings.environment import EnvSettings
-from carapace.config.settings.models import EmbeddedSettings
 from carapace.credentials.opening import open_vault
 from carapace.hooks.bus import HookBus
 from carapace.ids import SessionKey
-from carapace.methods import (
-    agents,
-    approvals,
-    channel_pairing,
-    chat,
-    config,
-    cron,
-    devices,
-    health,
-    inbox,
-    logs,
-    models,
-    node_forwards,
-    nodes,
-    outbox,
-    plugin_setup,
-    plugins,
-    runs,
-    sessions,
-    sign_in,
-    skills,
-    system,
-    talk,
-    tts,
-    update,
-    usage,
-    voicewake,
-    wizard,
-)
-from carapace.methods.context import Context, Services
+from carapace.methods.context import Services
 from carapace.methods.snapshot import AgentFacts, HealthCache, HealthFacts
 from carapace.net.client import Egress
-from carapace.protocol.events import Event
-from carapace.server.app import GatewayServer, ServerParts
-from carapace.server.http_health import HealthRoutes
-from carapace.server.http_media import MediaRoutes
-from carapace.server.http_webhooks import WebhookCatch
+from carapace.server.app import GatewayServer
 from carapace.sessions.service import Sessions
 from carapace.store.sqlite import SqliteDatabase
 from carapace.tasks import Tasks
@@ -119,36 +76,6 @@ from carapace.triggers.webhooks import WebhookKernel
 __all__ = ["METHODS", "Parts", "build", "provider_variables"]
 
 _log = get_logger(__name__)
-
-METHODS = health.METHODS.merge(
-    agents.METHODS,
-    approvals.METHODS,
-    channel_pairing.METHODS,
-    chat.METHODS,
-    config.METHODS,
-    cron.METHODS,
-    devices.METHODS,
-    inbox.METHODS,
-    logs.METHODS,
-    models.METHODS,
-    node_forwards.METHODS,
-    nodes.METHODS,
-    outbox.METHODS,
-    plugin_setup.METHODS,
-    plugins.METHODS,
-    runs.METHODS,
-    sessions.METHODS,
-    sign_in.METHODS,
-    skills.METHODS,
-    system.METHODS,
-    update.METHODS,
-    talk.METHODS,
-    tts.METHODS,
-    usage.METHODS,
-    wizard.METHODS,
-    voicewake.METHODS,
-)
-"""Every method of the gateway."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,37 +113,6 @@ class Parts:
     server: GatewayServer
 
 
-class _Late:
-    """News from rooms that are built before the server: kept from nobody, lost only unheard."""
-
-    def __init__(self) -> None:
-        self.server: GatewayServer | None = None
-
-    def publish(self, event: Event) -> None:
-        """Tell the clients, if there is a server yet."""
-        if self.server is not None:
-            self.server.hub.publish(event)
-
-    def presence_changed(self) -> None:
-        """Tell the clients who is present soon."""
-        if self.server is not None:
-            self.server.announcer.presence_changed()
-
-    def callers(self) -> Iterable[Caller]:
-        """Who is connected."""
-        return self.server.hub.callers if self.server is not None else ()
-
-    def health_changed(self) -> None:
-        """Tell the clients about health soon."""
-        if self.server is not None:
-            self.server.announcer.health_changed()
-
-    def close(self, matches: Callable[[Caller], bool], reason: str) -> None:
-        """End live connections, if there are any yet."""
-        if self.server is not None:
-            self.server.hub.close(matches, reason)
-
-
 async def build(
     config: ConfigService,
     observing: Observing,
@@ -230,7 +126,7 @@ async def build(
     Raises:
         GatewayError: If a part cannot work: the vault, the database, the credential.
     """
-    settings, paths, late = config.settings, config.paths, _Late()
+    settings, paths, late = config.settings, config.paths, Late()
     tasks = Tasks("gateway", _report)
     egress = Egress(observing.audit, settings=settings.net)
     hook_bus = HookBus(clock, observing.metrics)
@@ -241,41 +137,20 @@ async def build(
     vault = await open_vault(paths.state_dir, environment)
 
     # who is calling
-    revocations = Revocations(late.close)
-    shared = await SharedCredential.open(
-        settings.gateway.auth,
+    calling = await open_callers(
+        lambda: config.settings.gateway,
         vault,
-        audit=observing.audit,
-        revocations=revocations,
-        redactor=observing.redactor,
-    )
-    tokens = await DeviceTokens.open(vault)
-    pairing = Pairing(database, tokens, clock=clock, publish=late.publish, audit=observing.audit)
-    authenticator = Authenticator(
-        settings.gateway,
-        shared=shared,
-        tokens=tokens,
-        pairing=pairing,
-        revocations=revocations,
-        whois=TailscaleWhois(lambda: egress.unix_client(SOCKET_PATH), clock=clock),
+        database=database,
+        egress=egress,
+        late=late,
         clock=clock,
-        audit=observing.audit,
-        metrics=observing.metrics,
+        observing=observing,
     )
     presence = Presence(own_presence(clock.now_ms()))
 
     # who answers
-    library = Library(paths.state_dir / "models")
-    provider_keys = ProviderKeys(vault)
-    await provider_keys.load()
-    providers = ProviderRegistry(
-        models=settings.models,
-        agents=settings.agents,
-        env={**provider_variables(settings.env, environment), **provider_keys.variables},
-        http_client=provider_clients(egress),
-        clock=clock,
-        embedded=_embedded(library, clock),
-        add_secret=observing.redactor.add_secret,
+    provider_keys, providers = await open_providers(
+        config, vault, environment=environment, egress=egress, clock=clock, observing=observing
     )
     stack.push_async_callback(providers.aclose)
     house_skills = await open_skills(
@@ -435,7 +310,7 @@ async def build(
             conversations,
             profiles=profiles,
             accounts=messages.accounts,
-            shared=shared,
+            shared=calling.shared,
             database=database,
             clock=clock,
         ),
@@ -456,35 +331,27 @@ async def build(
     )
     stack.push_async_callback(scheduling.close)
 
-    async def open_plugins(root: Path, lock_key: bytes) -> PluginWorks:
-        from carapace.app.plugin_works import plugin_works  # noqa: PLC0415 - see `app.plugins`
-
-        prepare()
-        build_plugins = plugin_works(
-            lambda: config.settings,
-            state_dir=paths.state_dir,
-            agent=agent,
-            profiles=profiles,
-            sessions=conversations,
-            tools=tools,
-            accounts=messages.accounts,
-            files=files,
-            hook_bus=hook_bus,
-            kernel=kernel,
-            shared=shared,
-            vault=vault,
-            database=database,
-            egress=egress,
-            on_change=late.health_changed,
-            clock=clock,
-            observing=observing,
-        )
-        return await build_plugins(root, lock_key)
-
-    house_plugins = HousePlugins(
-        paths.state_dir / "plugins", vault, database=database, tasks=tasks, build=open_plugins
+    house_plugins = open_plugins(
+        lambda: config.settings,
+        state_dir=paths.state_dir,
+        agent=agent,
+        profiles=profiles,
+        sessions=conversations,
+        tools=tools,
+        accounts=messages.accounts,
+        files=files,
+        hook_bus=hook_bus,
+        kernel=kernel,
+        shared=calling.shared,
+        vault=vault,
+        database=database,
+        egress=egress,
+        late=late,
+        tasks=tasks,
+        clock=clock,
+        observing=observing,
+        stack=stack,
     )
-    stack.push_async_callback(house_plugins.aclose)
 
     live_nodes = await open_nodes(
         lambda: config.settings.gateway.nodes,
@@ -508,11 +375,6 @@ async def build(
     )
     source = Source(cache, presence, policy=policies, paths=paths, clock=clock)
 
-    def use_keys() -> None:
-        now = config.settings
-        known = provider_variables(now.env, environment)
-        providers.apply(now.models, now.agents, {**known, **provider_keys.variables})
-
     restarts = Restarts(clock, tasks)
     restart_notes = RestartNotes(database, clock)
     services = Services(
@@ -524,14 +386,7 @@ async def build(
         policy=policies,
         models=providers,
         presence=presence,
-        devices=Devices(
-            database,
-            tokens,
-            revocations=revocations,
-            clock=clock,
-            publish=late.publish,
-            audit=observing.audit,
-        ),
+        devices=calling.devices,
         nodes=live_nodes,
         node_events=node_events(
             live_nodes, agent, conversations, profiles=profiles, database=database, clock=clock
@@ -554,7 +409,7 @@ async def build(
                 provider_keys,
                 environment=environment,
                 channels=messages.accounts.infos,
-                on_key=use_keys,
+                on_key=using_keys(config, environment, providers, provider_keys),
             ),
             clock,
         ),
@@ -571,47 +426,16 @@ async def build(
         publish=late.publish,
         clock=clock,
     )
-    canvas = Canvas(settings, clock)
-    server = GatewayServer(
-        ServerParts(
-            methods=METHODS,
-            make_context=lambda call: Context(services, call),
-            admitter=authenticator,
-            source=source,
-            presence=presence,
-            nodes=live_nodes,
-            origin_settings=lambda: config.settings.gateway,
-            limits=settings.gateway.limits,
-            tick_interval_s=settings.gateway.tick_interval_s,
-            own_names=own_names(),
-            version=__version__,
-            host=own_names()[0],
-            clock=clock,
-            metrics=observing.metrics,
-            audit=observing.audit,
-            missed=lambda: _cuts(agent, clock),
-            canvas_url=canvas.url,
-        )
-    )
-    late.server = server
-    server.catch(WebhookCatch(kernel, origin_of=server.guard.origin))
-    server.add(MediaRoutes(files.links, files.store))
-    server.add(
-        HealthRoutes(observing.readiness, admitter=authenticator, origin_of=server.guard.origin)
-    )
-    serve_http(
-        server,
+    late.server = serve(
         lambda: config.settings,
-        methods=METHODS,
-        admitter=authenticator,
-        agent=agent,
-        profiles=profiles,
-        to_key=conversations.key,
-        invoker=invoker,
+        services,
+        admitter=calling.authenticator,
+        source=source,
         files=files,
-        canvas=canvas,
+        kernel=kernel,
+        invoker=invoker,
         database=database,
-        clock=clock,
+        observing=observing,
     )
     # Last in, first out: background work ends before the rooms it uses are closed.
     stack.push_async_callback(tasks.close)
@@ -621,8 +445,8 @@ async def build(
         observing=observing,
         tasks=tasks,
         database=database,
-        shared=shared,
-        authenticator=authenticator,
+        shared=calling.shared,
+        authenticator=calling.authenticator,
         providers=providers,
         profiles=profiles,
         policies=policies,
@@ -644,31 +468,8 @@ async def build(
         restarts=restarts,
         restart_notes=restart_notes,
         provider_keys=provider_keys,
-        server=server,
+        server=late.server,
     )
-
-
-def _cuts(agent: AgentService, clock: Clock) -> Iterator[Event]:
-    """What a client that comes back after a restart hears of the runs it was waiting for."""
-    now_ms = clock.now_ms()
-    for cut in agent.cut_runs():
-        yield from cut_events(cut, ts_ms=now_ms)
-
-
-def provider_variables(settings: EnvSettings, environment: Mapping[str, str]) -> dict[str, str]:
-    """Where providers look for keys: `env.vars`, under the real environment.
-
-    They are read by name and never enter the process's own environment, so that no file can
-    set `LD_PRELOAD` and the like (advisory H04).
-    """
-    return {**settings.vars, **{name: value for name, value in environment.items() if value}}
-
-
-def _embedded(library: Library, clock: Clock) -> Callable[[EmbeddedSettings], Any]:
-    def make(settings: EmbeddedSettings) -> LocalProvider:
-        return LocalProvider(settings, library, clock=clock)
-
-    return make
 
 
 def _facts(profiles: Profiles, config: ConfigService, observing: Observing) -> HealthFacts:

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 
-from carapace.app.parts import (
-    METHODS,
-    _Late,
-    provider_variables,
-)
-from carapace.config.settings.environment import EnvSettings
-from carapace.protocol.events import Event
+from carapace.app.parts import METHODS
 from support.house import built
 
 pytestmark = pytest.mark.slow
@@ -41,21 +34,6 @@ async def test_the_openai_endpoints_are_there_only_if_they_are_on(tmp_path: Path
             paths = {resource.canonical for resource in parts.server._app.router.resources()}
         assert ("/v1/chat/completions" in paths) is (flag == "true")
         assert {"/health", "/ready"} <= paths
-
-
-def test_news_before_the_server_is_there_are_heard_by_nobody_and_harm_nothing():
-    late = _Late()
-    late.publish(Event("tick", {}))
-    late.close(lambda _caller: True, "revoked")
-    assert late.server is None
-
-
-def test_providers_find_keys_in_the_file_under_those_of_the_environment():
-    settings = EnvSettings(vars={"OPENAI_API_KEY": "file", "XAI_API_KEY": "file"})
-    before = dict(os.environ)
-    found = provider_variables(settings, {"OPENAI_API_KEY": "real", "XAI_API_KEY": ""})
-    assert found == {"OPENAI_API_KEY": "real", "XAI_API_KEY": "file"}
-    assert dict(os.environ) == before
 
 
 def test_every_method_of_the_first_release_is_registered():

@@ -1,0 +1,65 @@
+"""Every method there is, from every namespace."""
+
+from __future__ import annotations
+
+from carapace.methods import (
+    agents,
+    approvals,
+    channel_pairing,
+    chat,
+    config,
+    cron,
+    devices,
+    health,
+    inbox,
+    logs,
+    models,
+    node_forwards,
+    nodes,
+    outbox,
+    plugin_setup,
+    plugins,
+    runs,
+    sessions,
+    sign_in,
+    skills,
+    system,
+    talk,
+    tts,
+    update,
+    usage,
+    voicewake,
+    wizard,
+)
+
+__all__ = ["METHODS"]
+
+METHODS = health.METHODS.merge(
+    agents.METHODS,
+    approvals.METHODS,
+    channel_pairing.METHODS,
+    chat.METHODS,
+    config.METHODS,
+    cron.METHODS,
+    devices.METHODS,
+    inbox.METHODS,
+    logs.METHODS,
+    models.METHODS,
+    node_forwards.METHODS,
+    nodes.METHODS,
+    outbox.METHODS,
+    plugin_setup.METHODS,
+    plugins.METHODS,
+    runs.METHODS,
+    sessions.METHODS,
+    sign_in.METHODS,
+    skills.METHODS,
+    system.METHODS,
+    update.METHODS,
+    talk.METHODS,
+    tts.METHODS,
+    usage.METHODS,
+    wizard.METHODS,
+    voicewake.METHODS,
+)
+"""Every method of the gateway."""
