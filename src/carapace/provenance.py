@@ -7,8 +7,11 @@ makes it larger: there is no function for that (advisory groups E and J).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from enum import IntEnum, StrEnum
+
+from msgspec.structs import replace
+
+from carapace.value import Value
 
 __all__ = ["OWNER", "Authority", "Origin", "Provenance"]
 
@@ -34,8 +37,7 @@ class Authority(IntEnum):
     OWNER = 4  # the owner
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Provenance:
+class Provenance(Value, frozen=True, kw_only=True):
     """Origin and authority of some words.
 
     Attributes:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import os
 import time
 from collections.abc import AsyncGenerator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -132,7 +132,7 @@ async def test_an_import_that_was_not_granted_is_refused_before_anything_runs(re
 async def test_an_export_that_is_missing_is_refused(real: RealActor):
     await real.do("echo")
     plugin = real.plugin("echo")
-    lacking = replace(plugin, id="lacking", roles=frozenset({"tool", "webhook"}))
+    lacking = dataclasses.replace(plugin, id="lacking", roles=frozenset({"tool", "webhook"}))
     with pytest.raises(PluginUnavailable, match="webhook"):
         await real.host.start(lacking)
 
@@ -140,7 +140,7 @@ async def test_an_export_that_is_missing_is_refused(real: RealActor):
 async def test_a_hundred_calls_over_ten_plugins(real: RealActor):
     plugin = real.plugin("echo")
     for n in range(10):
-        await real.host.start(replace(plugin, id=f"echo-{n}"))
+        await real.host.start(dataclasses.replace(plugin, id=f"echo-{n}"))
     began = time.monotonic()
     async with asyncio.TaskGroup() as group:
         calls = [

@@ -9,13 +9,13 @@ import re
 import shutil
 import socket
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from msgspec.structs import replace
 
 from carapace.channels.builtin.webhook import WebhookChannel
 from carapace.channels.builtin.webhook_wire import decode_message

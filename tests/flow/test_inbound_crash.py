@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from carapace.channels.outbox.types import OutboxRow
 from carapace.channels.types import Outgoing, ReceiptStatus

@@ -10,11 +10,12 @@ from __future__ import annotations
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from dataclasses import fields, replace
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from carapace.errors import Refused
 from carapace.plugins.contract_versions import SPOKEN, ContractVersions

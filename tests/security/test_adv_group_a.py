@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from carapace.auth import service
 from carapace.auth.limiter import address_key

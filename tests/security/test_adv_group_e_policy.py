@@ -5,11 +5,11 @@ One authoriser serves every channel, so each row is run for several.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from carapace.channels.access.pairing_command import answer
 from carapace.channels.access.types import AccessSettings, Approver

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import os
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from carapace.plugins.errors import PluginUnavailable
 from carapace.plugins.host.aot_cache import AotCache
@@ -32,7 +33,7 @@ def hosted(folder: Path) -> WorkerHost:
 def installed(folder: Path, wasm: bytes) -> LoadedPlugin:
     path = folder / "plugin.wasm"
     path.write_bytes(wasm)
-    return replace(a_plugin(), wasm=path, wasm_sha256=hashlib.sha256(wasm).hexdigest())
+    return dataclasses.replace(a_plugin(), wasm=path, wasm_sha256=hashlib.sha256(wasm).hexdigest())
 
 
 @pytest.mark.parametrize("wasm", [b"refuse", b"crash", b"hang", b"nonsense", b"short"])

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import AsyncGenerator, Callable
-from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -124,7 +124,9 @@ def test_adv_l01_there_are_no_harmless_programs_only_exact_commands(argv: list[s
 def test_adv_l01_a_program_of_the_workspace_cannot_stand_in_for_another(tmp_path: Path):
     yard = Yard(tmp_path)
     script(yard.root / "bin" / "ls")
-    shadowed = replace(yard, env={**yard.env, "PATH": f"{yard.root}/bin:{yard.env['PATH']}"})
+    shadowed = dataclasses.replace(
+        yard, env={**yard.env, "PATH": f"{yard.root}/bin:{yard.env['PATH']}"}
+    )
     assert not shadowed.command(["ls"]).path.is_relative_to(yard.root)
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import socket
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -46,14 +46,14 @@ def listener() -> Iterator[tuple[str, int]]:
 
 async def shell(yard: Yard, text: str, **changes: bool) -> str:
     """What a shell inside the fence says, its complaints included."""
-    kept = await replace(yard, **changes).run(["sh", "-c", text])
+    kept = await dataclasses.replace(yard, **changes).run(["sh", "-c", text])
     assert kept.exit is not None
     assert kept.exit.error is None
     return kept.stdout.text + kept.stderr.text
 
 
 async def python(yard: Yard, text: str, **changes: bool) -> str:
-    kept = await replace(yard, **changes).run([str(PYTHON), "-I", "-c", text])
+    kept = await dataclasses.replace(yard, **changes).run([str(PYTHON), "-I", "-c", text])
     assert kept.exit is not None
     assert kept.exit.error is None
     return kept.stdout.text + kept.stderr.text

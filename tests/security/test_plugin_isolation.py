@@ -14,12 +14,13 @@ import platform
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 from aiohttp import web
+from msgspec.structs import replace
 
 from carapace.app.plugin_doors import OwnConfig
 from carapace.clock import SystemClock

@@ -7,7 +7,10 @@ cannot be carried is left out or refused, never sent as something else.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import dataclasses
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from carapace.channels.types import ChatType, EventKind, InboundMedia, InboundMessage
 from support.channel_under_test import Seen
@@ -77,7 +80,7 @@ class Claims:
 
     def shown(self, seen: Seen) -> Seen:
         """What a person sees of it."""
-        return replace(
+        return dataclasses.replace(
             seen,
             thread=seen.thread if self.threads else None,
             reply_to=seen.reply_to if self.replies else None,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -316,7 +316,7 @@ class _WebhookRig:
             return
         reply = _REPLIES[trouble]
         if trouble is Trouble.KNOWS_KEY:
-            reply = replace(reply, headers={"Idempotency-Key": "key-1"})
+            reply = dataclasses.replace(reply, headers={"Idempotency-Key": "key-1"})
         self._receiver.script(reply)
 
     async def calm(self) -> None:

@@ -7,8 +7,10 @@ unless a test runs a sender.
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from carapace.app.chat_hooks import ChatHooks
 from carapace.app.chats import ChatsIn, open_chats

@@ -7,9 +7,11 @@ import sqlite3
 import tempfile
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from carapace.channels.outbox import records
 from carapace.channels.outbox.attempt import BeforeSend

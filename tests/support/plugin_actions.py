@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import hashlib
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
+
+from msgspec.structs import replace
 
 from carapace.plugins.host.aot_cache import AotCache
 from carapace.plugins.host.compiled import CompiledPlugins
@@ -83,7 +85,7 @@ class RealActor:
         data = wasm(HAZARDS[action])
         path = self.folder / f"{action}.wasm"
         path.write_bytes(data)
-        return replace(
+        return dataclasses.replace(
             a_plugin("hello", capabilities={"log": self.notes.log, "config": self.notes.config}),
             id=action,
             wasm=path,

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx2
 from aiohttp import web
+from msgspec.structs import replace
 
 from carapace.agent.providers.egress import provider_clients
 from carapace.agent.providers.spec import Api, ProviderSpec

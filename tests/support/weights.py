@@ -7,10 +7,11 @@ import io
 import zipfile
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from aiohttp import web
+from msgspec.structs import replace
 
 from carapace.agent.weights.index import Index
 from carapace.agent.weights.library import Library

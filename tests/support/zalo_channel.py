@@ -7,10 +7,11 @@ webhook, and once more by asking for them.
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
@@ -85,7 +86,7 @@ class _House(ZaloHouse):
 
     @property
     def ports(self) -> Ports:
-        return replace(super().ports, secrets=self)
+        return dataclasses.replace(super().ports, secrets=self)
 
     def names(self) -> Sequence[str]:
         """Those that there are."""

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final, Protocol
 
+import msgspec
+
 from carapace.agent.types import RunSource, source_of
 from carapace.provenance import Authority, Provenance
+from carapace.value import Value
 
 __all__ = [
     "APPROVAL_TIMEOUT_S",
@@ -60,8 +62,7 @@ class Decision(StrEnum):
     DENY = "deny"
 
 
-@dataclass(frozen=True, slots=True)
-class Ruling:
+class Ruling(Value, frozen=True):
     """What was decided, and what about.
 
     Attributes:
@@ -75,8 +76,7 @@ class Ruling:
     bound_to: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ApprovalRequest:
+class ApprovalRequest(Value, frozen=True, kw_only=True):
     """One use of one tool; `arguments` is the JSON text that would be run."""
 
     run_id: str
@@ -130,8 +130,7 @@ DEFAULT_RULES: Final = _rules()
 """Pairs that are missing are denied: only the owner's words read what the agent owns."""
 
 
-@dataclass(frozen=True, slots=True)
-class ToolPolicy:
+class ToolPolicy(Value, frozen=True):
     """Which tools exist for an agent and what each pair of source and risk means.
 
     Attributes:
@@ -142,7 +141,9 @@ class ToolPolicy:
 
     allow: frozenset[str] | None = None
     deny: frozenset[str] = frozenset()
-    rules: Mapping[tuple[RunSource, Risk], Verdict] = field(default_factory=lambda: DEFAULT_RULES)
+    rules: Mapping[tuple[RunSource, Risk], Verdict] = msgspec.field(
+        default_factory=lambda: DEFAULT_RULES
+    )
 
     def verdict(self, tool: str, risk: Risk, source: RunSource) -> Verdict:
         """What the policy says about `tool`."""

@@ -23,6 +23,7 @@ from carapace.ids import AgentId
 from carapace.store.ports import Database
 from carapace.telemetry.audit import Audit, AuditKind
 from carapace.telemetry.metrics import Metrics
+from carapace.value import Value
 
 __all__ = ["Budget", "CapStanding", "Reservation", "tokens_of"]
 
@@ -73,8 +74,7 @@ class Reservation:
             self._account.reserved_nano_usd -= self._nano_usd
 
 
-@dataclass(frozen=True, slots=True)
-class CapStanding:
+class CapStanding(Value, frozen=True):
     """How far one daily cap is used up.
 
     Attributes:
@@ -88,8 +88,7 @@ class CapStanding:
     resets_at_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Caps:
+class _Caps(Value, frozen=True):
     """What holds for one agent, and the settings that say so."""
 
     tokens: int | None

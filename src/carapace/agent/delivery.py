@@ -8,8 +8,9 @@ that a crash leaves both or neither. `DeadNotices` tells agent and owner what ne
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from typing import Final
+
+from msgspec.structs import replace
 
 from carapace.agent import records
 from carapace.agent.events import chat_final
@@ -29,6 +30,7 @@ from carapace.sessions import records as session_records
 from carapace.sessions.types import StoredMessage
 from carapace.store.ports import Database, Tx
 from carapace.telemetry.log import get_logger
+from carapace.value import Value
 
 __all__ = [
     "GIVEN_UP_TEXT",
@@ -69,8 +71,7 @@ _REASONS: Final = {
 _log = get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class Answer(Value, frozen=True, kw_only=True):
     """What the end of one run writes beside its transcript.
 
     Attributes:

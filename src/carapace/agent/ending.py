@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from typing import Final
+
+from msgspec.structs import replace
 
 from carapace.agent import records
 from carapace.agent.delivery import Answer, Delivery
@@ -34,6 +35,7 @@ from carapace.sessions.types import SessionEntry, Touch
 from carapace.store.ports import Database, Tx
 from carapace.telemetry.log import get_logger
 from carapace.telemetry.metrics import Metrics
+from carapace.value import Value
 
 __all__ = ["CUT_TEXT", "OWED_TEXT", "End", "Endings"]
 
@@ -56,8 +58,7 @@ Store = Callable[[Tx, Reservation | None], OutboxRow | None]
 """Writes the end of a run; gives the row that took the place."""
 
 
-@dataclass(frozen=True, slots=True)
-class End:
+class End(Value, frozen=True):
     """What went wrong: the model's side refused, or ours failed."""
 
     refusal: str | None = None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from carapace.agent.history import DecodedHistory, HistoryMessage
@@ -12,14 +11,14 @@ from carapace.sessions import records as session_records
 from carapace.sessions import transcripts
 from carapace.sessions.types import SessionEntry
 from carapace.store.ports import Row, Tx
+from carapace.value import Value
 
 __all__ = ["Opening", "read_opening"]
 
 _HISTORY_MESSAGES: Final = 500
 
 
-@dataclass(frozen=True, slots=True)
-class Opening:
+class Opening(Value, frozen=True):
     """A look at the database.
 
     Attributes:

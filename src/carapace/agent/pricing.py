@@ -6,9 +6,8 @@ write it. One nano-dollar is 10^-9 dollars: a token at 0.05 dollars a million co
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from carapace.agent.providers.ports import Usage
+from carapace.value import Value
 
 __all__ = ["NANO_USD", "Price", "cost_nano_usd", "nano_usd"]
 
@@ -16,8 +15,7 @@ NANO_USD = 1_000_000_000
 _NANO_PER_TOKEN = NANO_USD / 1_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class Price:
+class Price(Value, frozen=True):
     """US dollars for a million tokens of each kind."""
 
     input: float = 0.0

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +16,7 @@ from carapace.agent.workspace import Workspace, WorkspaceFile
 from carapace.config.settings.agents import AgentDefaults, AgentEntry, AgentsSettings
 from carapace.ids import AgentId
 from carapace.protocol.agent import AgentIdentity, AgentRow, AgentRowIdentity
+from carapace.value import Value
 
 __all__ = ["AgentProfile", "Profiles", "parse_identity"]
 
@@ -29,8 +29,7 @@ _FIELD: Final = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class AgentProfile:
+class AgentProfile(Value, frozen=True):
     """What a turn needs to know of its agent.
 
     Attributes:

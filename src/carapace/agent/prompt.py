@@ -8,7 +8,6 @@ never enters raw: it is JSON in a fence, short and without control characters (J
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
@@ -28,6 +27,7 @@ from carapace.protocol.agent import (
     ToolChars,
     ToolsChars,
 )
+from carapace.value import Value
 
 __all__ = [
     "READ_SKILL",
@@ -57,8 +57,7 @@ class PromptStyle(StrEnum):
     SHORT = "short"
 
 
-@dataclass(frozen=True, slots=True)
-class PromptSkill:
+class PromptSkill(Value, frozen=True):
     """One skill as a model is told of it; all three are plain lines."""
 
     name: str
@@ -66,8 +65,7 @@ class PromptSkill:
     path: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PromptFacts:
+class PromptFacts(Value, frozen=True, kw_only=True):
     """What a prompt is made of.
 
     Attributes:
@@ -95,8 +93,7 @@ class PromptFacts:
     skills: tuple[PromptSkill, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Prompt:
+class Prompt(Value, frozen=True):
     """A finished system prompt, and the sizes of its workspace part and of its skills."""
 
     text: str

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 import msgspec
@@ -11,6 +10,7 @@ from carapace.agent.types import CutRun, RunOutcome, RunState, Submission
 from carapace.ids import AgentId, RunId, SessionKey
 from carapace.provenance import OWNER, Provenance
 from carapace.store.ports import Row, Tx
+from carapace.value import Value
 
 __all__ = ["TurnRow", "accept", "cut_owed", "cut_since", "find", "finish", "prune"]
 
@@ -51,8 +51,7 @@ _PROVENANCE: Final = msgspec.json.Decoder(Provenance)
 _OUTCOME: Final = msgspec.json.Decoder(RunOutcome)
 
 
-@dataclass(frozen=True, slots=True)
-class TurnRow:
+class TurnRow(Value, frozen=True):
     """A turn as it stands on disk; `outcome` is None while an answer is owed."""
 
     run_id: RunId

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final
 
 from carapace.agent.providers.ports import Usage
 from carapace.agent.usage import UsageLine
 from carapace.ids import AgentId
 from carapace.store.ports import Row, Tx
+from carapace.value import Value
 
 __all__ = ["DayTotal", "day_totals", "insert_usage", "prune_usage", "spent_on"]
 
@@ -39,8 +39,7 @@ _DAYS: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class DayTotal:
+class DayTotal(Value, frozen=True):
     """What was used on a day (`YYYY-MM-DD`, UTC), by one agent or by all.
 
     Attributes:

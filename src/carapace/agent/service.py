@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
-from dataclasses import dataclass, replace
 from typing import Final
+
+from msgspec.structs import replace
 
 from carapace.agent import records
 from carapace.agent.acceptance import (
@@ -54,6 +55,7 @@ from carapace.store.ports import Database, Tx
 from carapace.tasks import Tasks
 from carapace.telemetry.log import get_logger
 from carapace.telemetry.metrics import Metrics
+from carapace.value import Value
 
 __all__ = ["CUT_REPORT_S", "GRACE_S", "Accepted", "AgentService", "Children"]
 
@@ -78,8 +80,7 @@ def _no_children(_parent: SessionKey, _run_id: RunId | None) -> Sequence[Session
     return ()
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(Value, frozen=True):
     """A run that is on disk, and whether this very message began it."""
 
     run: Run

@@ -10,8 +10,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final, Literal, Protocol
+
+from msgspec.structs import replace
 
 from carapace.agent.budget import Budget, Reservation
 from carapace.agent.compaction import KEPT_MESSAGES, Compactor, room_for

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Literal
 
@@ -21,6 +20,7 @@ from carapace.ids import AgentId, RunId, SessionKey
 from carapace.protocol.agent import AgentResult
 from carapace.provenance import OWNER, Authority, Origin, Provenance
 from carapace.sessions.types import Route
+from carapace.value import Value
 
 __all__ = [
     "CutRun",
@@ -81,8 +81,7 @@ class StopReason(StrEnum):
     SHUTDOWN = "shutdown"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Submission:
+class Submission(Value, frozen=True, kw_only=True):
     """One message that wants an answer.
 
     Attributes:
@@ -166,15 +165,13 @@ class RunOutcome(msgspec.Struct, frozen=True, omit_defaults=True):
     error: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class TextUpdate:
+class TextUpdate(Value, frozen=True):
     """More of the answer's text."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class RunEnded:
+class RunEnded(Value, frozen=True):
     """The last update of a run."""
 
     outcome: RunOutcome
@@ -183,8 +180,7 @@ class RunEnded:
 RunUpdate = TextUpdate | RunEnded
 
 
-@dataclass(frozen=True, slots=True)
-class CutRun:
+class CutRun(Value, frozen=True):
     """A run that a restart ended; reported to the clients that connect next."""
 
     run_id: RunId

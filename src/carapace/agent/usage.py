@@ -10,6 +10,7 @@ from typing import Protocol
 from carapace.agent.pricing import Price, cost_nano_usd
 from carapace.agent.providers.ports import Usage
 from carapace.ids import AgentId, RunId, SessionKey
+from carapace.value import Value
 
 __all__ = ["Priced", "RunUsage", "UsageLine", "add_usage", "day_of"]
 
@@ -33,8 +34,7 @@ class Priced(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UsageLine:
+class UsageLine(Value, frozen=True, kw_only=True):
     """What one run used of one model; becomes a row of `usage`.
 
     Attributes:

@@ -11,9 +11,10 @@ import contextlib
 import os
 import re
 import stat
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from carapace.value import Value
 
 __all__ = ["DEFAULT_MAX_CHARS", "FILE_NAMES", "Workspace", "WorkspaceFile"]
 
@@ -39,8 +40,7 @@ _FIRST_FILES: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class WorkspaceFile:
+class WorkspaceFile(Value, frozen=True):
     """One file as the prompt gets it.
 
     Attributes:

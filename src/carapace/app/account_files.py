@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from carapace.channels.accounts.file_cap import max_file_bytes
 from carapace.channels.accounts.settings import account_settings, branches

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from carapace.app.late import Late
 from carapace.app.observing import Observing
@@ -19,12 +18,12 @@ from carapace.config.settings.gateway import GatewaySettings
 from carapace.credentials.ports import Vault
 from carapace.net.client import Egress
 from carapace.store.ports import Database
+from carapace.value import Value
 
 __all__ = ["Callers", "open_callers"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Callers:
+class Callers(Value, frozen=True, kw_only=True):
     """Everything that decides who somebody is."""
 
     shared: SharedCredential

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from carapace.channels.outbox.attempt import Cancelled
 from carapace.channels.outbox.types import OutboxRow

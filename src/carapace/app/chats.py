@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 from carapace.agent.delivery import DeadNotices, Delivery
@@ -49,6 +48,7 @@ from carapace.tasks import Tasks
 from carapace.telemetry.log import get_logger
 from carapace.triggers.channel_webhooks import ChannelWebhooks
 from carapace.triggers.webhooks import WebhookKernel
+from carapace.value import Value
 
 __all__ = ["Chats", "ChatsIn", "open_chats"]
 
@@ -58,8 +58,7 @@ _NOBODY: Final = Provenance(origin=Origin.CHANNEL, authority=Authority.NONE)
 _log = get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChatsIn:
+class ChatsIn(Value, frozen=True, kw_only=True):
     """What stands below the agent: messages come in to here, and go out from here.
 
     Attributes:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -35,6 +34,7 @@ from carapace.sessions.service import Sessions
 from carapace.store.ports import Database
 from carapace.telemetry.audit import Audit
 from carapace.telemetry.log import get_logger
+from carapace.value import Value
 
 __all__ = ["Execs", "exec_policy", "open_execs", "tell_owner", "warn"]
 
@@ -42,8 +42,7 @@ _log = get_logger(__name__)
 _COMMANDS: Final = frozenset({EXEC_TOOL, PROCESS_TOOL})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Execs:
+class Execs(Value, frozen=True, kw_only=True):
     """The parts.
 
     Attributes:

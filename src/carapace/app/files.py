@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from pathlib import Path
 
 from carapace.agent.budget import Budget
@@ -33,12 +32,12 @@ from carapace.media.links import MediaLinks
 from carapace.media.store import MediaStore
 from carapace.net.client import Egress
 from carapace.store.ports import Database
+from carapace.value import Value
 
 __all__ = ["Files", "open_files"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Files:
+class Files(Value, frozen=True, kw_only=True):
     """Everything that has to do with files.
 
     Attributes:

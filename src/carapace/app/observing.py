@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
@@ -20,6 +19,7 @@ from carapace.telemetry.loop_lag import LoopLag
 from carapace.telemetry.metrics import Metrics
 from carapace.telemetry.redact import Redactor
 from carapace.telemetry.ring import MAX_BYTES, LogTail, Ring
+from carapace.value import Value
 
 __all__ = ["Observing"]
 
@@ -35,8 +35,7 @@ _LEVELS: Final[dict[LogLevel, _LevelName]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Observing:
+class Observing(Value, frozen=True):
     """Everything that watches."""
 
     redactor: Redactor

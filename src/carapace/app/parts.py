@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 
 from carapace import __version__
 from carapace.agent.budget import Budget
@@ -72,14 +71,14 @@ from carapace.triggers.hooks import Hooks
 from carapace.triggers.replay import ReplayMemory
 from carapace.triggers.restart_notes import RestartNotes
 from carapace.triggers.webhooks import WebhookKernel
+from carapace.value import Value
 
 __all__ = ["METHODS", "Parts", "build", "provider_variables"]
 
 _log = get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parts:
+class Parts(Value, frozen=True, kw_only=True):
     """What `Gateway` starts and stops."""
 
     clock: Clock

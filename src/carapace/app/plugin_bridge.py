@@ -7,7 +7,6 @@ it is put in place.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
@@ -41,6 +40,7 @@ from carapace.plugins.service import PluginService
 from carapace.store.ports import Database
 from carapace.telemetry.log import get_logger
 from carapace.triggers.plugin_webhooks import PluginWebhooks
+from carapace.value import Value
 
 __all__ = ["PluginBridge", "PluginRooms", "check_manifest"]
 
@@ -49,8 +49,7 @@ _BUILT_IN: Final = frozenset({"defaults", "webchat", "webhook"})
 _log = get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PluginRooms:
+class PluginRooms(Value, frozen=True, kw_only=True):
     """The house, as bridges need it.
 
     Attributes:

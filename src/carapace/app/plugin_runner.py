@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Final
+
+from msgspec.structs import replace
 
 from carapace.app.plugin_bridge import PluginBridge, PluginRooms
 from carapace.errors import GatewayError, Refused

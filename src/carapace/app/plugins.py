@@ -10,7 +10,6 @@ import asyncio
 import base64
 import binascii
 import secrets
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -19,6 +18,7 @@ from carapace.errors import Failed, GatewayError
 from carapace.store.ports import Database
 from carapace.tasks import Tasks
 from carapace.telemetry.log import get_logger
+from carapace.value import Value
 
 if TYPE_CHECKING:
     from carapace.app.plugin_runner import PluginRunner
@@ -34,8 +34,7 @@ _LOCK_KEY_BYTES: Final = 32
 _log = get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class PluginWorks:
+class PluginWorks(Value, frozen=True):
     """What is built with the first plugin."""
 
     installer: Installer

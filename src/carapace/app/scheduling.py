@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -31,14 +30,14 @@ from carapace.triggers.heartbeat.plan import HeartbeatPlan, plan_of
 from carapace.triggers.heartbeat.service import HeartbeatParts, Heartbeats
 from carapace.triggers.ports import Routing
 from carapace.triggers.wakes import Wakes
+from carapace.value import Value
 
 __all__ = ["Scheduling", "heartbeat_plans", "last_use", "open_scheduling", "silencing"]
 
 _TASKS_FILE: Final = "HEARTBEAT.md"
 
 
-@dataclass(frozen=True, slots=True)
-class Scheduling:
+class Scheduling(Value, frozen=True):
     """Jobs, heartbeats, and the texts that wait in sessions."""
 
     cron: CronService

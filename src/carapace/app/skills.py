@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -23,12 +22,12 @@ from carapace.config.service import ConfigService
 from carapace.credentials.ports import Vault
 from carapace.ids import AgentId
 from carapace.telemetry.audit import Audit
+from carapace.value import Value
 
 __all__ = ["HouseSkills", "open_skills"]
 
 
-@dataclass(frozen=True, slots=True)
-class HouseSkills:
+class HouseSkills(Value, frozen=True):
     """The skills, for those who are built before and after the agents are known."""
 
     shelf: SkillShelf

@@ -11,7 +11,6 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-from dataclasses import dataclass
 from typing import Final
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -26,6 +25,7 @@ from carapace.auth.compare import same_text
 from carapace.auth.types import ConnectRefused
 from carapace.ids import DeviceId
 from carapace.protocol.connect import ConnectParams
+from carapace.value import Value
 
 __all__ = ["MAX_SKEW_MS", "Device", "device_id_of", "prove", "signed_text"]
 
@@ -34,8 +34,7 @@ _RAW_KEY_BYTES: Final = 32
 _MAX_KEY_TEXT: Final = 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Device:
+class Device(Value, frozen=True):
     """A device that proved to hold its key.
 
     Attributes:

@@ -7,8 +7,9 @@ only the device it speaks from (advisories B01 to B05, B12).
 from __future__ import annotations
 
 from collections.abc import Awaitable, Iterable
-from dataclasses import replace
 from typing import Final, Literal, TypeVar
+
+from msgspec.structs import replace
 
 from carapace.auth.pairing import REQUEST_TTL_MS
 from carapace.auth.records import (

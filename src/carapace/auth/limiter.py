@@ -18,6 +18,8 @@ from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 from typing import Final
 
+from carapace.value import Value
+
 __all__ = ["Attempt", "FailureLimiter", "LimitRules", "Locked", "address_key"]
 
 _V6_PREFIX: Final = 64
@@ -25,8 +27,7 @@ _BUSY_MS: Final = 1000
 _EVICT_AMONG: Final = 16
 
 
-@dataclass(frozen=True, slots=True)
-class LimitRules:
+class LimitRules(Value, frozen=True):
     """The budgets.
 
     Attributes:
@@ -46,8 +47,7 @@ class LimitRules:
     max_addresses: int = 4096
 
 
-@dataclass(frozen=True, slots=True)
-class Locked:
+class Locked(Value, frozen=True):
     """No attempt now.
 
     Attributes:

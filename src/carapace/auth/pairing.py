@@ -13,8 +13,9 @@ two connects of one device, or a connect and an approval, cannot both win.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import Final
+
+from msgspec.structs import replace
 
 from carapace.auth.device import Device
 from carapace.auth.platform import platform_of
@@ -44,6 +45,7 @@ from carapace.protocol.events import Event, Publish
 from carapace.protocol.scopes import Role
 from carapace.store.ports import Database, Tx
 from carapace.telemetry.audit import Audit, AuditKind
+from carapace.value import Value
 
 __all__ = ["REQUEST_TTL_MS", "Asking", "Enter", "Entered", "Pair", "Pairing", "Wait", "rule"]
 
@@ -55,8 +57,7 @@ _MAX_COMMANDS: Final = 256
 _MAX_TEXT: Final = 256
 
 
-@dataclass(frozen=True, slots=True)
-class Asking:
+class Asking(Value, frozen=True):
     """A device with a right credential that wants in.
 
     Attributes:
@@ -76,15 +77,13 @@ class Asking:
     credential: CredentialKind
 
 
-@dataclass(frozen=True, slots=True)
-class Pair:
+class Pair(Value, frozen=True):
     """Approve it now, for these scopes."""
 
     scopes: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Enter:
+class Enter(Value, frozen=True):
     """It is approved for `granted`; what it wants beyond that, if anything, is `upgrade`.
 
     `platform` is what it was approved as.
@@ -96,15 +95,13 @@ class Enter:
     platform: str
 
 
-@dataclass(frozen=True, slots=True)
-class Wait:
+class Wait(Value, frozen=True):
     """A person has to decide about these scopes."""
 
     scopes: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Entered:
+class Entered(Value, frozen=True):
     """A device that is in, with what it got."""
 
     grant: Grant
@@ -113,8 +110,7 @@ class Entered:
     platform: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Settled:
+class _Settled(Value, frozen=True):
     """What the transaction did."""
 
     entered: Entered | None

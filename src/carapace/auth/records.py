@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Final
 
 import msgspec
@@ -10,6 +9,7 @@ import msgspec
 from carapace.ids import DeviceId
 from carapace.protocol.scopes import Role
 from carapace.store.ports import Row, Tx
+from carapace.value import Value
 
 __all__ = [
     "Grant",
@@ -33,8 +33,7 @@ _MAX_DEVICES: Final = 1000
 _MAX_REQUESTS: Final = 1000
 
 
-@dataclass(frozen=True, slots=True)
-class Grant:
+class Grant(Value, frozen=True):
     """What one device may do in one role.
 
     Attributes:
@@ -62,8 +61,7 @@ class Grant:
     last_used_at_ms: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class PairedDevice:
+class PairedDevice(Value, frozen=True):
     """A device somebody approved, with its grants by role (revoked ones included)."""
 
     device_id: DeviceId
@@ -75,11 +73,10 @@ class PairedDevice:
     remote_ip: str | None
     created_at_ms: int
     approved_at_ms: int
-    grants: dict[Role, Grant] = field(default_factory=dict[Role, Grant])
+    grants: dict[Role, Grant] = msgspec.field(default_factory=dict[Role, Grant])
 
 
-@dataclass(frozen=True, slots=True)
-class PairRequest:
+class PairRequest(Value, frozen=True):
     """A device that waits for a person's decision.
 
     Attributes:

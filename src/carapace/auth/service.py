@@ -8,7 +8,6 @@ overdraw the budget (advisory A13); what had to be looked up was looked up befor
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from carapace.auth import scopes as scope_rules
@@ -45,6 +44,7 @@ from carapace.protocol.errors import ErrorCode
 from carapace.protocol.scopes import Role, effective
 from carapace.telemetry.audit import Audit, AuditKind
 from carapace.telemetry.metrics import Metrics
+from carapace.value import Value
 
 __all__ = ["Authenticator", "limit_rules"]
 
@@ -54,8 +54,7 @@ _NOT_AUDITED: Final = frozenset({"params", "protocol", "role", "locked-out"})
 """Clumsy clients, and guessers after their lock was recorded: they must not fill the disk."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Case:
+class _Case(Value, frozen=True):
     """One connect, as far as its checks have come."""
 
     params: ConnectParams

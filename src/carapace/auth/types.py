@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
@@ -12,6 +11,7 @@ from carapace.ids import ConnId, DeviceId
 from carapace.protocol.connect import ClientInfo, HelloAuth
 from carapace.protocol.errors import ErrorCode
 from carapace.protocol.scopes import Role, Scope
+from carapace.value import Value
 
 __all__ = [
     "CLOSE_POLICY",
@@ -44,8 +44,7 @@ class CredentialKind(StrEnum):
         return self in (CredentialKind.TOKEN, CredentialKind.PASSWORD)
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(Value, frozen=True):
     """Where a request came from, as far as it can be believed.
 
     Attributes:
@@ -76,8 +75,7 @@ class Origin:
     user_agent: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class NodeClaims:
+class NodeClaims(Value, frozen=True):
     """What a node said when it came, besides its commands.
 
     Attributes:
@@ -91,8 +89,7 @@ class NodeClaims:
     permissions: Mapping[str, bool] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(Value, frozen=True):
     """Somebody the gateway let in. Everything here was decided by the server.
 
     Attributes:
@@ -126,8 +123,7 @@ class Caller:
     login: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Admission:
+class Admission(Value, frozen=True):
     """A successful connect.
 
     Attributes:

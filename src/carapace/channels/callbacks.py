@@ -11,12 +11,12 @@ from __future__ import annotations
 import hashlib
 import hmac
 from base64 import urlsafe_b64encode
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
 from carapace.channels.policy import Accept
 from carapace.provenance import Authority
+from carapace.value import Value
 
 __all__ = ["CallbackPlace", "CallbackRefusal", "CallbackTokens", "Pressed"]
 
@@ -27,8 +27,7 @@ _PARTS: Final = 4
 _DOMAIN: Final = b"carapace channel callback 1"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallbackPlace:
+class CallbackPlace(Value, frozen=True, kw_only=True):
     """Whom a button is for, and where it is shown."""
 
     channel: str
@@ -37,8 +36,7 @@ class CallbackPlace:
     sender_id: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pressed:
+class Pressed(Value, frozen=True, kw_only=True):
     """The button was pressed by the one it is for."""
 
     action: str

@@ -7,11 +7,11 @@ nobody else may take for a command.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum, StrEnum
 from typing import Final
 
 from carapace.protocol.scopes import Scope
+from carapace.value import Value
 
 __all__ = [
     "ROWS",
@@ -57,8 +57,7 @@ class Takes(Enum):
     TEXT = "text"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CommandRow:
+class CommandRow(Value, frozen=True, kw_only=True):
     """One command.
 
     Attributes:
@@ -218,8 +217,7 @@ def row_of(name: CommandName) -> CommandRow:
     return _BY_NAME[name]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChatCommand:
+class ChatCommand(Value, frozen=True, kw_only=True):
     """What somebody typed.
 
     Attributes:

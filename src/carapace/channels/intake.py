@@ -17,10 +17,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
 import msgspec
+from msgspec.structs import replace
 
 from carapace.channels.access.pairing_command import answer as settle_request
 from carapace.channels.access.records import PairingRequest
@@ -53,6 +53,7 @@ from carapace.config.settings.messages import MessagesSettings
 from carapace.ids import SessionKey
 from carapace.provenance import Authority, Origin, Provenance
 from carapace.store.ports import Database, Tx
+from carapace.value import Value
 
 __all__ = [
     "MAX_FILES",
@@ -119,13 +120,12 @@ class Gate(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IntakeSettings:
+class IntakeSettings(Value, frozen=True, kw_only=True):
     """What the configuration says about messages that come in."""
 
-    routing: RoutingRules = field(default_factory=RoutingRules)
-    channels: ChannelsSettings = field(default_factory=ChannelsSettings)
-    messages: MessagesSettings = field(default_factory=MessagesSettings)
+    routing: RoutingRules = msgspec.field(default_factory=RoutingRules)
+    channels: ChannelsSettings = msgspec.field(default_factory=ChannelsSettings)
+    messages: MessagesSettings = msgspec.field(default_factory=MessagesSettings)
 
     def debounce_s(self, channel: str) -> float:
         """How long to wait for further text of the same person."""

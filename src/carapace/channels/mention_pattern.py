@@ -13,8 +13,9 @@ accepted. Everything else is refused when the pattern is read.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final, NamedTuple
+
+from carapace.value import Value
 
 __all__ = ["BadPatternError", "MentionPattern"]
 
@@ -29,22 +30,19 @@ class BadPatternError(ValueError):
     """The pattern cannot be used; the text says why."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Take:
+class _Take(Value, frozen=True):
     """One character that passes `test`, then the next step."""
 
     test: _Test
 
 
-@dataclass(frozen=True, slots=True)
-class _Go:
+class _Go(Value, frozen=True):
     """On to several steps at once, as distances from this one."""
 
     distances: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _At:
+class _At(Value, frozen=True):
     """The next step, if this is the place: `^`, `$`, `b` or `B`."""
 
     place: str

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final
 
 from carapace.channels.mention_pattern import BadPatternError, MentionPattern
+from carapace.value import Value
 
 __all__ = ["NO_MENTIONS", "BadPattern", "MentionPatterns"]
 
@@ -16,8 +16,7 @@ _MAX_CHARS: Final = 2_000
 _INVISIBLE: Final = dict.fromkeys(map(ord, "\u200b\u200c\u200d\u200e\u200f\u2060\ufeff\u00ad"))
 
 
-@dataclass(frozen=True, slots=True)
-class BadPattern:
+class BadPattern(Value, frozen=True):
     """A pattern that cannot be used, and why, for people."""
 
     pattern: str

@@ -8,15 +8,18 @@ chat has to pass the rules for direct chats and those for groups.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final
+
+import msgspec
+from msgspec.structs import replace
 
 from carapace.channels.commands import ChatCommand, parse_command
 from carapace.channels.mentions import NO_MENTIONS, MentionPatterns
 from carapace.channels.rules import NOBODY, AccountRules
 from carapace.channels.types import ChatType, Conversation, EventKind, InboundMessage, Quote
 from carapace.provenance import Authority, Origin, Provenance
+from carapace.value import Value
 
 __all__ = [
     "IMPLICIT_MENTION_MS",
@@ -57,8 +60,7 @@ class DropReason(StrEnum):
     NOT_MEANT = "not-meant"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PolicyFacts:
+class PolicyFacts(Value, frozen=True, kw_only=True):
     """What the authoriser has to know about the account and the conversation.
 
     Attributes:
@@ -73,15 +75,14 @@ class PolicyFacts:
     rules: AccountRules
     paired: frozenset[str] = frozenset()
     owners: frozenset[str] = frozenset()
-    our_messages: Mapping[str, int] = field(default_factory=dict[str, int])
+    our_messages: Mapping[str, int] = msgspec.field(default_factory=dict[str, int])
     mentions: MentionPatterns = NO_MENTIONS
     activation: str | None = None
     takes_commands: bool = True
     uses_access_groups: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Accept:
+class Accept(Value, frozen=True, kw_only=True):
     """It is for the agent, or is a command of somebody who may use it.
 
     Attributes:
@@ -105,21 +106,18 @@ class Accept:
         return self.command is not None
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(Value, frozen=True):
     """A stranger in a direct chat: to be told how to be let in; the message is not kept."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Buffer:
+class Buffer(Value, frozen=True, kw_only=True):
     """Said in a group by somebody who may speak, but not to us: context for later."""
 
     message: InboundMessage
     provenance: Provenance
 
 
-@dataclass(frozen=True, slots=True)
-class Drop:
+class Drop(Value, frozen=True):
     """To be ignored without a word."""
 
     reason: DropReason
@@ -128,8 +126,7 @@ class Drop:
 Verdict = Accept | Ask | Buffer | Drop
 
 
-@dataclass(frozen=True, slots=True)
-class _Standing:
+class _Standing(Value, frozen=True):
     """Somebody who may speak in a conversation.
 
     Attributes:

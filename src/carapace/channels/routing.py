@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, Literal
 
@@ -22,6 +21,7 @@ from carapace.protocol.sessions import DeliveryContext, SessionOrigin
 from carapace.provenance import Authority, Provenance
 from carapace.sessions.keys import canonical
 from carapace.sessions.types import Route
+from carapace.value import Value
 
 __all__ = ["DmScope", "RoutingRules", "lane_of", "reply_route_of", "route_of", "session_key_of"]
 
@@ -39,8 +39,7 @@ _LABEL_CHARS: Final = 200
 _ENCODE: Final = msgspec.json.Encoder().encode
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RoutingRules:
+class RoutingRules(Value, frozen=True, kw_only=True):
     """What the configuration says about conversations.
 
     Attributes:

@@ -8,7 +8,6 @@ nobody.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from carapace.channels.types import Conversation
 from carapace.config.settings.channels import (
@@ -18,6 +17,7 @@ from carapace.config.settings.channels import (
     GroupSettings,
     SenderEntry,
 )
+from carapace.value import Value
 
 __all__ = ["NOBODY", "AccountRules", "FoundGroup", "SenderList", "owners_of", "rules_of"]
 
@@ -26,8 +26,7 @@ _SPACE = "space:"
 _ANY = "*"
 
 
-@dataclass(frozen=True, slots=True)
-class SenderList:
+class SenderList(Value, frozen=True):
     """Those an operator listed.
 
     Attributes:
@@ -54,8 +53,7 @@ class SenderList:
 NOBODY = SenderList()
 
 
-@dataclass(frozen=True, slots=True)
-class FoundGroup:
+class FoundGroup(Value, frozen=True):
     """What is said about a conversation.
 
     Attributes:
@@ -70,8 +68,7 @@ class FoundGroup:
     require_mention: bool | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AccountRules:
+class AccountRules(Value, frozen=True, kw_only=True):
     """Who may speak at one account.
 
     Attributes:

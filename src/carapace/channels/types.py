@@ -7,9 +7,12 @@ are the platform's own, compared byte for byte and never changed in case.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
+
+import msgspec
+
+from carapace.value import Value
 
 __all__ = [
     "DEFAULT_ACCOUNT",
@@ -60,8 +63,7 @@ class EventKind(StrEnum):
     CALLBACK = "callback"  # a button, a card, a poll's vote
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sender:
+class Sender(Value, frozen=True, kw_only=True):
     """Who wrote it. Only `id` decides anything; the names are for people to read."""
 
     id: str
@@ -69,8 +71,7 @@ class Sender:
     is_bot: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Conversation:
+class Conversation(Value, frozen=True, kw_only=True):
     """Where it was written.
 
     Attributes:
@@ -88,8 +89,7 @@ class Conversation:
     label: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InboundMedia:
+class InboundMedia(Value, frozen=True, kw_only=True):
     """A file that came with a message; nothing is fetched before the sender is authorised.
 
     Attributes:
@@ -107,8 +107,7 @@ class InboundMedia:
     filename: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Quote:
+class Quote(Value, frozen=True, kw_only=True):
     """The message that this one answers; its author passes the policy as well (row E12)."""
 
     message_id: str
@@ -116,8 +115,7 @@ class Quote:
     text: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InboundMessage:
+class InboundMessage(Value, frozen=True, kw_only=True):
     """One thing that happened on a chat service.
 
     Attributes:
@@ -148,7 +146,7 @@ class InboundMessage:
     quote: Quote | None = None
     media: tuple[InboundMedia, ...] = ()
     about_message_id: str | None = None
-    data: Mapping[str, str] = field(default_factory=dict[str, str])
+    data: Mapping[str, str] = msgspec.field(default_factory=dict[str, str])
 
 
 class ReceiptStatus(StrEnum):
@@ -162,8 +160,7 @@ class ReceiptStatus(StrEnum):
     DROPPED = "dropped"  # refused by policy
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Receipt:
+class Receipt(Value, frozen=True, kw_only=True):
     """The answer to a channel: with it in hand the service may be told that we have it."""
 
     status: ReceiptStatus
@@ -171,8 +168,7 @@ class Receipt:
     inbox_id: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
+class Target(Value, frozen=True, kw_only=True):
     """Where something is sent; messages to one conversation keep their order."""
 
     channel: str
@@ -181,8 +177,7 @@ class Target:
     thread_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReplyRoute:
+class ReplyRoute(Value, frozen=True, kw_only=True):
     """How the answer to inbound messages gets back.
 
     Attributes:
@@ -206,8 +201,7 @@ class OutgoingKind(StrEnum):
     POLL = "poll"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Poll:
+class Poll(Value, frozen=True, kw_only=True):
     """What people choose from; the question is the message's text.
 
     Attributes:
@@ -219,8 +213,7 @@ class Poll:
     max_selections: int = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outgoing:
+class Outgoing(Value, frozen=True, kw_only=True):
     """One thing for a channel to do: one outbox row, small enough for the service.
 
     Attributes:
@@ -249,30 +242,26 @@ class Outgoing:
     attempt: int = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Delivered:
+class Delivered(Value, frozen=True, kw_only=True):
     """The service has it."""
 
     message_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RetryAfter:
+class RetryAfter(Value, frozen=True, kw_only=True):
     """The service surely does not have it, and may take it later."""
 
     reason: str
     after_s: float | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Dead:
+class Dead(Value, frozen=True, kw_only=True):
     """The service will never take it."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unknown:
+class Unknown(Value, frozen=True, kw_only=True):
     """It may have arrived: the answer was lost."""
 
     reason: str
@@ -290,8 +279,7 @@ class LengthUnit(StrEnum):
     BYTES = "bytes"  # of UTF-8
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChannelInfo:
+class ChannelInfo(Value, frozen=True, kw_only=True):
     """What a channel is and can.
 
     Attributes:

@@ -13,7 +13,6 @@ import stat
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -35,6 +34,7 @@ from carapace.errors import GatewayError
 from carapace.store.integrity import integrity_problems
 from carapace.telemetry.audit import verify
 from carapace.triggers.hook_mappings import settings_troubles
+from carapace.value import Value
 
 __all__ = ["CHECKS", "Finding", "Patient", "examine"]
 
@@ -47,8 +47,7 @@ _OLDEST_SANE_S: Final = 1_780_000_000
 """The middle of 2026: a clock before that has lost its battery."""
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Value, frozen=True):
     """One thing that was looked at.
 
     Attributes:
@@ -66,8 +65,7 @@ class Finding:
     fix: Callable[[], str] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Patient:
+class Patient(Value, frozen=True):
     """What is examined."""
 
     paths: Paths

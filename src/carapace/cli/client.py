@@ -11,7 +11,6 @@ import sys
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -23,6 +22,7 @@ from carapace.cli.trouble import Trouble
 from carapace.cli.websocket import Closed, TooFar, WebSocket, WebSocketError
 from carapace.ids import new_id
 from carapace.protocol.connect import ClientAuth, ClientInfo, ConnectParams
+from carapace.value import Value
 
 __all__ = ["EventFrame", "GatewayClient", "RequestFailed"]
 
@@ -46,8 +46,7 @@ class RequestFailed(Trouble):
         self.code = code
 
 
-@dataclass(frozen=True, slots=True)
-class EventFrame:
+class EventFrame(Value, frozen=True):
     """An event as it arrived."""
 
     name: str

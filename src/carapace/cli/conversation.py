@@ -6,12 +6,12 @@ No terminal here; `chat` brings one.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from carapace.cli.client import GatewayClient
 from carapace.cli.trouble import Trouble
 from carapace.ids import new_id
+from carapace.value import Value
 
 __all__ = ["Answer", "Conversation"]
 
@@ -20,8 +20,7 @@ _SILENCE_S: Final = 120.0
 _ABORT_S: Final = 10.0
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Value, frozen=True):
     """How a run ended.
 
     Attributes:

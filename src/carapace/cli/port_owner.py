@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
+
+from carapace.value import Value
 
 __all__ = ["PortOwner", "port_owner"]
 
@@ -15,8 +16,7 @@ _LISTEN: Final = "0A"
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
-@dataclass(frozen=True, slots=True)
-class PortOwner:
+class PortOwner(Value, frozen=True):
     """A listening process.
 
     Attributes:

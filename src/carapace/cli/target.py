@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -24,6 +23,7 @@ from carapace.config.paths import PathFlags, Paths, resolve_paths
 from carapace.config.reader import DiskReader
 from carapace.config.settings import Settings
 from carapace.credentials.opening import open_vault
+from carapace.value import Value
 
 __all__ = [
     "Target",
@@ -36,8 +36,7 @@ __all__ = [
 _THIS_MACHINE: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(Value, frozen=True):
     """A gateway to talk to.
 
     Attributes:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
+
+from carapace.value import Value
 
 __all__ = ["VERBS", "Verb", "overview"]
 
 
-@dataclass(frozen=True, slots=True)
-class Verb:
+class Verb(Value, frozen=True):
     """One verb.
 
     Attributes:

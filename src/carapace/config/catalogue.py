@@ -9,7 +9,6 @@ from __future__ import annotations
 import types
 import typing
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal
 
@@ -17,14 +16,14 @@ import msgspec
 
 from carapace.config.located import Key
 from carapace.config.settings import Settings
+from carapace.value import Value
 
 __all__ = ["ANY", "Entry", "Field", "Shape", "catalogue", "entries", "find", "split_annotation"]
 
 ANY = "*"
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
+class Shape(Value, frozen=True):
     """What may stand at a place: a section, a map or list of something, or one plain value.
 
     Attributes:
@@ -50,8 +49,7 @@ class Shape:
         return self.others if self.others.takes(name) else None
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(Value, frozen=True):
     """One named place of a section."""
 
     name: str
@@ -73,8 +71,7 @@ class Field:
         return True
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Value, frozen=True):
     """A setting with its full key; `*` stands for any name, and for any index of a list."""
 
     key: Key

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -11,12 +10,12 @@ import msgspec
 from carapace.config.catalogue import Field, Shape, catalogue
 from carapace.config.located import Key, key_text
 from carapace.config.settings import Settings
+from carapace.value import Value
 
 __all__ = ["Change", "changes"]
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Value, frozen=True):
     """One changed key. `live` is False where it needs a restart."""
 
     key: str

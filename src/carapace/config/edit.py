@@ -6,7 +6,6 @@ A running one notices the new file by itself and applies what is live.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from carapace.config.reader import DiskReader
 from carapace.config.redact import MARKER, redact_tree
 from carapace.config.wording import describe
 from carapace.errors import Refused
+from carapace.value import Value
 
 __all__ = [
     "Edited",
@@ -37,8 +37,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Edited:
+class Edited(Value, frozen=True):
     """A change that was made.
 
     Attributes:
@@ -54,8 +53,7 @@ class Edited:
     notes: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Validation:
+class Validation(Value, frozen=True):
     """What is wrong with the file, and what is odd about it."""
 
     path: Path
@@ -134,8 +132,7 @@ def unset_key(paths: Paths, environment: Mapping[str, str], key: str, *, clock: 
     return _edit(paths, environment, _key(key), None, clock)
 
 
-@dataclass(frozen=True, slots=True)
-class _Change:
+class _Change(Value, frozen=True):
     """The value to write; without a change, the key is removed."""
 
     value: Any

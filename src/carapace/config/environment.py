@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from carapace.config.issue import Issue
 from carapace.config.located import Key
+from carapace.value import Value
 
 __all__ = ["PREFIXES", "VARIABLES", "FromEnvironment", "Variable", "lookup", "read_environment"]
 
@@ -15,8 +15,7 @@ PREFIXES: Final = ("CARAPACE", "OPENCLAW", "MOLTBOT", "CLAWDBOT")
 """Ours first; among the Node gateway's names the newest product name wins."""
 
 
-@dataclass(frozen=True, slots=True)
-class Variable:
+class Variable(Value, frozen=True):
     """One variable: its name behind the prefix, and the setting it stands for."""
 
     suffix: str
@@ -32,8 +31,7 @@ VARIABLES: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class FromEnvironment:
+class FromEnvironment(Value, frozen=True):
     """What the environment says.
 
     Attributes:

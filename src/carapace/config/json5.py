@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import bisect
 import re
-from dataclasses import dataclass, field
 from typing import Any, Final, Literal, cast
 
+import msgspec
 import pyjson5
+
+from carapace.value import Value
 
 __all__ = ["MAX_DEPTH", "Json5Error", "Lines", "Member", "Node", "Scalar", "parse"]
 
@@ -60,8 +62,7 @@ class Json5Error(ValueError):
         super().__init__(f"expected {expected}, found {found}. {fix}")
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(Value, frozen=True):
     """One `key: value` of an object; `comma` is the offset of the comma behind it, if any."""
 
     key: str
@@ -71,8 +72,7 @@ class Member:
     comma: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(Value, frozen=True):
     """One value with its span `[start, end)` in the text."""
 
     kind: Literal["object", "array", "scalar"]
@@ -81,7 +81,7 @@ class Node:
     value: Scalar = None
     members: tuple[Member, ...] = ()
     items: tuple[Node, ...] = ()
-    commas: tuple[int | None, ...] = field(default=())
+    commas: tuple[int | None, ...] = msgspec.field(default=())
 
     def member(self, key: str) -> Member | None:
         """The member that counts: the last of that name, as JavaScript reads it."""

@@ -6,7 +6,6 @@ Nothing here decides what to do about a broken file; that is `service`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,24 +22,23 @@ from carapace.config.others import fold
 from carapace.config.reader import Reader
 from carapace.config.settings import Settings
 from carapace.config.substitute import file_variables, substitute
+from carapace.value import Value
 
 __all__ = ["Loaded", "Overrides", "load"]
 
 
-@dataclass(frozen=True, slots=True)
-class Overrides:
+class Overrides(Value, frozen=True):
     """What stands above the file: the environment, and flags above that.
 
     `flags` maps keys to values, `flag_names` to the words a person typed (`--port`).
     """
 
-    environment: Mapping[str, str] = field(default_factory=dict[str, str])
-    flags: Mapping[Key, Any] = field(default_factory=dict[Key, Any])
-    flag_names: Mapping[Key, str] = field(default_factory=dict[Key, str])
+    environment: Mapping[str, str] = msgspec.field(default_factory=dict[str, str])
+    flags: Mapping[Key, Any] = msgspec.field(default_factory=dict[Key, Any])
+    flag_names: Mapping[Key, str] = msgspec.field(default_factory=dict[Key, str])
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
+class Loaded(Value, frozen=True):
     """The outcome of reading one configuration.
 
     Attributes:

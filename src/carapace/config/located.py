@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from carapace.config.json5 import Lines, Node, Scalar
+from carapace.value import Value
 
 __all__ = ["Key", "Located", "Place", "key_text", "locate", "merge", "parse_key"]
 
@@ -25,8 +26,7 @@ class Place:
         return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
 
 
-@dataclass(frozen=True, slots=True)
-class Located:
+class Located(Value, frozen=True):
     """A value, where it stands, and the variables that were put into it."""
 
     value: dict[str, Located] | list[Located] | Scalar

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from carapace.config.environment import lookup
 from carapace.config.issue import Issue
 from carapace.errors import Refused
+from carapace.value import Value
 
 __all__ = ["CONFIG_NAME", "STATE_NAME", "PathFlags", "Paths", "resolve_paths"]
 
@@ -22,16 +22,14 @@ CONFIG_NAME: Final = "carapace.json"
 STATE_NAME: Final = ".carapace"
 
 
-@dataclass(frozen=True, slots=True)
-class PathFlags:
+class PathFlags(Value, frozen=True):
     """What the command line says about paths."""
 
     config: str | None = None
     state_dir: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Paths:
+class Paths(Value, frozen=True):
     """Absolute paths, and what was odd about how they were given."""
 
     config_path: Path

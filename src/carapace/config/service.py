@@ -8,12 +8,12 @@ the file is mended.
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Literal
 
 import msgspec
+import msgspec.structs
 
 from carapace.clock import Clock
 from carapace.config.changes import Change, changes
@@ -315,7 +315,7 @@ class ConfigService:
                 return used, "last-good"
         used = load(path, KeptReader({}), self._over)
         if used.settings is None:  # the environment is wrong too; nothing of it is used
-            used = load(path, KeptReader({}), dataclasses.replace(self._over, environment={}))
+            used = load(path, KeptReader({}), msgspec.structs.replace(self._over, environment={}))
         self._tell("error", "Started on the safe defaults: there is no last good configuration.")
         return used, "defaults"
 

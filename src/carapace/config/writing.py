@@ -7,7 +7,6 @@ and show the others. Nothing here touches the file; that is `files`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +19,12 @@ from carapace.config.located import Key, key_text
 from carapace.config.patch_text import patch_text, patched_keys
 from carapace.config.redact import redact_text, restore_text
 from carapace.errors import Refused
+from carapace.value import Value
 
 __all__ = ["Draft", "patched", "refuse_issues", "require_base", "restored"]
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(Value, frozen=True):
     """A text that may become the file's.
 
     Attributes:

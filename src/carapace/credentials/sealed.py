@@ -18,7 +18,6 @@ import os
 import secrets
 import threading
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -29,6 +28,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from carapace.credentials.header import KeyInfo, VaultFile, associated
 from carapace.credentials.keysource import KEY_BYTES, KeySources
 from carapace.errors import Failed
+from carapace.value import Value
 
 __all__ = ["FILE_NAME", "SealedVault"]
 
@@ -39,8 +39,7 @@ _MAX_FILE_BYTES: Final = 4_194_304
 _T = TypeVar("_T")
 
 
-@dataclass(frozen=True, slots=True)
-class _Sealer:
+class _Sealer(Value, frozen=True):
     """Seals and opens texts of one vault under one key."""
 
     key: bytes

@@ -9,12 +9,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
-from dataclasses import replace
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlsplit
 
 import httpx2
+from msgspec.structs import replace
 
 from carapace.clock import Clock
 from carapace.errors import Failed, Refused

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Final
+
+from carapace.value import Value
 
 __all__ = ["HEADER_BYTES", "ImageSize", "image_size"]
 
@@ -21,8 +22,7 @@ HEADER_BYTES: Final = 1024 * 1024
 """Cameras put previews and colour profiles before the size; this much of a file is read."""
 
 
-@dataclass(frozen=True, slots=True)
-class ImageSize:
+class ImageSize(Value, frozen=True):
     """In pixels, as stored: a camera's turn is not applied."""
 
     width_px: int

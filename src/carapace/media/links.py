@@ -8,7 +8,6 @@ takes tells anything about it (advisory C25).
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
@@ -21,6 +20,7 @@ from carapace.media import link_records, records
 from carapace.media.types import MediaItem
 from carapace.net.url import InvalidUrl, parse_url
 from carapace.store.ports import Database, Tx
+from carapace.value import Value
 
 __all__ = ["PATH", "MediaLink", "MediaLinks"]
 
@@ -31,8 +31,7 @@ _TOKEN_BYTES: Final = 24
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{32}", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class MediaLink:
+class MediaLink(Value, frozen=True):
     """A link as it is given away.
 
     Attributes:

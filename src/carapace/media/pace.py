@@ -6,13 +6,12 @@ keep is an average.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from carapace.value import Value
 
 __all__ = ["Pace"]
 
 
-@dataclass(frozen=True, slots=True)
-class Pace:
+class Pace(Value, frozen=True):
     """The slowest that is put up with.
 
     Attributes:

@@ -7,11 +7,11 @@ on every system, before anybody looks at a disk (advisories F11 and F12).
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Final
 
 from carapace.errors import Refused
 from carapace.net.url import InvalidUrl, parse_url
+from carapace.value import Value
 
 __all__ = ["ID_PATTERN", "MediaReference", "RemoteFile", "StoredFile", "resolve"]
 
@@ -19,15 +19,13 @@ ID_PATTERN: Final = re.compile(r"m-[0-9a-f]{32}", re.ASCII)
 _MAX_SHOWN: Final = 60
 
 
-@dataclass(frozen=True, slots=True)
-class StoredFile:
+class StoredFile(Value, frozen=True):
     """A file that the store has, or had."""
 
     media_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class RemoteFile:
+class RemoteFile(Value, frozen=True):
     """A file to be fetched, by `carapace.media.fetch` and nobody else."""
 
     url: str

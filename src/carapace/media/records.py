@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from carapace.media.types import MediaItem, MediaKind
 from carapace.store.ports import Row, Tx
+from carapace.value import Value
 
 __all__ = [
     "Totals",
@@ -21,8 +20,7 @@ __all__ = [
 _COLUMNS = "media_id, content_type, kind, size_bytes, sha256, filename, created_at_ms"
 
 
-@dataclass(frozen=True, slots=True)
-class Totals:
+class Totals(Value, frozen=True):
     """How much is stored."""
 
     items: int

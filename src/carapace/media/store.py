@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, Iterator
 from contextlib import asynccontextmanager, closing
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -33,6 +32,7 @@ from carapace.tasks import Tasks
 from carapace.telemetry.audit import Audit, AuditKind
 from carapace.telemetry.log import get_logger
 from carapace.telemetry.metrics import Metrics
+from carapace.value import Value
 
 __all__ = ["MEBIBYTE", "MediaStore", "Swept", "TooLarge", "too_large"]
 
@@ -48,8 +48,7 @@ class TooLarge(Refused):
     """A file is longer than it may be."""
 
 
-@dataclass(frozen=True, slots=True)
-class Swept:
+class Swept(Value, frozen=True):
     """What a sweep removed."""
 
     items: int

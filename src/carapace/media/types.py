@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
+
+from carapace.value import Value
 
 __all__ = ["ANY_KIND", "INLINE_TYPES", "OCTETS", "MediaItem", "MediaKind", "Picture", "Sniffed"]
 
@@ -52,8 +53,7 @@ class MediaKind(StrEnum):
 ANY_KIND: Final = frozenset(MediaKind)
 
 
-@dataclass(frozen=True, slots=True)
-class Sniffed:
+class Sniffed(Value, frozen=True):
     """What content turned out to be.
 
     Attributes:
@@ -65,8 +65,7 @@ class Sniffed:
     kind: MediaKind
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MediaItem:
+class MediaItem(Value, frozen=True, kw_only=True):
     """A file in the store; it never changes.
 
     Attributes:
@@ -88,8 +87,7 @@ class MediaItem:
     created_at_ms: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Picture:
+class Picture(Value, frozen=True, kw_only=True):
     """A picture that was decoded and written anew, without anybody's metadata.
 
     Attributes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from carapace.agent.exec.book import ApprovalsBook
@@ -41,6 +40,7 @@ from carapace.triggers.heartbeat.service import Heartbeats
 from carapace.triggers.node_events import NodeEvents
 from carapace.triggers.restart_notes import RestartNotes
 from carapace.triggers.wakes import Wakes
+from carapace.value import Value
 
 if TYPE_CHECKING:  # a gateway without plugins does not load them
     from carapace.plugins.guest import Guest
@@ -139,8 +139,7 @@ class PluginHouse(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Services:
+class Services(Value, frozen=True):
     """The rooms below, as methods see them."""
 
     config: ConfigService
@@ -181,8 +180,7 @@ class Services:
     clock: Clock
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(Value, frozen=True):
     """One handler call."""
 
     services: Services

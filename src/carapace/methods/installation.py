@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import carapace
+from carapace.value import Value
 
 __all__ = ["Installation", "Kind", "Surroundings", "find_installation"]
 
@@ -17,8 +17,7 @@ _DISTRIBUTION = "carapace-gateway"
 _CONTAINER_MARKS = ("/.dockerenv", "/run/.containerenv")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
+class Surroundings(Value, frozen=True, kw_only=True):
     """Where the program runs.
 
     Attributes:
@@ -46,8 +45,7 @@ class Surroundings:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Installation:
+class Installation(Value, frozen=True, kw_only=True):
     """What was found.
 
     Attributes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from carapace.channels.types import DEFAULT_ACCOUNT, ReplyRoute, Target
@@ -13,6 +12,7 @@ from carapace.protocol.agent import AgentParams
 from carapace.protocol.channels import channel_named
 from carapace.protocol.sessions import DeliveryContext, SessionOrigin
 from carapace.sessions.types import Route, SessionEntry
+from carapace.value import Value
 
 __all__ = ["Delivering", "check_channels", "delivering", "last_route"]
 
@@ -21,8 +21,7 @@ _LAST: Final = "last"
 _LABEL_CHARS: Final = 200
 
 
-@dataclass(frozen=True, slots=True)
-class Delivering:
+class Delivering(Value, frozen=True):
     """Where an answer goes, and what the session keeps of that; None for nowhere else."""
 
     reply: ReplyRoute | None = None

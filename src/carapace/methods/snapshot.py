@@ -8,7 +8,6 @@ starts a renewal, as the Node gateway does, and the caller still gets its answer
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import msgspec
@@ -23,6 +22,7 @@ from carapace.protocol.health import (
 )
 from carapace.sessions.types import SessionEntry
 from carapace.tasks import Tasks
+from carapace.value import Value
 
 __all__ = ["AgentFacts", "HealthCache", "HealthFacts"]
 
@@ -35,8 +35,7 @@ Recent = Callable[[int, str | None], Awaitable[tuple[int, list[SessionEntry]]]]
 """`recent(limit, agent_id)`: how many sessions, and the newest of them."""
 
 
-@dataclass(frozen=True, slots=True)
-class AgentFacts:
+class AgentFacts(Value, frozen=True):
     """A configured agent, as health names it, with its heartbeat."""
 
     agent_id: str
@@ -44,8 +43,7 @@ class AgentFacts:
     heartbeat: HeartbeatHealth
 
 
-@dataclass(frozen=True, slots=True)
-class HealthFacts:
+class HealthFacts(Value, frozen=True):
     """What health says besides sessions, as it is now.
 
     Attributes:

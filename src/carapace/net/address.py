@@ -11,8 +11,9 @@ space registry; metadata addresses from the clouds' own documentation.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+
+from carapace.value import Value
 
 __all__ = [
     "BLOCKS_V4",
@@ -29,8 +30,7 @@ __all__ = [
 IPAddress = IPv4Address | IPv6Address
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(Value, frozen=True):
     """A range that is never public.
 
     Attributes:
@@ -108,8 +108,7 @@ _ISATAP_MASK = 0xFCFF_FFFF  # its two flag bits (universal, group) may be either
 _LOW_32 = 0xFFFF_FFFF
 
 
-@dataclass(frozen=True, slots=True)
-class _Form:
+class _Form(Value, frozen=True):
     """A way to hide an IPv4 address: where it lies, and which of its bits are inverted."""
 
     name: str

@@ -8,10 +8,10 @@ read as leading out of the prefix is not admitted.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from urllib.parse import unquote
 
 from carapace.net.url import Endpoint, InvalidUrl, as_http_url, check_host, literal, parse_url
+from carapace.value import Value
 
 __all__ = ["AllowRule", "HostPattern", "is_plain_path", "parse_host_pattern", "parse_rule"]
 
@@ -22,8 +22,7 @@ _WILDCARD_STAND_IN = "any."
 _MAX_DECODINGS = 4
 
 
-@dataclass(frozen=True, slots=True)
-class HostPattern:
+class HostPattern(Value, frozen=True):
     """A host, or all hosts below a domain.
 
     Attributes:
@@ -40,8 +39,7 @@ class HostPattern:
         return host.endswith("." + self.host) if self.is_below else host == self.host
 
 
-@dataclass(frozen=True, slots=True)
-class AllowRule:
+class AllowRule(Value, frozen=True):
     """One kind of request that is admitted.
 
     Attributes:

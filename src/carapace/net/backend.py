@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 import httpcore2
 
@@ -21,6 +20,7 @@ from carapace.net.refused import EgressRefused
 from carapace.net.resolve import Resolver
 from carapace.net.tcp import TcpBackend
 from carapace.net.url import InvalidUrl, check_host, literal
+from carapace.value import Value
 
 __all__ = ["GuardedBackend", "Way", "system_dialler"]
 
@@ -33,8 +33,7 @@ def system_dialler() -> httpcore2.AsyncNetworkBackend:
     return TcpBackend()
 
 
-@dataclass(frozen=True, slots=True)
-class Way:
+class Way(Value, frozen=True):
     """How connections leave this machine.
 
     Attributes:
@@ -50,8 +49,7 @@ class Way:
     tls: Callable[[], ssl.SSLContext]
 
 
-@dataclass(frozen=True, slots=True)
-class _SocketOptions:
+class _SocketOptions(Value, frozen=True):
     """What httpcore2 wants of the socket beside its address."""
 
     local_address: str | None

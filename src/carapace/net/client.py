@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 
 import httpcore2
 import httpx2
+from msgspec.structs import replace
 
 from carapace.config.settings.net import NetSettings
 from carapace.errors import Refused

@@ -9,10 +9,10 @@ from __future__ import annotations
 import ipaddress
 import socket
 from collections.abc import Awaitable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from carapace.errors import Failed
+from carapace.value import Value
 
 if TYPE_CHECKING:  # an extra, loaded when it is asked for
     from zeroconf import ServiceInfo
@@ -26,8 +26,7 @@ SERVICE_TYPES: Final = ("_clawdbot-gw._tcp", "_moltbot-gw._tcp", "_openclaw-gw._
 _MAX_LABEL_BYTES: Final = 63  # RFC 1035, section 2.3.4
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Advertisement:
+class Advertisement(Value, frozen=True, kw_only=True):
     """What is told.
 
     Attributes:

@@ -9,8 +9,9 @@ Source: RFC 6455 sections 5 to 7.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
+
+from carapace.value import Value
 
 __all__ = [
     "Close",
@@ -62,37 +63,32 @@ class ProtocolViolation(Exception):  # noqa: N818 - it is the peer that violates
         self.code = code
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(Value, frozen=True):
     """A whole message: text or bytes."""
 
     data: str | bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Ping:
+class Ping(Value, frozen=True):
     """To be answered with the same payload."""
 
     payload: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Pong:
+class Pong(Value, frozen=True):
     """An answer to a ping, or a sign of life."""
 
     payload: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Close:
+class Close(Value, frozen=True):
     """The peer ends the connection; `code` is 1005 if it gave none."""
 
     code: int
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Head:
+class _Head(Value, frozen=True):
     """The front of a frame."""
 
     is_final: bool

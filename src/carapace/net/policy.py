@@ -8,12 +8,12 @@ configuration. Metadata services stay closed even then.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from carapace.net.address import IPAddress, is_local_name, is_metadata, is_metadata_host, refusal
 from carapace.net.allow import AllowRule
 from carapace.net.proxy import Proxy
 from carapace.net.url import Endpoint, literal, parse_url
+from carapace.value import Value
 
 __all__ = ["EgressCaller", "EgressPolicy", "HostPort", "allow_url", "names_own_network"]
 
@@ -21,8 +21,7 @@ HostPort = tuple[str, int]
 MEBIBYTE = 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class EgressPolicy:
+class EgressPolicy(Value, frozen=True):
     """What one caller may do.
 
     Attributes:
@@ -96,8 +95,7 @@ class EgressPolicy:
         return None
 
 
-@dataclass(frozen=True, slots=True)
-class EgressCaller:
+class EgressCaller(Value, frozen=True):
     """A feature that goes out.
 
     Attributes:

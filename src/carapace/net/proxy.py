@@ -12,7 +12,6 @@ from __future__ import annotations
 import base64
 import ssl
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import httpcore2
 
@@ -21,6 +20,7 @@ from carapace.config.settings.net import ProxySettings
 from carapace.net.address import is_local_name, refusal
 from carapace.net.allow import HostPattern, parse_host_pattern
 from carapace.net.url import InvalidUrl, literal, parse_url
+from carapace.value import Value
 
 __all__ = ["Proxy", "open_tunnel", "proxy_of"]
 
@@ -44,8 +44,7 @@ _SOCKS_REPLIES = {  # RFC 1928 section 6
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Proxy:
+class Proxy(Value, frozen=True):
     """A proxy and when to use it.
 
     Attributes:

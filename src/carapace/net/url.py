@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from urllib.parse import urljoin
 
 from carapace.net.address import IPAddress
+from carapace.value import Value
 
 __all__ = [
     "Endpoint",
@@ -44,8 +44,7 @@ class InvalidUrl(ValueError):  # noqa: N818 - it is the URL that is invalid
     """The text is not a URL that the gateway will open; the message says why."""
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(Value, frozen=True):
     """Where a URL leads.
 
     Attributes:

@@ -16,7 +16,6 @@ import os
 import ssl
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Self, cast
 
@@ -39,6 +38,7 @@ from carapace.net.frames import (
 from carapace.net.url import as_http_url
 from carapace.tasks import Tasks
 from carapace.telemetry.log import get_logger
+from carapace.value import Value
 
 __all__ = [
     "HandshakeFailed",
@@ -55,8 +55,7 @@ _ORDERLY = (CloseCode.NORMAL, CloseCode.GOING_AWAY)
 log = get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class WebSocketLimits:
+class WebSocketLimits(Value, frozen=True):
     """Bounds of one connection.
 
     Attributes:

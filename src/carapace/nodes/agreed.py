@@ -8,8 +8,9 @@ answered is kept here, and gone when it was used (advisories B16, B17).
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
 from typing import Final, Literal
+
+from carapace.value import Value
 
 __all__ = ["KEEP_S", "Agreed", "Agreement", "Consent"]
 
@@ -19,8 +20,7 @@ _MAX_ENTRIES: Final = 256
 Consent = Literal["allow-once", "allow-always"]
 
 
-@dataclass(frozen=True, slots=True)
-class Agreement:
+class Agreement(Value, frozen=True):
     """What somebody was asked about.
 
     Attributes:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import msgspec
+from msgspec.structs import replace
 
 from carapace.auth.records import PairedDevice, find_device, list_devices
 from carapace.clock import Clock

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 import msgspec
 
 from carapace.protocol.nodes import NodeFacts
 from carapace.store.ports import Row, Tx
+from carapace.value import Value
 
 __all__ = [
     "NodeRequest",
@@ -34,8 +34,7 @@ __all__ = [
 _MAX_ROWS: Final = 1_000
 
 
-@dataclass(frozen=True, slots=True)
-class NodeRequest:
+class NodeRequest(Value, frozen=True):
     """A node of the older list that waits for a person."""
 
     request_id: str
@@ -45,8 +44,7 @@ class NodeRequest:
     created_at_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class PairedNode:
+class PairedNode(Value, frozen=True):
     """A node of the older list that was approved."""
 
     node_id: str

@@ -8,10 +8,10 @@ id of the run is made here if there is none, so that the node's news of it can b
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from carapace.errors import Refused
+from carapace.value import Value
 
 __all__ = ["SystemRun", "system_run"]
 
@@ -30,8 +30,7 @@ _SHELLS: Final = (("/bin/sh", "-lc"), ("cmd.exe", "/d", "/s", "/c"))
 _MAX_ID: Final = 128
 
 
-@dataclass(frozen=True, slots=True)
-class SystemRun:
+class SystemRun(Value, frozen=True):
     """A run as it is passed on.
 
     Attributes:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from carapace.auth.platform import Platform
 from carapace.ids import ConnId, DeviceId
+from carapace.value import Value
 
 __all__ = ["NOT_CONNECTED", "TIMED_OUT", "LiveNode", "NodeCall", "NodeFailure", "Outcome"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LiveNode:
+class LiveNode(Value, frozen=True, kw_only=True):
     """A node's connection.
 
     Attributes:
@@ -40,8 +39,7 @@ class LiveNode:
     permissions: Mapping[str, bool] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NodeCall:
+class NodeCall(Value, frozen=True, kw_only=True):
     """One command for one node.
 
     Attributes:
@@ -58,16 +56,14 @@ class NodeCall:
     caller_key: str
 
 
-@dataclass(frozen=True, slots=True)
-class NodeFailure:
+class NodeFailure(Value, frozen=True):
     """Why there is no result: the node's words, or ours."""
 
     code: str | None
     message: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Value, frozen=True):
     """How a call ended.
 
     Attributes:

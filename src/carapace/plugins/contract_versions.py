@@ -7,16 +7,16 @@ the one before it; the second only if there was one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
+
+from carapace.value import Value
 
 __all__ = ["SPOKEN", "ContractVersions"]
 
 _MAJOR_MINOR: Final = 2
 
 
-@dataclass(frozen=True, slots=True)
-class ContractVersions:
+class ContractVersions(Value, frozen=True):
     """The versions that a gateway speaks.
 
     Attributes:

@@ -12,6 +12,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final, Literal, Protocol
 
+from carapace.value import Value
+
 __all__ = [
     "DEFAULT_CALL_TIMEOUT_S",
     "CapabilityCall",
@@ -36,8 +38,7 @@ CapabilityCall = Callable[[str, list[Any]], Awaitable[Any]]
 """Function and arguments of one import interface; raises `GuestError` for the err arm."""
 
 
-@dataclass(frozen=True, slots=True)
-class Grants:
+class Grants(Value, frozen=True):
     """What the plugin may import.
 
     Attributes:
@@ -48,8 +49,7 @@ class Grants:
     interfaces: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rate:
+class Rate(Value, frozen=True, kw_only=True):
     """How often something may be asked for.
 
     Attributes:
@@ -61,8 +61,7 @@ class Rate:
     burst: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rates:
+class Rates(Value, frozen=True, kw_only=True):
     """Host calls of one plugin, by what they cost the gateway."""
 
     http: Rate = Rate(per_s=20.0, burst=100)
@@ -71,8 +70,7 @@ class Rates:
     inbound: Rate = Rate(per_s=50.0, burst=500)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PluginLimits:
+class PluginLimits(Value, frozen=True, kw_only=True):
     """What a plugin may use up.
 
     Attributes:
@@ -112,7 +110,7 @@ class LoadedPlugin:
     roles: frozenset[str]
     grants: Grants
     capabilities: Mapping[str, CapabilityCall] = field(repr=False)
-    limits: PluginLimits = PluginLimits()
+    limits: PluginLimits = field(default_factory=PluginLimits)
 
 
 class RunPhase(StrEnum):
@@ -127,8 +125,7 @@ class RunPhase(StrEnum):
     STOPPING = "stopping"  # finishes what it has begun
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HostState:
+class HostState(Value, frozen=True, kw_only=True):
     """How a plugin is, as the host sees it.
 
     Attributes:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from carapace.errors import Refused
+from carapace.value import Value
 
 __all__ = ["PluginRefused", "PluginState", "Refusal", "Standing"]
 
@@ -52,8 +52,7 @@ class Standing(StrEnum):
     REFUSED = "refused"
 
 
-@dataclass(frozen=True, slots=True)
-class PluginState:
+class PluginState(Value, frozen=True):
     """What people are told about one plugin.
 
     Attributes:

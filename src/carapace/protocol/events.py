@@ -8,13 +8,13 @@ watchdog quiet, and the shutdown: the Node gateway lets them hear everything, wh
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
 
 from carapace.ids import ConnId
 from carapace.protocol.scopes import Scope
+from carapace.value import Value
 
 __all__ = ["ADVERTISED", "EVENTS", "Event", "EventRow", "Publish", "StateVersion"]
 
@@ -26,8 +26,7 @@ class StateVersion(msgspec.Struct, frozen=True):
     health: int
 
 
-@dataclass(frozen=True, slots=True)
-class EventRow:
+class EventRow(Value, frozen=True):
     """One kind of event.
 
     Attributes:
@@ -48,8 +47,7 @@ class EventRow:
     is_own: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(Value, frozen=True):
     """One happening.
 
     Attributes:

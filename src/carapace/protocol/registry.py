@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, TypeVar, get_type_hints
 
 import msgspec
 
 from carapace.protocol.scopes import Role, Scope
+from carapace.value import Value
 
 __all__ = ["AnyParams", "EmptyParams", "MethodRow", "Methods"]
 
@@ -30,8 +30,7 @@ class EmptyParams(msgspec.Struct, forbid_unknown_fields=True):
     """For methods that take nothing and say so (`models.list`, `config.get`)."""
 
 
-@dataclass(frozen=True, slots=True)
-class MethodRow:
+class MethodRow(Value, frozen=True):
     """One method.
 
     Attributes:

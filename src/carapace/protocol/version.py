@@ -8,7 +8,6 @@ protocol version is one more `Dialect` in `DIALECTS`, not a fork.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
@@ -18,6 +17,7 @@ from carapace.protocol.connect import Features, HelloAuth, Policy, ServerInfo
 from carapace.protocol.errors import ErrorShape, error_shape
 from carapace.protocol.registry import MethodRow
 from carapace.protocol.scopes import Role
+from carapace.value import Value
 
 __all__ = ["DIALECTS", "V3", "Dialect", "HelloParts", "choose"]
 
@@ -54,8 +54,7 @@ class _HelloV3(msgspec.Struct, kw_only=True, rename="camel", omit_defaults=True,
     policy: Policy | msgspec.Raw
 
 
-@dataclass(frozen=True, slots=True)
-class Dialect:
+class Dialect(Value, frozen=True):
     """One version of the protocol.
 
     Attributes:

@@ -10,7 +10,6 @@ import logging
 import socket
 import ssl
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from aiohttp import http_parser, web
@@ -39,6 +38,7 @@ from carapace.tasks import Tasks
 from carapace.telemetry.audit import Audit
 from carapace.telemetry.log import get_logger
 from carapace.telemetry.metrics import Metrics
+from carapace.value import Value
 
 __all__ = ["Catch", "GatewayServer", "Routes", "ServerParts", "refuse_slow_parser"]
 
@@ -77,8 +77,7 @@ def _no_canvas(caller: Caller, origin: Origin) -> str | None:
     return None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServerParts:
+class ServerParts(Value, frozen=True, kw_only=True):
     """What the server is made of.
 
     Attributes:

@@ -12,12 +12,12 @@ import ipaddress
 import os
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from carapace.config.settings.gateway import GatewaySettings
 from carapace.errors import Failed, Refused
+from carapace.value import Value
 
 __all__ = ["BACKLOG", "BindPlan", "listen", "plan", "port_owner", "tailnet_address"]
 
@@ -30,8 +30,7 @@ _ABSENT: Final = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT
 _LISTEN_STATE: Final = "0A"
 
 
-@dataclass(frozen=True, slots=True)
-class BindPlan:
+class BindPlan(Value, frozen=True):
     """Addresses to listen on.
 
     Attributes:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 from carapace.auth.types import Admission, Caller, ConnectRefused, Origin
@@ -41,6 +40,7 @@ from carapace.server.ws_transport import WsTransport
 from carapace.tasks import Tasks
 from carapace.telemetry.log import get_logger
 from carapace.telemetry.metrics import Metrics
+from carapace.value import Value
 
 __all__ = ["Client", "Lobby"]
 
@@ -51,8 +51,7 @@ _INTERNAL: Final = 1011
 _HANDSHAKE: Final = "handshake"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lobby:
+class Lobby(Value, frozen=True, kw_only=True):
     """What all clients share.
 
     Attributes:

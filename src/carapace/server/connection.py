@@ -27,12 +27,12 @@ business, so every rule is tested with lists of byte strings.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
 
 from carapace.protocol.errors import ErrorCode, ErrorShape
 from carapace.protocol.frames import BadFrame, NotJson, Request, decode_frame, encode_error
+from carapace.value import Value
 
 __all__ = [
     "BAD_FRAME_REASON",
@@ -61,22 +61,19 @@ class State(Enum):
     CLOSED = auto()
 
 
-@dataclass(frozen=True, slots=True)
-class Handshake:
+class Handshake(Value, frozen=True):
     """Judge this `connect`, then call `admit` or `close`."""
 
     request: Request
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(Value, frozen=True):
     """Send these bytes; nothing else happens."""
 
     frame: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Close:
+class Close(Value, frozen=True):
     """Send `reply` if there is one, then close.
 
     Attributes:

@@ -7,10 +7,11 @@ styles are allowed because the page's components write them. Pure.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 import msgspec
+
+from carapace.value import Value
 
 __all__ = ["PageFacts", "clean_base", "content_security_policy", "page"]
 
@@ -18,8 +19,7 @@ _ESCAPES: Final = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\
 _HEAD_END: Final = "</head>"
 
 
-@dataclass(frozen=True, slots=True)
-class PageFacts:
+class PageFacts(Value, frozen=True):
     """What a page is told.
 
     Attributes:

@@ -6,24 +6,23 @@ Source: RFC 9110 sections 14.1 and 14.2.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Final
+
+from carapace.value import Value
 
 __all__ = ["Part", "Unsatisfiable", "parse_range"]
 
 _ONE: Final = re.compile(r"bytes=([0-9]{0,19})-([0-9]{0,19})", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Value, frozen=True):
     """From `start` up to but not including `stop`."""
 
     start: int
     stop: int
 
 
-@dataclass(frozen=True, slots=True)
-class Unsatisfiable:
+class Unsatisfiable(Value, frozen=True):
     """Well written, but the file has no such part."""
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from carapace.agent.providers.ports import (
@@ -23,6 +22,7 @@ from carapace.errors import Refused
 from carapace.ids import AgentId, SessionKey, new_id
 from carapace.protocol.connect import BRANDS
 from carapace.sessions.keys import agent_of
+from carapace.value import Value
 
 __all__ = [
     "MODEL_BRANDS",
@@ -46,8 +46,7 @@ _TOOL_NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 _MUST: Final = "Call at least one of these tools before you answer: {names}."
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Value, frozen=True):
     """A conversation, cut.
 
     Attributes:
@@ -63,8 +62,7 @@ class Asked:
     earlier: tuple[ModelMessage, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class ClientTools:
+class ClientTools(Value, frozen=True):
     """Tools of the caller, and what the model is told about them besides; maybe nothing."""
 
     specs: tuple[ToolSpec, ...] = ()

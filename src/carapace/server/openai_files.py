@@ -8,7 +8,6 @@ can hurt.
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass
 from typing import Final, Protocol
 
 from carapace.agent.providers.ports import ImagePart
@@ -19,6 +18,7 @@ from carapace.errors import Refused
 from carapace.media.base64 import decode_base64, decode_data_url
 from carapace.media.sniff import sniff
 from carapace.media.types import MediaItem
+from carapace.value import Value
 
 __all__ = ["Fetch", "FileSource", "PromptFiles", "Reader", "RequestFiles", "Store"]
 
@@ -29,8 +29,7 @@ _READ_TIMEOUT_S: Final = 30.0
 _PDF: Final = b"%PDF-"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileSource:
+class FileSource(Value, frozen=True, kw_only=True):
     """Where a file is: at `url` (https or data), or here in `data` (base64)."""
 
     url: str | None = None

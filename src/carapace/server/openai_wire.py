@@ -7,7 +7,6 @@ servers send many fields that mean nothing here; they are ignored, not refused.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Final, Literal, cast
 
 import msgspec
@@ -24,6 +23,7 @@ from carapace.errors import Refused
 from carapace.protocol.agent import PendingToolCall, TokenUsage
 from carapace.server.openai_conversation import MODEL_BRANDS, calls_by_id
 from carapace.server.openai_files import FileSource, PromptFiles
+from carapace.value import Value
 
 __all__ = [
     "ChatRequest",
@@ -95,8 +95,7 @@ class ChatRequest(msgspec.Struct):
     tool_choice: Any = None
 
 
-@dataclass(frozen=True, slots=True)
-class Completion:
+class Completion(Value, frozen=True):
     """What all parts of one answer share."""
 
     id: str

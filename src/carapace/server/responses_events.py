@@ -7,13 +7,13 @@ then each call, then completed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Final
 
 from carapace.agent.types import RunOutcome
 from carapace.protocol.agent import PendingToolCall
 from carapace.server.http_runs import DONE, event
 from carapace.server.openai_wire import failure_of, finish_of, pending_of, text_of, usage_of
+from carapace.value import Value
 
 __all__ = ["ResponseEvents", "ResponseHead", "response_body"]
 
@@ -22,8 +22,7 @@ _CUT_SHORT: Final = "the answer was cut short: see the gateway's log"
 _NO_TOKENS: Final = {"input_tokens": 0, "output_tokens": 0, "total_tokens": 0}
 
 
-@dataclass(frozen=True, slots=True)
-class ResponseHead:
+class ResponseHead(Value, frozen=True):
     """What all parts of one answer share.
 
     Attributes:

@@ -8,7 +8,6 @@ taken; anything else is refused, so that a misspelt field is not lost in silence
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Final, cast
 
 import msgspec
@@ -23,6 +22,7 @@ from carapace.agent.providers.ports import (
 from carapace.errors import Refused
 from carapace.server.openai_conversation import calls_by_id
 from carapace.server.openai_files import FileSource, PromptFiles
+from carapace.value import Value
 
 __all__ = ["ResponsesRequest", "conversation", "decode_request"]
 
@@ -41,8 +41,7 @@ _KNOWN: Final = _WITHOUT_MEANING | {
 _UNDEFINED: Final = "Invalid input: expected string, received undefined"
 
 
-@dataclass(frozen=True, slots=True)
-class ResponsesRequest:
+class ResponsesRequest(Value, frozen=True):
     """Body of POST /v1/responses.
 
     Attributes:

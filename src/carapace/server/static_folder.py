@@ -10,9 +10,10 @@ from __future__ import annotations
 import os
 import stat
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
+
+from carapace.value import Value
 
 __all__ = ["StaticFile", "StaticFolder", "content_type_of"]
 
@@ -46,8 +47,7 @@ _TYPES: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class StaticFile:
+class StaticFile(Value, frozen=True):
     """One file.
 
     Attributes:

@@ -7,13 +7,13 @@ it never starts with a tool's result whose call was archived.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from carapace.value import Value
 
 __all__ = ["Cut", "cut_after"]
 
 
-@dataclass(frozen=True, slots=True)
-class Cut:
+class Cut(Value, frozen=True):
     """A place to cut.
 
     Attributes:

@@ -7,8 +7,9 @@ for that: halves that meet again are joined, the others become a replacement cha
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, cast
+
+from msgspec.structs import replace
 
 from carapace.sessions.types import StoredMessage
 

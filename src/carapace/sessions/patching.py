@@ -6,7 +6,6 @@ Texts of refusals are those of the Node gateway; clients show them.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
@@ -16,6 +15,7 @@ from carapace.errors import Refused
 from carapace.protocol.sessions import SessionsPatch
 from carapace.sessions.keys import is_subagent
 from carapace.sessions.types import ModelRef, SessionEntry, SessionPolicy
+from carapace.value import Value
 
 __all__ = ["ResolveModel", "changes_of", "split_model"]
 
@@ -38,8 +38,7 @@ _THINKING_ALIASES: Final = {
 _THINKING_EXTRA: Final = frozenset({"xhigh"})
 
 
-@dataclass(frozen=True, slots=True)
-class _Words:
+class _Words(Value, frozen=True):
     """Which words a field takes: those its refusal names, and those it also understands."""
 
     wire_name: str

@@ -7,10 +7,10 @@ key, so that a reset in the middle never mixes two conversations.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
 from typing import Any, Final
 
 import msgspec
+from msgspec.structs import fields
 
 from carapace.ids import AgentId, SessionKey, new_id
 from carapace.protocol.sessions import DeliveryContext, SessionOrigin

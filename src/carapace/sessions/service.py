@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -51,6 +50,7 @@ from carapace.sessions.types import (
 )
 from carapace.sessions.views import defaults_of, not_compacted, preview_items, shown, state_of
 from carapace.store.ports import Database, Row, Tx
+from carapace.value import Value
 
 __all__ = ["Compaction", "Sessions", "Summarise"]
 
@@ -65,8 +65,7 @@ _PREVIEW_CHARS: Final = 240
 _KEPT_LINES: Final = 400
 
 
-@dataclass(frozen=True, slots=True)
-class Compaction:
+class Compaction(Value, frozen=True):
     """What a compaction did: the summary that now stands for `archived` messages."""
 
     summary: StoredMessage

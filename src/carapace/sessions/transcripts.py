@@ -7,13 +7,13 @@ the `seq` of the last message it stands for, so it sorts before all that came la
 from __future__ import annotations
 
 from collections.abc import Container, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from carapace.sessions.encoding import encoded
 from carapace.sessions.excerpts import excerpt_of
 from carapace.sessions.types import StoredMessage
 from carapace.store.ports import Row, Tx
+from carapace.value import Value
 
 __all__ = [
     "MAX_HISTORY_BYTES",
@@ -59,8 +59,7 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Excerpt:
+class Excerpt(Value, frozen=True):
     """Who said a message, and its beginning."""
 
     role: str

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 import msgspec
@@ -15,6 +14,7 @@ from carapace.protocol.sessions import (
     SessionOrigin,
     TranscriptMessage,
 )
+from carapace.value import Value
 
 __all__ = [
     "NO_USAGE",
@@ -32,8 +32,7 @@ Role = Literal["user", "assistant", "toolResult", "system"]
 """`system` is a summary that stands for archived messages."""
 
 
-@dataclass(frozen=True, slots=True)
-class StoredMessage:
+class StoredMessage(Value, frozen=True):
     """One message of a transcript.
 
     Attributes:
@@ -126,8 +125,7 @@ _ENCODE: Final = msgspec.json.Encoder().encode
 _DECODER: Final = msgspec.json.Decoder(TranscriptMessage)
 
 
-@dataclass(frozen=True, slots=True)
-class UsageTotals:
+class UsageTotals(Value, frozen=True):
     """Tokens and cost, added up. The cost is in billionths of a US dollar, a whole number."""
 
     input: int = 0
@@ -145,8 +143,7 @@ class UsageTotals:
 NO_USAGE: Final = UsageTotals()
 
 
-@dataclass(frozen=True, slots=True)
-class SessionEntry:
+class SessionEntry(Value, frozen=True):
     """One session: its key, settings and what its last run left.
 
     `input_tokens`, `output_tokens` and `total_tokens` are those of the last run (total: how
@@ -191,11 +188,10 @@ class SessionEntry:
     input_tokens: int | None = None
     output_tokens: int | None = None
     total_tokens: int | None = None
-    used: UsageTotals = field(default_factory=UsageTotals)
+    used: UsageTotals = msgspec.field(default_factory=UsageTotals)
 
 
-@dataclass(frozen=True, slots=True)
-class Touch:
+class Touch(Value, frozen=True):
     """What a run leaves on its session; None leaves what is there."""
 
     model_provider: str | None = None
@@ -208,8 +204,7 @@ class Touch:
     aborted_last_run: bool | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(Value, frozen=True):
     """Where a message came from and where its answer goes; None leaves what is there."""
 
     origin: SessionOrigin | None = None
@@ -222,16 +217,14 @@ class Route:
     last_account_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ModelRef:
+class ModelRef(Value, frozen=True):
     """A model by provider and id."""
 
     provider: str
     model: str
 
 
-@dataclass(frozen=True, slots=True)
-class SessionPolicy:
+class SessionPolicy(Value, frozen=True):
     """What sessions take from the configuration, as it is now.
 
     Attributes:
@@ -250,4 +243,4 @@ class SessionPolicy:
     model: ModelRef | None = None
     context_tokens: int | None = None
     thinking_level: str = "off"
-    send_policy: SendPolicySettings = field(default_factory=SendPolicySettings)
+    send_policy: SendPolicySettings = msgspec.field(default_factory=SendPolicySettings)

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from carapace.store.errors import DatabaseDamaged
+from carapace.value import Value
 
 __all__ = ["IntegrityReport", "integrity_problems"]
 
 _MAX_PROBLEMS: Final = 20
 
 
-@dataclass(frozen=True, slots=True)
-class IntegrityReport:
+class IntegrityReport(Value, frozen=True):
     """What a check found; empty is good."""
 
     path: Path

@@ -18,7 +18,6 @@ import hashlib
 import os
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
@@ -28,6 +27,7 @@ import msgspec
 from carapace.clock import Clock
 from carapace.telemetry.log import get_logger
 from carapace.telemetry.redact import Redactor
+from carapace.value import Value
 
 __all__ = ["MEANINGS", "Audit", "AuditKind", "AuditVerdict", "audit_files", "verify"]
 
@@ -132,8 +132,7 @@ MEANINGS: Final[dict[AuditKind, str]] = {
 """One sentence for each kind; becomes the reference page."""
 
 
-@dataclass(frozen=True, slots=True)
-class AuditVerdict:
+class AuditVerdict(Value, frozen=True):
     """What `verify` found.
 
     Attributes:

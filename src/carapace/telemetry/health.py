@@ -6,17 +6,18 @@ Live ("the process answers") needs no check. Ready ("send me work") needs all of
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+
+import msgspec
 
 from carapace.telemetry.log import get_logger
+from carapace.value import Value
 
 __all__ = ["Readiness", "ReadinessReport"]
 
 _log = get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class ReadinessReport:
+class ReadinessReport(Value, frozen=True):
     """The answer of all checks at one moment.
 
     Attributes:
@@ -27,7 +28,7 @@ class ReadinessReport:
 
     reasons: dict[str, str]
     checked: tuple[str, ...]
-    notes: dict[str, str] = field(default_factory=dict[str, str])
+    notes: dict[str, str] = msgspec.field(default_factory=dict[str, str])
 
     @property
     def is_ready(self) -> bool:

@@ -16,13 +16,13 @@ import sys
 import threading
 from collections.abc import Callable, Generator, MutableMapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, TextIO
 
 import msgspec
 
 from carapace.telemetry.redact import Redactor
+from carapace.value import Value
 
 __all__ = ["LogOptions", "Logger", "Outlet", "configure", "get_logger"]
 
@@ -49,8 +49,7 @@ _LEVELS: Final[dict[str, int]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class LogOptions:
+class LogOptions(Value, frozen=True):
     """How to log.
 
     Attributes:
@@ -66,8 +65,8 @@ class LogOptions:
     level: LevelName = "info"
     console_level: LevelName | None = None
     style: Literal["auto", "pretty", "json"] = "auto"
-    stream: TextIO = field(default_factory=lambda: sys.stderr)
-    redactor: Redactor = field(default_factory=Redactor)
+    stream: TextIO = msgspec.field(default_factory=lambda: sys.stderr)
+    redactor: Redactor = msgspec.field(default_factory=Redactor)
     outlets: Sequence[Outlet] = ()
 
 

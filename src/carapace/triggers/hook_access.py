@@ -9,13 +9,13 @@ the request chose, in a field or through a template, needs the operator's consen
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 from carapace.errors import Refused
 from carapace.ids import AgentId, SessionKey
 from carapace.sessions.keys import GLOBAL_KEY, UNKNOWN_KEY, agent_of, rest_of
 from carapace.triggers.ports import Agents
+from carapace.value import Value
 
 __all__ = ["Denied", "HookAccess", "ToKey"]
 
@@ -29,8 +29,7 @@ class Denied(Refused):
     """The hook's token is right, and this is not for it: 403."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HookAccess:
+class HookAccess(Value, frozen=True, kw_only=True):
     """What hooks may reach.
 
     Attributes:

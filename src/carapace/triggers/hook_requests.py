@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from carapace.agent.providers.ports import ThinkingLevel
 from carapace.ids import RunId, new_id
 from carapace.triggers.webhook_types import BadBody, RawRequest
+from carapace.value import Value
 
 __all__ = [
     "AgentHook",
@@ -36,16 +36,14 @@ _MAX_KEY: Final = 256
 _MAX_TIMEOUT_S: Final = 86_400
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WakeHook:
+class WakeHook(Value, frozen=True, kw_only=True):
     """A text for the main session."""
 
     text: str
     mode: WakeMode = "now"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AgentHook:
+class AgentHook(Value, frozen=True, kw_only=True):
     """A message that an agent answers.
 
     Attributes:

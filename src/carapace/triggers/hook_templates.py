@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
 import msgspec
 
 from carapace.triggers.webhook_types import BadBody
+from carapace.value import Value
 
 __all__ = ["MAX_RENDERED", "Source", "is_template", "render"]
 
@@ -25,8 +25,7 @@ _MAX_PARTS: Final = 32
 _SECRET: Final = re.compile(r"authorization|cookie|token|secret|signature|api-?key|password")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class Source(Value, frozen=True, kw_only=True):
     """What a template may look into.
 
     Attributes:
@@ -39,8 +38,8 @@ class Source:
 
     payload: Any
     path: str = ""
-    headers: Mapping[str, str] = field(default_factory=dict[str, str])
-    query: Mapping[str, str] = field(default_factory=dict[str, str])
+    headers: Mapping[str, str] = msgspec.field(default_factory=dict[str, str])
+    query: Mapping[str, str] = msgspec.field(default_factory=dict[str, str])
     now: str = ""
 
 

@@ -8,13 +8,13 @@ D17, D18). Everything is on disk before it is answered.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
 import msgspec
+from msgspec.structs import replace
 
 from carapace.agent.types import Submission
 from carapace.channels.types import DEFAULT_ACCOUNT, ReplyRoute, Target
@@ -58,6 +58,7 @@ from carapace.triggers.webhook_types import (
     plain,
 )
 from carapace.triggers.webhooks import WebhookKernel
+from carapace.value import Value
 
 __all__ = ["OWNER", "TOKEN_HEADERS", "HookParts", "Hooks"]
 
@@ -77,8 +78,7 @@ _PROVENANCE: Final = Provenance(origin=Origin.HOOK, authority=Authority.OUTSIDE)
 _Make = Callable[[VerifiedRequest], WakeHook | AgentHook | None]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HookParts:
+class HookParts(Value, frozen=True, kw_only=True):
     """What hooks use of other rooms.
 
     Attributes:

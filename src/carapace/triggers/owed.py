@@ -8,8 +8,9 @@ and for an hour: an older answer would surprise more than it helps.
 from __future__ import annotations
 
 import uuid
-from dataclasses import replace
 from typing import Final
+
+from msgspec.structs import replace
 
 from carapace.agent.types import RunState, Submission
 from carapace.clock import Clock

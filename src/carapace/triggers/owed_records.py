@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 import msgspec
@@ -10,6 +9,7 @@ import msgspec
 from carapace.agent.types import Submission
 from carapace.ids import RunId
 from carapace.store.ports import Tx
+from carapace.value import Value
 
 __all__ = ["OwedRun", "again", "forget", "forget_ended", "keep", "owed"]
 
@@ -35,8 +35,7 @@ _ENCODE: Final = msgspec.json.Encoder().encode
 _DECODE: Final = msgspec.json.Decoder(Submission).decode
 
 
-@dataclass(frozen=True, slots=True)
-class OwedRun:
+class OwedRun(Value, frozen=True):
     """A run that a restart cut, or that never began.
 
     Attributes:

@@ -14,7 +14,6 @@ as everything that comes in.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from typing import Final
 
 from carapace.clock import Clock
@@ -22,6 +21,7 @@ from carapace.store.ports import Database, Tx
 from carapace.triggers import replay_records as records
 from carapace.triggers.replay_records import Seen
 from carapace.triggers.webhook_types import Replay, Verified
+from carapace.value import Value
 
 __all__ = ["Claim", "ReplayMemory", "replay_digest"]
 
@@ -37,8 +37,7 @@ def replay_digest(owner: str, account: str, key: bytes) -> bytes:
     return hashlib.sha256(framed).digest()
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(Value, frozen=True):
     """One request that is being handled.
 
     Attributes:

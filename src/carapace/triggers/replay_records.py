@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from carapace.store.ports import Tx
+from carapace.value import Value
 
 __all__ = ["Seen", "claim", "forget", "is_handled", "prune", "settle"]
 
@@ -31,8 +31,7 @@ DELETE FROM webhook_replay WHERE owner = :owner AND account = :account AND seen_
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class Seen(Value, frozen=True, kw_only=True):
     """A row before its outcome is known."""
 
     digest: bytes

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from carapace.ids import SessionKey
 from carapace.store.ports import Tx
+from carapace.value import Value
 
 __all__ = ["RestartNote", "confirm", "drop", "keep", "kept"]
 
@@ -22,8 +22,7 @@ ORDER BY kept_at_ms, note_id LIMIT 1000
 """
 
 
-@dataclass(frozen=True, slots=True)
-class RestartNote:
+class RestartNote(Value, frozen=True):
     """One note.
 
     Attributes:

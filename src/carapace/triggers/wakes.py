@@ -7,7 +7,6 @@ D17). It counts as queued until a turn of its session has been accepted.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 import msgspec
@@ -21,6 +20,7 @@ from carapace.provenance import Authority, Origin, Provenance
 from carapace.sessions import records as session_records
 from carapace.sessions.types import Touch
 from carapace.store.ports import Database, Row, Tx
+from carapace.value import Value
 
 __all__ = ["MAX_QUEUED", "Note", "Wakes", "leave_note", "queued_notes"]
 
@@ -56,8 +56,7 @@ _PROVENANCE: Final = msgspec.json.Decoder(Provenance)
 _OUTSIDE: Final = Provenance(origin=Origin.HOOK, authority=Authority.OUTSIDE)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Note:
+class Note(Value, frozen=True, kw_only=True):
     """One text for a session.
 
     Attributes:

@@ -16,18 +16,19 @@ if they are small (Q12); only large bodies have to wait.
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass, field
 from typing import Final
 
+import msgspec
+
 from carapace.auth.limiter import Attempt, FailureLimiter, LimitRules, Locked, address_key
+from carapace.value import Value
 
 __all__ = ["Buckets", "BudgetRules", "Entry", "OwnerBudget", "Wait"]
 
 _ALL: Final = ""
 
 
-@dataclass(frozen=True, slots=True)
-class BudgetRules:
+class BudgetRules(Value, frozen=True):
     """The budgets of one owner of routes.
 
     Attributes:
@@ -45,14 +46,13 @@ class BudgetRules:
     checks_per_s: float = 1_000.0
     checks_burst: int = 1_000
     small_bytes: int = 65_536
-    failures: LimitRules = field(
+    failures: LimitRules = msgspec.field(
         default_factory=lambda: LimitRules(max_failures=10, max_failures_everywhere=1_000)
     )
     max_addresses: int = 4_096
 
 
-@dataclass(frozen=True, slots=True)
-class Wait:
+class Wait(Value, frozen=True):
     """Not now.
 
     Attributes:
@@ -64,8 +64,7 @@ class Wait:
     is_new: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Value, frozen=True):
     """Go on.
 
     Attributes:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Final
 
 from carapace.errors import Refused
 from carapace.triggers.webhook_types import WebhookRoute
+from carapace.value import Value
 
 __all__ = ["RESERVED", "Found", "Paths"]
 
@@ -18,8 +18,7 @@ _PATH: Final = re.compile(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+(?:/\*)?")
 _MAX_PATH: Final = 256
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(Value, frozen=True):
     """What is at a path.
 
     Attributes:

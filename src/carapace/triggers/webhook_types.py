@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
+import msgspec
+
 from carapace.errors import Refused
 from carapace.store.ports import Tx
+from carapace.value import Value
 
 __all__ = [
     "MAX_BODY_BYTES",
@@ -92,8 +95,7 @@ class RawRequest(RequestHead):
     received_at_ms: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Replay:
+class Replay(Value, frozen=True, kw_only=True):
     """What tells a request from its repetition.
 
     Attributes:
@@ -106,8 +108,7 @@ class Replay:
     ttl_s: float = _REPLAY_TTL_S
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verified:
+class Verified(Value, frozen=True, kw_only=True):
     """The signature is right.
 
     Attributes:
@@ -119,8 +120,7 @@ class Verified:
     replay: Replay | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rejected:
+class Rejected(Value, frozen=True, kw_only=True):
     """The signature is missing or wrong.
 
     Attributes:
@@ -149,14 +149,13 @@ class BadBody(Refused):
     """The body is not what the route understands; the message is for the client."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WebhookAnswer:
+class WebhookAnswer(Value, frozen=True, kw_only=True):
     """What the client gets."""
 
     status: int = 200
     body: bytes = b""
     content_type: str = TEXT
-    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    headers: Mapping[str, str] = msgspec.field(default_factory=dict[str, str])
 
 
 def plain(status: int, text: str, **headers: str) -> WebhookAnswer:
@@ -186,8 +185,7 @@ class VerifiedRequest:
     remember: Callable[[Tx], bool]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WebhookRoute:
+class WebhookRoute(Value, frozen=True, kw_only=True):
     """One path and who answers there.
 
     Attributes:

@@ -15,8 +15,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import Final
+
+import msgspec
+from msgspec.structs import replace
 
 from carapace.auth.limiter import address_key
 from carapace.clock import Clock
@@ -43,6 +46,7 @@ from carapace.triggers.webhook_types import (
     WebhookRoute,
     plain,
 )
+from carapace.value import Value
 
 __all__ = ["KernelLimits", "WebhookKernel"]
 
@@ -59,8 +63,7 @@ _LOCK_CUT_S: Final = 5.0
 Observe = Callable[[Step], None]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KernelLimits:
+class KernelLimits(Value, frozen=True, kw_only=True):
     """What strangers and senders may take.
 
     Attributes:
@@ -73,7 +76,7 @@ class KernelLimits:
     max_reading: int = 256
     body_deadline_s: float = 5.0
     max_running: int = 256
-    budget: BudgetRules = field(default_factory=BudgetRules)
+    budget: BudgetRules = msgspec.field(default_factory=BudgetRules)
 
 
 @dataclass(slots=True)

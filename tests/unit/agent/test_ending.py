@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from msgspec.structs import force_setattr
+
 from carapace.agent.providers.ports import (
     ProviderError,
     ProviderFault,
@@ -57,8 +59,8 @@ async def test_a_bug_ends_the_run_and_not_the_lane():
         raise ZeroDivisionError
 
     async with agent_house(echo) as house:
-        object.__setattr__(house.models.targets[0], "provider", ScriptedProvider(broken))
+        force_setattr(house.models.targets[0], "provider", ScriptedProvider(broken))
         outcome = await done(house, "x")
         assert outcome.error == "the turn failed inside the gateway; the reason is in its log"
-        object.__setattr__(house.models.targets[0], "provider", house.provider)
+        force_setattr(house.models.targets[0], "provider", house.provider)
         assert (await done(house, "x", "b")).state is RunState.DONE

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from carapace.agent.approval import ApprovalRequest, Decision, Risk, Verdict
 from carapace.agent.prompt import PromptStyle

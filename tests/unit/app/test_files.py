@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from contextlib import AsyncExitStack
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from carapace.agent.records_usage import day_totals
 from carapace.channels.types import InboundMedia, Target

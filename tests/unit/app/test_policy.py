@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from carapace.agent.profiles import Profiles
 from carapace.agent.providers.ports import ProviderError, ProviderFault

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from carapace.auth.device import Device
 from carapace.auth.pairing import Asking, Enter, Pair, Wait, rule

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from carapace.auth import records
 from carapace.auth.records import Grant, PairedDevice, PairRequest

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import msgspec
+from msgspec.structs import replace
 
 from carapace.auth.records import Grant, PairedDevice, PairRequest
 from carapace.auth.rows import device_row, request_row

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from carapace.auth.service import limit_rules
 from carapace.auth.types import ConnectRefused, CredentialKind

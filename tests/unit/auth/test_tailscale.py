@@ -6,11 +6,11 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from msgspec.structs import replace
 
 from carapace.auth.tailscale import TailscaleWhois, verified_login
 from carapace.net.unix import unix_client

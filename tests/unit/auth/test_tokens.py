@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from carapace.auth.compare import digest
 from carapace.auth.tokens import KEY_NAME, DeviceTokens

@@ -1,11 +1,11 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from carapace.channels.callbacks import CallbackPlace, CallbackRefusal, CallbackTokens, Pressed
 from carapace.channels.policy import Accept

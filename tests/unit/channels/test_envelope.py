@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from carapace.channels.envelope import body_of, envelope
 from carapace.channels.inbox.pending import PendingContext

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import AsyncGenerator
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from carapace.channels.outbox.records import media_owner
 from carapace.channels.outbox.types import OutboxQuery
@@ -250,7 +251,7 @@ async def test_files_that_take_too_long_are_given_up(house: MethodHouse, monkeyp
         await asyncio.Event().wait()
         return url
 
-    slow = replace(house, services=replace(house.services, fetch_file=never))
+    slow = dataclasses.replace(house, services=replace(house.services, fetch_file=never))
     given = {"to": "c1", "message": "hi", "idempotencyKey": "k", "mediaUrl": A}
     with pytest.raises(Failed, match="nothing is sent") as caught:
         await slow.call("send", given)

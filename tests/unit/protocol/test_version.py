@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import msgspec
+from msgspec.structs import replace
 
 from carapace.errors import Refused
 from carapace.protocol.connect import Features, HelloAuth, Policy, ServerInfo

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 import msgspec
@@ -23,6 +22,7 @@ from carapace.protocol.approvals import (
     Ask,
     Security,
 )
+from carapace.value import Value
 
 __all__ = [
     "DIGEST_PREFIX",
@@ -46,8 +46,7 @@ _ASKS: Final[tuple[Ask, ...]] = ("always", "on-miss", "off")
 _DECODER: Final = msgspec.json.Decoder(ApprovalsFile)
 
 
-@dataclass(frozen=True, slots=True)
-class ExecRules:
+class ExecRules(Value, frozen=True):
     """What holds for the commands of one agent.
 
     Attributes:

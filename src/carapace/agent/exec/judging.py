@@ -6,7 +6,6 @@ asks for over HTTP (advisory C07), and everything where `ask` is `always`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from carapace.agent.approval import Verdict
@@ -14,12 +13,12 @@ from carapace.agent.exec.allowing import is_allowed, is_granted
 from carapace.agent.exec.document import ExecRules
 from carapace.agent.exec.types import Command
 from carapace.agent.types import RunSource
+from carapace.value import Value
 
 __all__ = ["Judgement", "Use", "judge"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Use:
+class Use(Value, frozen=True, kw_only=True):
     """One use of one tool.
 
     Attributes:
@@ -37,8 +36,7 @@ class Use:
     is_own: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(Value, frozen=True):
     """What the rules say; `reason` is why, for the model or the trail."""
 
     verdict: Verdict

@@ -21,6 +21,7 @@ from carapace.agent.child_process import ROOT, worker_environment
 from carapace.agent.exec.environment import private_environment
 from carapace.agent.exec.output import Output
 from carapace.agent.exec.types import Exit, OpenCommand
+from carapace.value import Value
 
 __all__ = ["KEEPER", "MAX_OUTPUT_BYTES", "Fence", "Kept", "run", "spec_of"]
 
@@ -84,8 +85,7 @@ _READABLE: Final = (
 _DEVICES: Final = ("/dev/null",)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fence:
+class Fence(Value, frozen=True, kw_only=True):
     """What a command may reach.
 
     Attributes:

@@ -11,7 +11,6 @@ import hashlib
 import os
 import stat
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +20,7 @@ from carapace.agent.exec.carriers import is_carrier
 from carapace.agent.exec.place import check_root, open_folder
 from carapace.agent.exec.types import Command, OpenCommand
 from carapace.agent.tools.registry import ToolTrouble
+from carapace.value import Value
 
 __all__ = ["Look", "look_at"]
 
@@ -29,8 +29,7 @@ _MAX_HASHED_BYTES: Final = 64 << 20
 _OPEN: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
+class Look(Value, frozen=True, kw_only=True):
     """What besides the command decides how it runs.
 
     Attributes:

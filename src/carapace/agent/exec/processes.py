@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +14,7 @@ from carapace.clock import Clock
 from carapace.ids import SessionKey
 from carapace.tasks import Tasks
 from carapace.telemetry.log import get_logger
+from carapace.value import Value
 
 __all__ = ["MAX_KEPT", "MAX_RUNNING", "Child", "Processes"]
 
@@ -24,8 +24,7 @@ MAX_KEPT: Final = 64
 _log = get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Child:
+class Child(Value, frozen=True, kw_only=True):
     """One command that was started.
 
     Attributes:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -21,6 +20,7 @@ from carapace.agent.tools.registry import ToolTrouble
 from carapace.config.settings.exec import ExecSettings
 from carapace.confine import can_fence
 from carapace.ids import AgentId, SessionKey
+from carapace.value import Value
 
 __all__ = ["MAX_TIMEOUT_S", "ExecParams", "ExecService", "Variables"]
 
@@ -58,8 +58,7 @@ class ExecParams(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     ] = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Place:
+class _Place(Value, frozen=True, kw_only=True):
     """Where commands of the gateway live.
 
     Attributes:

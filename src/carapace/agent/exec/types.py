@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from carapace.agent.exec.shown import shown_argv
+from carapace.value import Value
 
 __all__ = ["Command", "Exit", "OpenCommand"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Command:
+class Command(Value, frozen=True, kw_only=True):
     """One command as it was looked at.
 
     Attributes:
@@ -42,8 +41,7 @@ class Command:
         return shown_argv(self.argv)
 
 
-@dataclass(frozen=True, slots=True)
-class OpenCommand:
+class OpenCommand(Value, frozen=True):
     """A command whose program and folder are held open, so that they cannot be swapped.
 
     Attributes:
@@ -61,8 +59,7 @@ class OpenCommand:
         os.close(self.cwd_fd)
 
 
-@dataclass(frozen=True, slots=True)
-class Exit:
+class Exit(Value, frozen=True):
     """How a command ended; one of these is set.
 
     Attributes:

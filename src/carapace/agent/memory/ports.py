@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
+
+from carapace.value import Value
 
 __all__ = ["Embedder", "EmbedderTrouble", "Hit", "TroubleKind"]
 
@@ -34,8 +35,7 @@ class EmbedderTrouble(Exception):  # noqa: N818 - reads as a sentence where it i
         self.retry_after_s = retry_after_s
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
+class Hit(Value, frozen=True):
     """One vector near a question.
 
     Attributes:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from carapace.store.ports import Tx
+from carapace.value import Value
 
 __all__ = ["MAX_VECTORS", "Candidates", "Pending", "candidates", "drop", "pending", "put"]
 
@@ -31,8 +31,7 @@ ORDER BY m.updated_at_ms DESC, m.row_id LIMIT ?
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Pending:
+class Pending(Value, frozen=True):
     """A memory without a vector."""
 
     row_id: int
@@ -40,8 +39,7 @@ class Pending:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Candidates:
+class Candidates(Value, frozen=True):
     """All vectors of an agent, with the name of each memory in the same order."""
 
     names: tuple[str, ...]

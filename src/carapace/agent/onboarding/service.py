@@ -17,6 +17,7 @@ from carapace.agent.onboarding.types import Answers, Facts, Question
 from carapace.clock import Clock
 from carapace.errors import Failed, GatewayError, Refused
 from carapace.ids import new_id
+from carapace.value import Value
 
 __all__ = ["Onboarding", "Progress", "Status"]
 
@@ -25,8 +26,7 @@ _IDLE_S: Final = 900.0
 _NO_STEP: Final = "Error: wizard: no pending step"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
+class Progress(Value, frozen=True, kw_only=True):
     """How far it is.
 
     Attributes:

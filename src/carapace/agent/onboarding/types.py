@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
+from carapace.value import Value
+
 __all__ = ["SERVER", "Answers", "Choice", "Facts", "Kind", "Question", "SetupPlan", "Source"]
 
 SERVER: Final = "server"
@@ -21,8 +23,7 @@ class Kind(StrEnum):
     CONFIRM = "confirm"
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(Value, frozen=True):
     """One answer to choose."""
 
     value: str
@@ -30,8 +31,7 @@ class Choice:
     hint: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class Question(Value, frozen=True, kw_only=True):
     """One step.
 
     Attributes:
@@ -49,8 +49,7 @@ class Question:
     is_secret: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class Source(Value, frozen=True, kw_only=True):
     """A provider that can be chosen.
 
     Attributes:
@@ -72,8 +71,7 @@ class Source:
     hint: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
+class Facts(Value, frozen=True, kw_only=True):
     """What is there when the questions begin.
 
     Attributes:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
 from datetime import date
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
 from carapace.agent.providers.spec import Api, ModelSpec
+from carapace.value import Value
 
 __all__ = ["Catalogue", "Vendor", "well_known"]
 
 
-@dataclass(frozen=True, slots=True)
-class Vendor:
+class Vendor(Value, frozen=True):
     """One vendor.
 
     Attributes:
@@ -33,8 +32,7 @@ class Vendor:
     models: tuple[ModelSpec, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Catalogue:
+class Catalogue(Value, frozen=True):
     """All of it, and the day it was last looked over."""
 
     as_of: date

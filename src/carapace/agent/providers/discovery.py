@@ -6,8 +6,9 @@ Pure. Order matters: where nobody chose a model, the first source that has one i
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from urllib.parse import urlsplit
+
+from msgspec.structs import replace
 
 from carapace.agent.pricing import Price
 from carapace.agent.providers.catalogue import Catalogue, Vendor

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
 
 import msgspec
 
@@ -25,6 +24,7 @@ from carapace.agent.providers.ports import (
     ToolCall,
 )
 from carapace.clock import Clock
+from carapace.value import Value
 
 __all__ = ["MAX_WAIT_S", "ModelTarget", "attempt_order", "stream_with_fallback"]
 
@@ -33,8 +33,7 @@ MAX_WAIT_S = 10.0
 _FINAL = frozenset({ProviderFault.CONTEXT})
 
 
-@dataclass(frozen=True, slots=True)
-class ModelTarget:
+class ModelTarget(Value, frozen=True):
     """A model that a turn may use, and what is known about it.
 
     Attributes:
@@ -61,7 +60,7 @@ class ModelTarget:
     takes_images: bool = False
     is_embedded: bool = False
     api: str | None = None
-    cooling: Cooling = field(default_factory=Cooling)
+    cooling: Cooling = msgspec.field(default_factory=Cooling)
 
     @property
     def ref(self) -> str:

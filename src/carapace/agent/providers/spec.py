@@ -10,8 +10,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+import msgspec
+
 from carapace.agent.pricing import Price
 from carapace.agent.providers.streaming import Deadlines
+from carapace.value import Value
 
 __all__ = ["Api", "HttpClientFactory", "ModelSpec", "ProviderSpec"]
 
@@ -26,8 +29,7 @@ class Api(StrEnum):
     EMBEDDED = "embedded"
 
 
-@dataclass(frozen=True, slots=True)
-class ModelSpec:
+class ModelSpec(Value, frozen=True):
     """One model of a source.
 
     Attributes:
@@ -50,7 +52,7 @@ class ModelSpec:
     max_tokens: int | None = None
     price: Price | None = None
     api: Api | None = None
-    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    headers: Mapping[str, str] = msgspec.field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ import msgspec
 
 from carapace.agent.providers.ports import ModelEvent, ProviderError, ProviderFault
 from carapace.agent.providers.sse import SseDecoder, SseEvent, SseTooLargeError
+from carapace.value import Value
 
 __all__ = ["Deadlines", "Decoder", "EventDecoder", "Opened", "SseStream", "broken", "relay"]
 
@@ -26,8 +27,7 @@ T = TypeVar("T")
 T_contra = TypeVar("T_contra", contravariant=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Deadlines:
+class Deadlines(Value, frozen=True):
     """How long each stage of one request may take, in seconds.
 
     The silence between two pieces comes with each request (`ModelRequest.timeout_s`) and

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, cast
 
 from carapace.agent.skills.types import Needs, Skill
+from carapace.value import Value
 
 __all__ = ["Standing", "Surroundings", "is_set", "judge"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
+class Surroundings(Value, frozen=True, kw_only=True):
     """What a skill may find.
 
     Attributes:
@@ -30,8 +29,7 @@ class Surroundings:
     disabled: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class Standing(Value, frozen=True, kw_only=True):
     """A skill and how it stands.
 
     Attributes:

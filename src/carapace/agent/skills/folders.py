@@ -11,7 +11,6 @@ import os
 import stat
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +18,7 @@ from carapace.agent.skills.declaration import declare
 from carapace.agent.skills.front_matter import FrontMatterError
 from carapace.agent.skills.types import Skill, SkillSource
 from carapace.telemetry.log import get_logger
+from carapace.value import Value
 
 __all__ = ["FILE_NAME", "MAX_FILE_BYTES", "MAX_SKILLS", "SkillRoot", "Unreadable", "read_below"]
 
@@ -38,8 +38,7 @@ class Unreadable(Exception):  # noqa: N818 - reads as a sentence where it is rai
     """A file is not there, is no plain file, or is too large; the text says which."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Known:
+class _Known(Value, frozen=True):
     stamp: _Stamp
     skill: Skill | None
 

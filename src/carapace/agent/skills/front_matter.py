@@ -9,10 +9,10 @@ there, and they are what makes a reader of YAML dangerous. Plain values stay tex
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from carapace.config.json5 import Json5Error, parse
+from carapace.value import Value
 
 __all__ = ["MAX_HEAD_CHARS", "FrontMatterError", "split_front_matter"]
 
@@ -32,8 +32,7 @@ class FrontMatterError(ValueError):
     """The head cannot be read; the text says why, with a line counted from the file's first."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Line:
+class _Line(Value, frozen=True):
     """One line with something in it."""
 
     number: int

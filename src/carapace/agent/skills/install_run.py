@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from carapace.agent.child_process import ROOT, kill_group, reap
+from carapace.value import Value
 
 __all__ = ["InstallRun", "run_install"]
 
@@ -26,8 +26,7 @@ _KEPT: Final = (
 """No key of ours is among them."""
 
 
-@dataclass(frozen=True, slots=True)
-class InstallRun:
+class InstallRun(Value, frozen=True):
     """How a command ended.
 
     Attributes:

@@ -7,6 +7,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Literal
 
+from carapace.value import Value
+
 __all__ = ["InstallKind", "InstallOption", "Needs", "Skill", "SkillSource"]
 
 InstallKind = Literal["brew", "node", "go", "uv", "download"]
@@ -39,8 +41,7 @@ class Needs:
     os: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InstallOption:
+class InstallOption(Value, frozen=True, kw_only=True):
     """One way to get what a skill needs.
 
     Attributes:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from functools import partial
+
+from msgspec.structs import replace
 
 from carapace.clock import Clock
 from carapace.store.ports import Database, Tx
+from carapace.value import Value
 
 __all__ = ["Choice", "Choices"]
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(Value, frozen=True):
     """What was chosen; None leaves it to the settings.
 
     Attributes:

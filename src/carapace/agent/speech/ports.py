@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
+
+from carapace.value import Value
 
 __all__ = ["MAX_AUDIO_BYTES", "NotSpoken", "SpeechEngine", "Spoken"]
 
@@ -14,8 +15,7 @@ class NotSpoken(Exception):  # noqa: N818 - reads as a sentence where it is rais
     """An engine gave no recording; the text says why, for people."""
 
 
-@dataclass(frozen=True, slots=True)
-class Spoken:
+class Spoken(Value, frozen=True):
     """A recording.
 
     Attributes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +14,7 @@ from carapace.errors import Failed, Refused
 from carapace.media.store import MediaStore
 from carapace.media.types import MediaKind
 from carapace.protocol.tts import TtsEngine, TtsProviders, TtsStatus
+from carapace.value import Value
 
 __all__ = ["EDGE", "Recording", "Speech"]
 
@@ -30,8 +30,7 @@ _NO_EDGE: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Recording:
+class Recording(Value, frozen=True):
     """A recording in the media store: its id, and who spoke in which form."""
 
     media_id: str

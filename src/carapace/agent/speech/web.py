@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Final
 
 import httpx2
@@ -14,6 +13,7 @@ from carapace.agent.providers.sdk import unreachable
 from carapace.agent.providers.spec import Api, HttpClientFactory, ProviderSpec
 from carapace.agent.speech.ports import MAX_AUDIO_BYTES, NotSpoken, Spoken
 from carapace.config.settings.speech import ElevenLabsSettings, OpenAiSpeechSettings
+from carapace.value import Value
 
 __all__ = ["ElevenLabsEngine", "OpenAiEngine", "Source"]
 
@@ -22,8 +22,7 @@ _ELEVENLABS_URL: Final = "https://api.elevenlabs.io"
 _HTTP_OK: Final = 200
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(Value, frozen=True):
     """Where a service is and what it wants: address (None is the vendor's own) and key."""
 
     base_url: str | None

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 import msgspec
+from msgspec.structs import replace
 
 from carapace.channels.types import Target
 from carapace.ids import AgentId, RunId, SessionKey
 from carapace.provenance import Provenance
 from carapace.store.ports import Row, Tx
+from carapace.value import Value
 
 __all__ = [
     "Cleanup",
@@ -42,8 +43,7 @@ _TARGET: Final = msgspec.json.Decoder(Target)
 _PROVENANCE: Final = msgspec.json.Decoder(Provenance)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SubagentRow:
+class SubagentRow(Value, frozen=True, kw_only=True):
     """A sub-agent.
 
     Attributes:

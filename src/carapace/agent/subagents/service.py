@@ -8,7 +8,6 @@ ended. A turn that ended is never begun again, so the end is told once.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import msgspec
@@ -31,6 +30,7 @@ from carapace.sessions.service import Sessions
 from carapace.store.ports import Database, Tx
 from carapace.tasks import Tasks
 from carapace.telemetry.log import get_logger
+from carapace.value import Value
 
 __all__ = ["MAX_ATTEMPTS", "SpawnWish", "Spawned", "SubAgents"]
 
@@ -43,8 +43,7 @@ _OWN: Final = frozenset({RunSource.OPERATOR, RunSource.HTTP})
 _log = get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SpawnWish:
+class SpawnWish(Value, frozen=True, kw_only=True):
     """What an agent asks for; None takes the default."""
 
     task: str
@@ -56,8 +55,7 @@ class SpawnWish:
     cleanup: Cleanup = "keep"
 
 
-@dataclass(frozen=True, slots=True)
-class Spawned:
+class Spawned(Value, frozen=True):
     """A sub-agent that runs or waits for its turn."""
 
     run_id: RunId

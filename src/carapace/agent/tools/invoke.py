@@ -8,7 +8,6 @@ there, as on the Node gateway.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 import msgspec
@@ -28,6 +27,7 @@ from carapace.protocol.scopes import Scope, allows
 from carapace.provenance import Authority, Origin, Provenance
 from carapace.sessions.keys import agent_of
 from carapace.sessions.service import Sessions
+from carapace.value import Value
 
 __all__ = ["Invoked", "NotInvoked", "ToolInvoker"]
 
@@ -37,8 +37,7 @@ _NOT_HERE: Final = frozenset((*GROUPS["group:fs"], *GROUPS["group:runtime"]))
 _SCOPES: Final = {Risk.READ: Scope.READ, Risk.WRITE: Scope.WRITE, Risk.OUTSIDE: Scope.WRITE}
 
 
-@dataclass(frozen=True, slots=True)
-class Invoked:
+class Invoked(Value, frozen=True):
     """It was done.
 
     Attributes:
@@ -48,8 +47,7 @@ class Invoked:
     result: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class NotInvoked:
+class NotInvoked(Value, frozen=True):
     """It was not done, or failed.
 
     Attributes:

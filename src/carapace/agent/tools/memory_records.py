@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from carapace.agent.memory import records as vectors
 from carapace.provenance import OWNER, Authority, Origin, Provenance
 from carapace.store.ports import Row, Tx
+from carapace.value import Value
 
 __all__ = ["Memory", "count", "delete", "get", "recent", "search", "write"]
 
@@ -37,8 +37,7 @@ _DELETE: Final = "DELETE FROM memories WHERE agent_id = ? AND name = ? RETURNING
 _COUNT: Final = "SELECT COUNT(*) FROM memories WHERE agent_id = ?"
 
 
-@dataclass(frozen=True, slots=True)
-class Memory:
+class Memory(Value, frozen=True):
     """One thing remembered, and what the words that had it written may cause."""
 
     name: str

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Final, Literal
+
+import msgspec
 
 from carapace.provenance import Provenance
 from carapace.sessions.keys import agent_of, is_subagent, rest_of
+from carapace.value import Value
 
 __all__ = [
     "GROUPS",
@@ -89,8 +91,7 @@ _CHATS: Final = frozenset({"group", "channel"})
 _THREAD: Final = re.compile(r":(?:thread|topic):")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ToolScope:
+class ToolScope(Value, frozen=True, kw_only=True):
     """Where a tool would run, as far as lists of tools tell it apart.
 
     Attributes:
@@ -194,8 +195,7 @@ class Layer:
                 yield name
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ToolLayers:
+class ToolLayers(Value, frozen=True, kw_only=True):
     """All layers of the configuration.
 
     Attributes:
@@ -211,10 +211,10 @@ class ToolLayers:
 
     profile: Layer | None = None
     everywhere: Layer | None = None
-    agent_profiles: Mapping[str, Layer] = field(default_factory=dict[str, Layer])
-    agents: Mapping[str, Layer] = field(default_factory=dict[str, Layer])
-    channels: Mapping[str, Layer] = field(default_factory=dict[str, Layer])
-    groups: Mapping[tuple[str, str, str], Layer] = field(
+    agent_profiles: Mapping[str, Layer] = msgspec.field(default_factory=dict[str, Layer])
+    agents: Mapping[str, Layer] = msgspec.field(default_factory=dict[str, Layer])
+    channels: Mapping[str, Layer] = msgspec.field(default_factory=dict[str, Layer])
+    groups: Mapping[tuple[str, str, str], Layer] = msgspec.field(
         default_factory=dict[tuple[str, str, str], Layer]
     )
     subagents: Layer | None = None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 
 import msgspec
@@ -16,6 +15,7 @@ from carapace.agent.types import RunSource, source_of
 from carapace.clock import Clock
 from carapace.ids import AgentId, RunId, SessionKey
 from carapace.provenance import Provenance
+from carapace.value import Value
 
 if TYPE_CHECKING:
     from carapace.agent.tools.memory_store import MemoryStore
@@ -28,8 +28,7 @@ class ToolTrouble(Exception):  # noqa: N818 - reads as a sentence where it is ra
     """A tool could not do it; the text goes to the model, so it says what to try instead."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ToolContext:
+class ToolContext(Value, frozen=True, kw_only=True):
     """For whom a tool acts, and with what.
 
     Attributes:
@@ -67,8 +66,7 @@ class ToolContext:
         return source_of(self.provenance)
 
 
-@dataclass(frozen=True, slots=True)
-class ToolAnswer:
+class ToolAnswer(Value, frozen=True):
     """What a tool says to a model, and the same as facts for programs.
 
     Attributes:
@@ -90,8 +88,7 @@ Handler = Callable[[ToolContext, Any], Awaitable[str | ToolAnswer]]
 _F = TypeVar("_F", bound=Handler)
 
 
-@dataclass(frozen=True, slots=True)
-class ToolRow:
+class ToolRow(Value, frozen=True):
     """One tool.
 
     Attributes:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import re
-from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 import msgspec
+from msgspec.structs import replace
 
 from carapace.agent.approval import (
     ApprovalRequest,
@@ -33,6 +33,7 @@ from carapace.hooks.points import AFTER_TOOL_CALL, BEFORE_TOOL_CALL, AfterToolCa
 from carapace.telemetry.audit import Audit, AuditKind
 from carapace.telemetry.log import get_logger
 from carapace.telemetry.metrics import Metrics
+from carapace.value import Value
 
 __all__ = ["MAX_OUTPUT_CHARS", "ToolOutcome", "ToolReport", "ToolRunner", "arguments_of"]
 
@@ -44,8 +45,7 @@ _MISSING: Final = re.compile(r"missing required field `([^`]{1,64})`")
 _log = get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class ToolReport:
+class ToolReport(Value, frozen=True):
     """What a call came to.
 
     Attributes:

@@ -6,12 +6,12 @@ shown to the model as JSON, so that no line of it looks like anything else.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import Meta
+from msgspec.structs import replace
 
 from carapace.agent.approval import Risk
 from carapace.agent.tools.registry import (

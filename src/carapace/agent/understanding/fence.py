@@ -10,10 +10,11 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import msgspec
+
+from carapace.value import Value
 
 __all__ = ["OutsideText", "cleaned", "fair_lengths", "fenced"]
 
@@ -39,8 +40,7 @@ _CONTROL: Final = re.compile(
 _BLANK_LINES: Final = re.compile(r"\n[ \t]*\n(?:[ \t]*\n)+")
 
 
-@dataclass(frozen=True, slots=True)
-class OutsideText:
+class OutsideText(Value, frozen=True):
     """A text and where it comes from.
 
     Attributes:

@@ -8,7 +8,6 @@ parsed in a confined child; scripts are text that is skipped.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Final
 
 import httpx2
@@ -21,6 +20,7 @@ from carapace.net.client import Egress
 from carapace.net.policy import EgressCaller, EgressPolicy, HostPort
 from carapace.net.refused import refusal_of
 from carapace.net.url import InvalidUrl, parse_url
+from carapace.value import Value
 
 __all__ = ["MAX_PAGE_BYTES", "LinkReader", "find_links"]
 
@@ -70,8 +70,7 @@ def _trimmed(url: str) -> str:
     return url
 
 
-@dataclass(frozen=True, slots=True)
-class _Page:
+class _Page(Value, frozen=True):
     data: bytes
     content_type: str
     charset: str | None

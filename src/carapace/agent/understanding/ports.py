@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Protocol
+
+import msgspec
 
 from carapace.agent.providers.fallback import ModelTarget
 from carapace.agent.providers.ports import Usage
@@ -12,6 +13,7 @@ from carapace.agent.usage import Priced
 from carapace.ids import AgentId, RunId, SessionKey
 from carapace.media.types import Picture
 from carapace.provenance import Provenance
+from carapace.value import Value
 
 __all__ = [
     "Asker",
@@ -38,8 +40,7 @@ class NotUnderstood(Exception):  # noqa: N818 - reads as a sentence where it is 
         self.outcome = outcome
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asker:
+class Asker(Value, frozen=True, kw_only=True):
     """For whom something is read, and who pays.
 
     Attributes:
@@ -91,8 +92,7 @@ class Pictures(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Transcript:
+class Transcript(Value, frozen=True):
     """What a recording says.
 
     Attributes:
@@ -101,7 +101,7 @@ class Transcript:
     """
 
     text: str
-    usage: Usage = field(default_factory=Usage)
+    usage: Usage = msgspec.field(default_factory=Usage)
 
 
 class Transcriber(Protocol):

@@ -10,10 +10,10 @@ from __future__ import annotations
 import asyncio
 from base64 import b64encode
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from msgspec import structs
+from msgspec.structs import replace
 
 from carapace.agent.providers.ports import ImagePart
 from carapace.agent.understanding.child import ChildReader
@@ -32,6 +32,7 @@ from carapace.net.url import parse_url
 from carapace.provenance import Authority, Provenance
 from carapace.telemetry.log import get_logger
 from carapace.telemetry.metrics import Metrics
+from carapace.value import Value
 
 __all__ = ["MAX_ITEMS", "MAX_TEXT_CHARS", "PreparedInput", "Understanding"]
 
@@ -46,8 +47,7 @@ _MAX_IMAGE_CHARS: Final = 28 * 1024 * 1024  # of base64: 20 MiB of pictures in o
 _log = get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PreparedInput:
+class PreparedInput(Value, frozen=True, kw_only=True):
     """What a turn gets beside the text of its message.
 
     Attributes:
@@ -68,8 +68,7 @@ class PreparedInput:
         return "\n\n".join(part for part in (message, notes, self.extra_text) if part)
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
+class _Found(Value, frozen=True):
     """What one file or link came to.
 
     Attributes:

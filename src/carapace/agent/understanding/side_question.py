@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
 
 from carapace.agent.pricing import cost_nano_usd
 from carapace.agent.providers.fallback import ModelTarget, stream_with_fallback
@@ -21,12 +20,12 @@ from carapace.agent.understanding.charges import Charges
 from carapace.agent.understanding.ports import Asker
 from carapace.agent.usage import RunUsage
 from carapace.clock import Clock
+from carapace.value import Value
 
 __all__ = ["SideQuestion", "SideQuestions"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SideQuestion:
+class SideQuestion(Value, frozen=True, kw_only=True):
     """What is asked.
 
     Attributes:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import Final, Literal, Protocol
+
+from msgspec.structs import replace
 
 from carapace.agent.providers.fallback import ModelTarget
 from carapace.agent.providers.ports import ProviderError, TextPart
@@ -21,6 +22,7 @@ from carapace.errors import Refused
 from carapace.provenance import Authority
 from carapace.telemetry.log import get_logger
 from carapace.telemetry.metrics import Metrics
+from carapace.value import Value
 
 __all__ = ["MAX_READ_CHARS", "MAX_SUMMARY_CHARS", "Shortened", "Summariser", "SummaryLimits"]
 
@@ -68,8 +70,7 @@ class SummaryLimits(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Shortened:
+class Shortened(Value, frozen=True):
     """A text that fits.
 
     Attributes:

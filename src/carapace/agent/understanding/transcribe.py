@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -25,6 +24,7 @@ from carapace.agent.usage import Priced, RunUsage
 from carapace.clock import Clock
 from carapace.config.settings.understanding import AudioReading
 from carapace.errors import Refused
+from carapace.value import Value
 
 __all__ = [
     "DEFAULT_MODEL",
@@ -52,16 +52,14 @@ _ENDINGS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Heard:
+class Heard(Value, frozen=True):
     """What was said, and whether it is likely to be misheard."""
 
     text: str
     is_rough: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Payee:
+class Payee(Value, frozen=True):
     """See `carapace.agent.usage.Priced`."""
 
     provider_name: str

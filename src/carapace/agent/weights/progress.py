@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from carapace.clock import Clock
+from carapace.value import Value
 
 __all__ = ["Meter", "Progress", "Report"]
 
@@ -14,8 +14,7 @@ _WINDOW_S = 5.0
 _MIN_GAP_S = 0.1
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(Value, frozen=True):
     """One report.
 
     Attributes:

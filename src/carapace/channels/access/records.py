@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from carapace.store.ports import Row, Tx
+from carapace.value import Value
 
 __all__ = [
     "AllowedSender",
@@ -27,8 +28,7 @@ _MAX_ALLOWED: Final = 100_000
 _MAX_WAITING: Final = 1_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AllowedSender:
+class AllowedSender(Value, frozen=True, kw_only=True):
     """Somebody who was let in.
 
     Attributes:

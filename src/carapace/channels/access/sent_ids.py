@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from carapace.channels.types import Target
 from carapace.store.ports import Tx
+from carapace.value import Value
 
 __all__ = ["SentIds", "SentMessage", "sent_since"]
 
@@ -22,8 +22,7 @@ _MAX_READ: Final = 20_000
 _NONE: Final[Mapping[str, int]] = {}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SentMessage:
+class SentMessage(Value, frozen=True, kw_only=True):
     """Something of ours that a service has."""
 
     target: Target

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import msgspec
+
 from carapace.channels.access.pairing_texts import APPROVED
 from carapace.channels.access.records import AllowedSender
 from carapace.channels.accounts.settings import Branch, branches
@@ -13,22 +15,22 @@ from carapace.config.settings.channels import ChannelDefaults, ChannelsSettings
 from carapace.config.settings.commands import CommandsSettings
 from carapace.config.settings.messages import MessagesSettings
 from carapace.provenance import Authority
+from carapace.value import Value
 
 __all__ = ["AccessSettings", "Approved", "Approver", "CommandAnswer", "PairingReply"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AccessSettings:
+class AccessSettings(Value, frozen=True, kw_only=True):
     """What the settings say about people.
 
     Attributes:
         channels: By id; a channel that is not here is turned off.
     """
 
-    defaults: ChannelDefaults = field(default_factory=ChannelDefaults)
+    defaults: ChannelDefaults = msgspec.field(default_factory=ChannelDefaults)
     channels: Mapping[str, Branch]
-    messages: MessagesSettings = field(default_factory=MessagesSettings)
-    commands: CommandsSettings = field(default_factory=CommandsSettings)
+    messages: MessagesSettings = msgspec.field(default_factory=MessagesSettings)
+    commands: CommandsSettings = msgspec.field(default_factory=CommandsSettings)
 
     @staticmethod
     def of(
@@ -60,8 +62,7 @@ class PairingReply:
     text: str = field(default="", repr=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Approver:
+class Approver(Value, frozen=True, kw_only=True):
     """Who decides about strangers.
 
     Attributes:
@@ -73,8 +74,7 @@ class Approver:
     authority: Authority
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Approved:
+class Approved(Value, frozen=True, kw_only=True):
     """Somebody was let in.
 
     Attributes:
@@ -87,8 +87,7 @@ class Approved:
     note: str = APPROVED
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CommandAnswer:
+class CommandAnswer(Value, frozen=True, kw_only=True):
     """The answer to `/approve` or `/reject`.
 
     Attributes:

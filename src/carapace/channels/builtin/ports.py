@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from carapace.channels.types import Outgoing
+from carapace.value import Value
 
 __all__ = ["Accepted", "Handle", "ShowInChat", "ShowMediaLink", "WebhookDoor"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Accepted:
+class Accepted(Value, frozen=True, kw_only=True):
     """The answer to a signed request.
 
     Attributes:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
 from functools import reduce
 from typing import Final
 
 from carapace.channels.inbox.pending import PendingContext
 from carapace.channels.inbox.records import InboxRow
 from carapace.provenance import Provenance
+from carapace.value import Value
 
 __all__ = ["Batch", "FreshBatches"]
 
@@ -17,8 +17,7 @@ _FRESH_S: Final = 0.05
 _MAX_FRESH: Final = 64
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(Value, frozen=True):
     """Rows of one lane that are answered together, at least one; the lane is held meanwhile.
 
     Attributes:

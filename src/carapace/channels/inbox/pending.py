@@ -7,7 +7,6 @@ object, so that nothing in a text can pass for another person's line (advisory J
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 import msgspec
@@ -15,6 +14,7 @@ import msgspec
 from carapace.channels.types import EventKind, InboundMessage
 from carapace.provenance import Authority
 from carapace.store.ports import Tx
+from carapace.value import Value
 
 __all__ = ["MAX_LINE_CHARS", "PendingContext", "add", "context"]
 
@@ -47,8 +47,7 @@ class _Line(msgspec.Struct, omit_defaults=True):
     about: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class PendingContext:
+class PendingContext(Value, frozen=True):
     """The context of a message.
 
     Attributes:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, Final
 
 import msgspec
+from msgspec.structs import replace
 
 from carapace.channels.types import InboundMessage
 from carapace.ids import SessionKey
 from carapace.provenance import Authority, Origin, Provenance
 from carapace.store.ports import Row, Tx
+from carapace.value import Value
 
 __all__ = [
     "MAX_JOINED",
@@ -60,8 +61,7 @@ class InboxState(StrEnum):
     DEAD = "dead"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewRow:
+class NewRow(Value, frozen=True, kw_only=True):
     """A message that passed the policy.
 
     Attributes:
@@ -85,8 +85,7 @@ class NewRow:
     is_command: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InboxRow:
+class InboxRow(Value, frozen=True, kw_only=True):
     """A row as it stands on disk.
 
     Attributes:
@@ -121,8 +120,7 @@ class InboxRow:
     message: InboundMessage | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InboxQuery:
+class InboxQuery(Value, frozen=True, kw_only=True):
     """Which rows to list, the newest first.
 
     Attributes:
@@ -140,8 +138,7 @@ class InboxQuery:
     limit: int = 50
 
 
-@dataclass(frozen=True, slots=True)
-class LaneCount:
+class LaneCount(Value, frozen=True):
     """How many rows of a lane have not ended, and when the first is due."""
 
     lane: str

@@ -17,14 +17,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from carapace.value import Value
+
 __all__ = ["DueLane", "WaitingLanes"]
 
 _LONGEST: Final = 10
 _SECOND_LOOK_S: Final = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class DueLane:
+class DueLane(Value, frozen=True):
     """A lane to work at, and how many rows had come to it by then."""
 
     name: str

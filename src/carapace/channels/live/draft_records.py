@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import Final
+
+from msgspec.structs import replace
 
 from carapace.channels.types import Outgoing, OutgoingKind, Target
 from carapace.store.ports import Tx
+from carapace.value import Value
 
 __all__ = ["DraftRow", "begin", "find", "settle", "shown"]
 
@@ -14,8 +16,7 @@ _KEEP_MS: Final = 7 * 24 * 3600 * 1000
 """A run that never ended; long after every answer of it would have expired."""
 
 
-@dataclass(frozen=True, slots=True)
-class DraftRow:
+class DraftRow(Value, frozen=True):
     """One draft.
 
     Attributes:

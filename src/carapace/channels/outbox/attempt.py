@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass, replace
 from typing import Final, TypeVar
+
+from msgspec.structs import replace
 
 from carapace.channels.outbox.types import AccountKey, Cause, OutboxRow
 from carapace.channels.ports import Account
@@ -26,6 +27,7 @@ from carapace.channels.types import (
 from carapace.errors import GatewayError
 from carapace.tasks import Tasks
 from carapace.telemetry.log import get_logger
+from carapace.value import Value
 
 __all__ = ["Attempter", "BeforeSend", "Cancelled", "Overrun", "Tried", "within"]
 
@@ -35,8 +37,7 @@ _log = get_logger(__name__)
 _MAX_REASON: Final = 500
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cancelled:
+class Cancelled(Value, frozen=True, kw_only=True):
     """A hook wants the message not sent; `reason` says why, for people."""
 
     reason: str
@@ -56,8 +57,7 @@ class Overrun(Exception):  # noqa: N818 - reads as a sentence where it is raised
     """The work did not end in time, or was cancelled from inside."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tried:
+class Tried(Value, frozen=True, kw_only=True):
     """What an attempt came to.
 
     Attributes:
@@ -235,8 +235,7 @@ async def within(
     return result
 
 
-@dataclass(frozen=True, slots=True)
-class _Raised:
+class _Raised(Value, frozen=True):
     """An exception as a value: the task's owner must not report what is handled here."""
 
     error: Exception

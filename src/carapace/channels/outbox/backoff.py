@@ -12,19 +12,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final, assert_never
 
 from carapace.channels.outbox.types import AttemptOutcome, Cause
 from carapace.channels.types import Dead, Delivered, RetryAfter, SendOutcome, Unknown
+from carapace.value import Value
 
 __all__ = ["GiveUp", "RetryAt", "RetryPolicy", "Verdict", "decide", "delay_s", "outcome_of"]
 
 _MAX_EXPONENT: Final = 40
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RetryPolicy:
+class RetryPolicy(Value, frozen=True, kw_only=True):
     """How patient the sender is.
 
     Attributes:
@@ -43,8 +42,7 @@ class RetryPolicy:
     max_repeats: int = 10
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RetryAt:
+class RetryAt(Value, frozen=True, kw_only=True):
     """Once more, not before `at_ms`; `is_failure` if the service was asked in vain."""
 
     at_ms: int
@@ -52,8 +50,7 @@ class RetryAt:
     is_failure: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GiveUp:
+class GiveUp(Value, frozen=True, kw_only=True):
     """No further attempt."""
 
     cause: Cause

@@ -8,8 +8,9 @@ row's. Doing the same step twice changes nothing the second time, except that it
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import Final
+
+from msgspec.structs import replace
 
 from carapace.channels.outbox.backoff import GiveUp, RetryAt, Verdict
 from carapace.channels.outbox.records import close, promote, row_of
@@ -22,6 +23,7 @@ from carapace.channels.outbox.types import (
 )
 from carapace.channels.types import Delivered
 from carapace.store.ports import Tx
+from carapace.value import Value
 
 __all__ = [
     "Grant",
@@ -126,16 +128,14 @@ WHERE outbox_id = :outbox_id AND state = 'sending' AND fence = :fence
 _CLOCK_SLACK_MS: Final = 60_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Grant:
+class Grant(Value, frozen=True, kw_only=True):
     """How many heads of one account may be taken now."""
 
     key: AccountKey
     limit: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mark:
+class Mark(Value, frozen=True, kw_only=True):
     """What became of one attempt.
 
     Attributes:
@@ -153,8 +153,7 @@ class Mark:
     is_screened: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class Plan(Value, frozen=True, kw_only=True):
     """What one step is to do.
 
     Attributes:
@@ -182,8 +181,7 @@ class Plan:
     has_reserved: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Taken:
+class Taken(Value, frozen=True, kw_only=True):
     """What one step did.
 
     Attributes:
@@ -202,8 +200,7 @@ class Taken:
     next_at_ms: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recovered:
+class Recovered(Value, frozen=True, kw_only=True):
     """What a start found.
 
     Attributes:

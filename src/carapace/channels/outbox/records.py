@@ -6,10 +6,10 @@ in `outbox_claims.py`.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, Final
 
 import msgspec
+from msgspec.structs import replace
 
 from carapace.channels.outbox.types import (
     MAX_PAGE,

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from carapace.channels.outbox import claims
 from carapace.channels.outbox.types import AccountKey, OutboxRow
 from carapace.store.ports import Tx
+from carapace.value import Value
 
 __all__ = ["Ended", "Reservation"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ended:
+class Ended(Value, frozen=True, kw_only=True):
     """How a reservation ended.
 
     Attributes:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Final
 
 from carapace.channels.outbox.claims import Grant, Hold
 from carapace.channels.outbox.types import AccountKey, OutboxRow
+from carapace.value import Value
 
 __all__ = ["ClockWatch", "Round", "Schedule"]
 
@@ -16,8 +16,7 @@ _MAX_KNOWN: Final = 1_024
 _BACKWARDS_S: Final = 1.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Round:
+class Round(Value, frozen=True, kw_only=True):
     """One look at all accounts.
 
     Attributes:

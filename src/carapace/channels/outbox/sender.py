@@ -33,8 +33,10 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
 from typing import Final
+
+import msgspec
+from msgspec.structs import replace
 
 from carapace.channels.outbox import claims
 from carapace.channels.outbox.attempt import Attempter, BeforeSend, Tried, within
@@ -76,6 +78,7 @@ from carapace.tasks import Tasks
 from carapace.telemetry.audit import Audit
 from carapace.telemetry.log import get_logger
 from carapace.telemetry.metrics import Metrics
+from carapace.value import Value
 
 __all__ = ["AfterSend", "Sender", "SenderOptions"]
 
@@ -91,8 +94,7 @@ AfterSend = Callable[[OutboxRow, SendOutcome], Awaitable[None]]
 changes nothing."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SenderOptions:
+class SenderOptions(Value, frozen=True, kw_only=True):
     """How much at once, and for how long.
 
     Attributes:
@@ -111,7 +113,7 @@ class SenderOptions:
     grace_s: float = 2.0
     keep_delivered_s: float = KEEP_DELIVERED_S
     keep_dead_s: float = KEEP_DEAD_S
-    retry: RetryPolicy = field(default_factory=RetryPolicy)
+    retry: RetryPolicy = msgspec.field(default_factory=RetryPolicy)
 
 
 class Sender:

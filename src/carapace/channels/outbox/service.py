@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 from carapace.channels.outbox import records
@@ -27,6 +26,7 @@ from carapace.clock import Clock
 from carapace.errors import Failed, Refused
 from carapace.provenance import Provenance
 from carapace.store.ports import Database, Tx
+from carapace.value import Value
 
 __all__ = ["DEFAULT_TTL_S", "KeepMedia", "Outbox", "OutboxDetail"]
 
@@ -39,8 +39,7 @@ KeepMedia = Callable[[Tx, str, str], object]
 """Notes in the transaction that a file (media id) is needed by an owner; False if it is gone."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OutboxDetail:
+class OutboxDetail(Value, frozen=True, kw_only=True):
     """One row and the newest of its ended attempts, oldest first."""
 
     row: OutboxRow

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
 from carapace.channels.types import Outgoing
 from carapace.provenance import Provenance
+from carapace.value import Value
 
 __all__ = [
     "MAX_PAGE",
@@ -61,8 +61,7 @@ class AttemptOutcome(StrEnum):
     DEAD = "dead"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OutboxRow:
+class OutboxRow(Value, frozen=True, kw_only=True):
     """A message as it stands on disk.
 
     Attributes:
@@ -114,8 +113,7 @@ class OutboxRow:
         return self.channel, self.account
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
+class Attempt(Value, frozen=True, kw_only=True):
     """One attempt that has ended."""
 
     attempt: int
@@ -125,8 +123,7 @@ class Attempt:
     reason: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Queued:
+class Queued(Value, frozen=True, kw_only=True):
     """The answer to `put`.
 
     Attributes:
@@ -138,8 +135,7 @@ class Queued:
     is_new: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OutboxQuery:
+class OutboxQuery(Value, frozen=True, kw_only=True):
     """Which rows, newest first.
 
     Attributes:
@@ -159,16 +155,14 @@ class OutboxQuery:
     limit: int = 50
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OutboxPage:
+class OutboxPage(Value, frozen=True, kw_only=True):
     """Rows, and where the next page begins (None at the end)."""
 
     rows: tuple[OutboxRow, ...]
     next_before_id: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OutboxCounts:
+class OutboxCounts(Value, frozen=True, kw_only=True):
     """How much is in the outbox.
 
     Attributes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 from carapace.channels.outbox import records
@@ -13,6 +12,7 @@ from carapace.errors import Failed
 from carapace.store.ports import Database, Tx
 from carapace.telemetry.log import get_logger
 from carapace.telemetry.metrics import Metrics
+from carapace.value import Value
 
 __all__ = ["KEEP_DEAD_S", "KEEP_DELIVERED_S", "ReleaseMedia", "Upkeep"]
 
@@ -32,8 +32,7 @@ ReleaseMedia = Callable[[Tx, str], object]
 """Let go of the media that an owner (`outbox_records.media_owner`) keeps alive."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Kept:
+class _Kept(Value, frozen=True, kw_only=True):
     state: OutboxState
     keep_s: float
 

@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from carapace.channels.text.fences import Fence, fence_around, find_fences
 from carapace.channels.text.graphemes import cut_before
 from carapace.channels.types import LengthUnit
 from carapace.config.settings.channels import ChunkMode
+from carapace.value import Value
 
 __all__ = ["SMALLEST_LIMIT", "Piece", "measure", "pieces", "split"]
 
@@ -33,8 +33,7 @@ _GAP: Final = re.compile(r"[^\S\n]*(?:\n(?:[^\S\n]*\n)*)?")
 _BLANK_LINES: Final = re.compile(r"\n(?:[^\S\n]*\n)+")
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(Value, frozen=True):
     """One message: `head`, then the text from `start` to `end`, then `tail`.
 
     Head and tail are empty unless a code block is cut there.

@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
+
+from carapace.value import Value
 
 __all__ = ["Fence", "fence_around", "find_fences"]
 
@@ -18,8 +19,7 @@ _OPENING: Final = re.compile(r"^([ \t]*)(`{3,}(?=[^`\n]*$)|~{3,})([^\n]*)$", re.
 _CLOSER_INDENT: Final = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Fence:
+class Fence(Value, frozen=True):
     """One code block; positions count in characters of the text.
 
     Attributes:

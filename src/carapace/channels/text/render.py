@@ -7,7 +7,6 @@ first, tables and Markdown become what the service can show, and long texts are 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 from carapace.channels.accounts.settings import account_settings, branches
@@ -17,6 +16,7 @@ from carapace.channels.text.tables import convert_tables
 from carapace.channels.types import ChannelInfo, Target
 from carapace.config.settings.channels import AccountSettings, ChunkMode, TableMode
 from carapace.config.settings.root import Settings
+from carapace.value import Value
 
 __all__ = ["SILENT_REPLY", "RenderSettings", "Renderer", "render", "render_settings", "spoken"]
 
@@ -24,8 +24,7 @@ SILENT_REPLY: Final = "NO_REPLY"
 """An agent's whole answer if it has nothing to say; the Node gateway's agents know it too."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RenderSettings:
+class RenderSettings(Value, frozen=True, kw_only=True):
     """What an operator may say about the texts of one account.
 
     Attributes:

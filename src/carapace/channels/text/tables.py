@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from carapace.channels.text.fences import fence_around, find_fences
 from carapace.config.settings.channels import TableMode
+from carapace.value import Value
 
 __all__ = ["convert_tables"]
 
@@ -22,8 +22,7 @@ _MAX_COLUMN: Final = 60
 _WIDE: Final = frozenset({"W", "F"})
 
 
-@dataclass(frozen=True, slots=True)
-class _Table:
+class _Table(Value, frozen=True):
     header: list[str]
     rows: list[list[str]]
 

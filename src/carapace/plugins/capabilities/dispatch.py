@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, cast
 
 import msgspec
@@ -12,14 +11,14 @@ from carapace.errors import Failed, Refused
 from carapace.plugins.capabilities.codes import Code, guest_error, of_gateway_error
 from carapace.plugins.errors import GuestError
 from carapace.telemetry.log import get_logger
+from carapace.value import Value
 
 __all__ = ["Dispatch", "Operation"]
 
 _log = get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
+class Operation(Value, frozen=True):
     """One function of an interface.
 
     Attributes:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from carapace.store.ports import Row, Tx
+from carapace.value import Value
 
 __all__ = ["ENTRY_BYTES", "Entry", "delete", "erase", "find", "put", "scan", "size"]
 
@@ -44,8 +44,7 @@ _MAX_CHAR: Final = 0x10FFFF
 _SURROGATES: Final = (0xD800, 0xDFFF)
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Value, frozen=True):
     """A key and what is there."""
 
     key: str

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from carapace.plugins.capabilities.outbound.wire import Response
 from carapace.plugins.errors import GuestError
+from carapace.value import Value
 
 __all__ = ["Pace", "is_failure", "next_pause"]
 
@@ -21,8 +21,7 @@ _NOTHING_EVERY_S: Final = 1.0
 _IS_OK: Final = range(200, 300)
 
 
-@dataclass(frozen=True, slots=True)
-class Pace:
+class Pace(Value, frozen=True):
     """How to go on.
 
     Attributes:

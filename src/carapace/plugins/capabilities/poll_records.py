@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from carapace.store.ports import Tx
+from carapace.value import Value
 
 __all__ = ["HeldPoll", "all_of", "erase", "keep_answer", "put", "remove", "set_failures"]
 
@@ -21,8 +21,7 @@ WHERE plugin_id = ? AND name = ?
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HeldPoll:
+class HeldPoll(Value, frozen=True, kw_only=True):
     """One held request.
 
     Attributes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterable, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from carapace.config.secret import Secret
@@ -12,6 +11,7 @@ from carapace.ids import RunId
 from carapace.net.policy import EgressCaller
 from carapace.plugins.capabilities.inbound_wire import InboundEvent, InboundStatus
 from carapace.provenance import Provenance
+from carapace.value import Value
 
 __all__ = [
     "InboundDoor",
@@ -45,8 +45,7 @@ class SecretHolder(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredFile:
+class StoredFile(Value, frozen=True, kw_only=True):
     """A file in the media store.
 
     Attributes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from carapace.clock import Clock
@@ -41,12 +40,12 @@ from carapace.plugins.package.manifest import Manifest
 from carapace.plugins.package.permissions import InvalidPermission, parse_http
 from carapace.plugins.ports import CapabilityCall
 from carapace.store.ports import Database
+from carapace.value import Value
 
 __all__ = ["Capabilities", "CapabilityServices", "CapabilitySettings", "build"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CapabilitySettings:
+class CapabilitySettings(Value, frozen=True, kw_only=True):
     """What the operator says about one plugin.
 
     Attributes:
@@ -62,8 +61,7 @@ class CapabilitySettings:
     proxies: ProxiesNow = dict
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CapabilityServices:
+class CapabilityServices(Value, frozen=True, kw_only=True):
     """The house, as capabilities need it.
 
     Attributes:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from carapace.store.ports import Tx
+from carapace.value import Value
 
 __all__ = ["Alarm", "count", "erase", "first", "postpone", "put", "remove", "taken"]
 
@@ -21,8 +21,7 @@ WHERE plugin_id = ? ORDER BY at_ms, name LIMIT 1
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Alarm:
+class Alarm(Value, frozen=True):
     """One that has not been taken.
 
     Attributes:

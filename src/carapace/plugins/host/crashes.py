@@ -8,13 +8,13 @@ soon after it begins the next, twice as long.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+
+from carapace.value import Value
 
 __all__ = ["CrashHistory", "CrashRules", "Quarantine", "Restart"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CrashRules:
+class CrashRules(Value, frozen=True, kw_only=True):
     """How much is put up with.
 
     Attributes:
@@ -34,15 +34,13 @@ class CrashRules:
     max_quarantine_s: float = 86_400.0
 
 
-@dataclass(frozen=True, slots=True)
-class Restart:
+class Restart(Value, frozen=True):
     """Start a new worker after `delay_s`."""
 
     delay_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class Quarantine:
+class Quarantine(Value, frozen=True):
     """Start none for `for_s`; `crashes` were counted in the window."""
 
     for_s: float

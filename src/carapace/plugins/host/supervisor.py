@@ -15,9 +15,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final, Protocol
+
+import msgspec
 
 from carapace.clock import Clock
 from carapace.errors import Failed
@@ -32,6 +33,7 @@ from carapace.tasks import Tasks
 from carapace.telemetry.audit import Audit, AuditKind
 from carapace.telemetry.log import get_logger
 from carapace.telemetry.metrics import Metrics
+from carapace.value import Value
 
 __all__ = ["ArtifactSource", "House", "Supervisor"]
 
@@ -59,8 +61,7 @@ class ArtifactSource(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class House:
+class House(Value, frozen=True, kw_only=True):
     """What all plugins of a host share.
 
     Attributes:
@@ -79,13 +80,12 @@ class House:
     audit: Audit
     metrics: Metrics
     on_change: Callable[[str], None]
-    rules: CrashRules = field(default_factory=CrashRules)
+    rules: CrashRules = msgspec.field(default_factory=CrashRules)
     idle_stop_s: float = 900.0
     command: Sequence[str] = COMMAND
 
 
-@dataclass(frozen=True, slots=True)
-class _Outcome:
+class _Outcome(Value, frozen=True):
     value: Any = None
     error: Failed | None = None
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from typing import Final
 
 from carapace.plugins.package.manifest import InvalidManifest, Manifest, parse_manifest
@@ -16,6 +15,7 @@ from carapace.plugins.package.signature import (
     statement,
 )
 from carapace.plugins.state import PluginRefused, Refusal
+from carapace.value import Value
 
 __all__ = [
     "MANIFEST_NAME",
@@ -33,8 +33,7 @@ SIGNATURE_NAME: Final = "plugin.sig"
 MAX_WASM_BYTES: Final = 64 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Contents:
+class Contents(Value, frozen=True):
     """What somebody handed in; nothing about it is known yet.
 
     Attributes:
@@ -48,8 +47,7 @@ class Contents:
     signature: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Package:
+class Package(Value, frozen=True, kw_only=True):
     """A package whose signature holds, or that may come without one.
 
     Attributes:

@@ -8,7 +8,6 @@ order of versions still holds. It can only name files, or leave them out.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, Final
 from urllib.parse import urljoin
 
@@ -17,14 +16,14 @@ from msgspec import Meta
 
 from carapace.plugins.package.version import InvalidVersion, Version, parse_version
 from carapace.plugins.state import PluginRefused, Refusal
+from carapace.value import Value
 
 __all__ = ["MAX_INDEX_BYTES", "Release", "choose"]
 
 MAX_INDEX_BYTES: Final = 8 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Release:
+class Release(Value, frozen=True):
     """One version that the index offers.
 
     Attributes:

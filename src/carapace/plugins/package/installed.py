@@ -8,7 +8,6 @@ does not fit is refused by name. All of this blocks: call it from a thread, one 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -38,6 +37,7 @@ from carapace.plugins.package.publishers import Trust
 from carapace.plugins.package.signature import MAX_SIGNATURE_BYTES
 from carapace.plugins.package.transparency import Change, Event
 from carapace.plugins.state import PluginRefused, Refusal
+from carapace.value import Value
 
 __all__ = ["Installed", "InstalledPlugin"]
 
@@ -48,8 +48,7 @@ _CAPS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InstalledPlugin:
+class InstalledPlugin(Value, frozen=True, kw_only=True):
     """A plugin whose every byte was just verified.
 
     Attributes:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Annotated, Final, Literal
 
 import msgspec
@@ -27,6 +26,7 @@ from carapace.plugins.package.permissions import (
 )
 from carapace.plugins.package.publishers import InvalidPublisher, parse_publisher
 from carapace.plugins.package.version import InvalidVersion, Version, parse_version
+from carapace.value import Value
 
 __all__ = [
     "ID_PATTERN",
@@ -50,8 +50,7 @@ class InvalidManifest(ValueError):  # noqa: N818 - reads as a sentence where it 
     """Not a manifest; the message says why and how to mend it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Manifest:
+class Manifest(Value, frozen=True, kw_only=True):
     """What a plugin is and asks for.
 
     Attributes:
@@ -73,8 +72,8 @@ class Manifest:
     name: str
     description: str = ""
     roles: tuple[str, ...]
-    permissions: Permissions = field(default_factory=Permissions)
-    limits: Limits = field(default_factory=Limits)
+    permissions: Permissions = msgspec.field(default_factory=Permissions)
+    limits: Limits = msgspec.field(default_factory=Limits)
     wit: str
     min_host: str | None = None
     rollback_floor: str | None = None

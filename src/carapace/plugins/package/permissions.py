@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
 
 from carapace.net.allow import AllowRule, parse_rule
 from carapace.net.url import InvalidUrl, as_http_url
+from carapace.value import Value
 
 __all__ = [
     "ALWAYS",
@@ -36,8 +36,7 @@ class InvalidPermission(ValueError):  # noqa: N818 - reads as a sentence where i
     """A permission that cannot be read; the message says why."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Permissions:
+class Permissions(Value, frozen=True, kw_only=True):
     """The `[permissions]` of a manifest.
 
     Attributes:
@@ -85,8 +84,7 @@ class Permissions:
         return tuple(parse_websocket(one) for one in self.websocket)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class Limits(Value, frozen=True, kw_only=True):
     """The `[limits]` of a manifest.
 
     Attributes:
@@ -98,8 +96,7 @@ class Limits:
     call_timeout_s: int = 10
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ask:
+class Ask(Value, frozen=True, kw_only=True):
     """All that an admin agrees to: what it is, what it may do, what it may use up."""
 
     roles: tuple[str, ...]
@@ -107,8 +104,7 @@ class Ask:
     limits: Limits = Limits()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PermissionDiff:
+class PermissionDiff(Value, frozen=True, kw_only=True):
     """What a version asks for that another does not.
 
     Attributes:

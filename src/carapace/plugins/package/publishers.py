@@ -8,8 +8,9 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final
+
+from carapace.value import Value
 
 __all__ = ["InvalidPublisher", "Trust", "parse_publisher", "publisher_of"]
 
@@ -47,8 +48,7 @@ def parse_publisher(text: str) -> bytes:
     return key
 
 
-@dataclass(frozen=True, slots=True)
-class Trust:
+class Trust(Value, frozen=True):
     """What the operator lets in.
 
     Attributes:

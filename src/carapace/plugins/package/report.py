@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from carapace.plugins.package.lock import KeptVersion, LockedPlugin
 from carapace.plugins.package.manifest import Manifest
 from carapace.plugins.package.permissions import PermissionDiff, compare
 from carapace.plugins.state import PluginState
+from carapace.value import Value
 
 __all__ = ["PendingVersion", "PluginReport", "Plugins", "difference", "report"]
 
 _UNSIGNED = "run although nobody signed it"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PendingVersion:
+class PendingVersion(Value, frozen=True, kw_only=True):
     """A version that waits for consent.
 
     Attributes:
@@ -33,8 +31,7 @@ class PendingVersion:
     removed: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PluginReport:
+class PluginReport(Value, frozen=True, kw_only=True):
     """One plugin.
 
     Attributes:
@@ -68,8 +65,7 @@ class PluginReport:
     pending: PendingVersion | None
 
 
-@dataclass(frozen=True, slots=True)
-class Plugins:
+class Plugins(Value, frozen=True):
     """All of them.
 
     Attributes:

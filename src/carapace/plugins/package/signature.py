@@ -14,13 +14,13 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-from dataclasses import dataclass
 from typing import Final
 
 from cryptography.exceptions import InvalidSignature as _Wrong
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from carapace.plugins.package.publishers import InvalidPublisher, parse_publisher, publisher_of
+from carapace.value import Value
 
 __all__ = [
     "MAX_SIGNATURE_BYTES",
@@ -41,8 +41,7 @@ class InvalidSignature(ValueError):  # noqa: N818 - reads as a sentence where it
     """Not a signature, or not of these bytes; the message says why."""
 
 
-@dataclass(frozen=True, slots=True)
-class Signature:
+class Signature(Value, frozen=True):
     """What `plugin.sig` holds.
 
     Attributes:

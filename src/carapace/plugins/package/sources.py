@@ -11,7 +11,6 @@ import asyncio
 import hashlib
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 from typing import Final
@@ -28,6 +27,7 @@ from carapace.plugins.package.index import MAX_INDEX_BYTES, choose
 from carapace.plugins.package.local import read
 from carapace.plugins.package.version import InvalidVersion, parse_version
 from carapace.plugins.state import PluginRefused, Refusal
+from carapace.value import Value
 
 __all__ = ["LocalPath", "RegistryName", "Source", "Sources", "WebAddress", "parse_source"]
 
@@ -37,22 +37,19 @@ _SILENCE_TIMEOUT_S: Final = 30.0
 _MAX_REDIRECTS: Final = 3
 
 
-@dataclass(frozen=True, slots=True)
-class LocalPath:
+class LocalPath(Value, frozen=True):
     """A package, or a folder with the files of one, on this machine."""
 
     path: Path
 
 
-@dataclass(frozen=True, slots=True)
-class WebAddress:
+class WebAddress(Value, frozen=True):
     """A package on the web."""
 
     url: str
 
 
-@dataclass(frozen=True, slots=True)
-class RegistryName:
+class RegistryName(Value, frozen=True):
     """A plugin of the registry.
 
     Attributes:

@@ -8,11 +8,12 @@ shows as well: the log would be ahead of it.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
 import msgspec
+
+from carapace.value import Value
 
 __all__ = [
     "GENESIS",
@@ -44,8 +45,7 @@ class Event(StrEnum):
     REMOVED = "removed"
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Value, frozen=True):
     """Who did something, and when.
 
     Attributes:

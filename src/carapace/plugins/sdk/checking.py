@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from carapace.plugins.errors import GuestError, GuestTrap
@@ -19,14 +18,14 @@ from carapace.plugins.sdk.fake_capabilities import FakeCapabilities
 from carapace.plugins.sdk.local_host import loaded
 from carapace.plugins.sdk.project import Project
 from carapace.plugins.sdk.wit.layout import Shape, shape_of
+from carapace.value import Value
 
 __all__ = ["Result", "check", "completed"]
 
 _Ask = Callable[..., Awaitable[Any]]
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(Value, frozen=True):
     """One check; `trouble` says what is wrong, or is None."""
 
     name: str

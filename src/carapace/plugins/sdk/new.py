@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Final
@@ -12,14 +11,14 @@ from carapace.plugins.contract_versions import SPOKEN
 from carapace.plugins.package.manifest import ID_PATTERN
 from carapace.plugins.sdk.cases import CASES
 from carapace.plugins.sdk.project import LANGUAGES, MANIFEST
+from carapace.value import Value
 
 __all__ = ["ROLES", "create"]
 
 VERSION: Final = "0.1.0"
 
 
-@dataclass(frozen=True, slots=True)
-class _Role:
+class _Role(Value, frozen=True):
     """What a plugin of a role begins with: its roles, its permissions, its cases."""
 
     roles: tuple[str, ...]

@@ -5,10 +5,10 @@ Texts of refusals are the Node gateway's where it has one; its clients show them
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, Final
 
 import msgspec
+from msgspec.structs import replace
 
 from carapace.errors import Failed, Refused
 from carapace.ids import AgentId

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from carapace.protocol.cron import AtSchedule
 from carapace.triggers.cron.schedule import MIN_GAP_MS, next_slot

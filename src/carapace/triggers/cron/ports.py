@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from carapace.clock import Clock
 from carapace.ids import AgentId, SessionKey
@@ -11,12 +10,12 @@ from carapace.protocol.events import Publish
 from carapace.store.ports import Database
 from carapace.triggers.cron.turns import JobTurns
 from carapace.triggers.ports import Agents
+from carapace.value import Value
 
 __all__ = ["CronParts"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CronParts:
+class CronParts(Value, frozen=True, kw_only=True):
     """What jobs use of other rooms.
 
     Attributes:

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from typing import Final
+
+from msgspec.structs import replace
 
 from carapace.errors import GatewayError
 from carapace.ids import AgentId, RunId
@@ -27,6 +28,7 @@ from carapace.triggers.cron.ports import CronParts
 from carapace.triggers.cron.turns import CUT_ERROR, end_of, is_cut
 from carapace.triggers.cron.types import Job, JobRun, RunEnd
 from carapace.triggers.wakes import Note, leave_note
+from carapace.value import Value
 
 __all__ = ["JobRunner"]
 
@@ -39,8 +41,7 @@ _log = get_logger(__name__)
 _Place = tuple[str, int, bool]
 
 
-@dataclass(frozen=True, slots=True)
-class _Ended:
+class _Ended(Value, frozen=True):
     """A run that has ended, with its job as it is now."""
 
     job: Job

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal
+
+from msgspec.structs import replace
 
 from carapace.config.settings.cron import CronSettings
 from carapace.errors import Failed, Refused
@@ -27,6 +28,7 @@ from carapace.triggers.cron.ports import CronParts
 from carapace.triggers.cron.schedule import first_slot
 from carapace.triggers.cron.timer import CronTimer, untaken
 from carapace.triggers.cron.types import Job
+from carapace.value import Value
 
 __all__ = ["MAX_JOBS", "CronService", "Ran"]
 
@@ -34,8 +36,7 @@ MAX_JOBS: Final = 20_000
 _MAX_TRIES: Final = 10
 
 
-@dataclass(frozen=True, slots=True)
-class Ran:
+class Ran(Value, frozen=True):
     """What came of asking for a run."""
 
     is_run: bool

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
+
+from msgspec.structs import replace
 
 from carapace.agent.providers.ports import ThinkingLevel
 from carapace.agent.types import RunOutcome, RunState, Submission
@@ -19,6 +20,7 @@ from carapace.sessions.types import Route
 from carapace.triggers.cron.expression import BadExpression, zone_named
 from carapace.triggers.cron.types import Job, JobRun, RunEnd
 from carapace.triggers.ports import Routing, Runs
+from carapace.value import Value
 
 __all__ = ["CUT_ERROR", "JobTurns", "TurnParts", "end_of", "is_cut", "message_of", "session_of"]
 
@@ -31,8 +33,7 @@ _ORDINALS: Final = {1: "st", 2: "nd", 3: "rd"}
 _TEENS: Final = range(11, 14)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TurnParts:
+class TurnParts(Value, frozen=True, kw_only=True):
     """What the turns of jobs use of other rooms.
 
     Attributes:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass, replace
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from carapace.ids import AgentId, RunId
 from carapace.protocol.cron import (
@@ -20,6 +20,7 @@ from carapace.protocol.cron import (
     WakeMode,
 )
 from carapace.provenance import Provenance
+from carapace.value import Value
 
 __all__ = ["CronSpec", "Job", "JobRun", "RunEnd", "run_id_of"]
 
@@ -40,8 +41,7 @@ class CronSpec(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     isolation: CronIsolation | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
+class Job(Value, frozen=True, kw_only=True):
     """One job with its state.
 
     Attributes:
@@ -93,8 +93,7 @@ class Job:
         return replace(self, state=state)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobRun:
+class JobRun(Value, frozen=True, kw_only=True):
     """One slot that was claimed.
 
     Attributes:
@@ -118,8 +117,7 @@ class JobRun:
         return run_id_of(self.job_id, self.slot_ms, self.starts, is_forced=self.is_forced)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunEnd:
+class RunEnd(Value, frozen=True, kw_only=True):
     """How a run ended.
 
     Attributes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -14,6 +13,7 @@ from carapace.config.settings.agents import AgentsSettings
 from carapace.config.settings.heartbeat import ActiveHours, HeartbeatSettings
 from carapace.ids import AgentId
 from carapace.protocol.health import HeartbeatHealth
+from carapace.value import Value
 
 __all__ = ["PROMPT", "HeartbeatPlan", "every_ms_of", "is_active", "plan_of"]
 
@@ -36,8 +36,7 @@ _UNITS_MS: Final = {
 _MIN_EVERY_MS: Final = 1_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HeartbeatPlan:
+class HeartbeatPlan(Value, frozen=True, kw_only=True):
     """The heartbeat of one agent.
 
     Attributes:

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import msgspec
+from msgspec.structs import replace
 
 from carapace.agent.events import chat_final
 from carapace.agent.runs import Run
@@ -31,6 +31,7 @@ from carapace.triggers.heartbeat.answers import said
 from carapace.triggers.heartbeat.plan import HeartbeatPlan, is_active
 from carapace.triggers.ports import Routing, Runs
 from carapace.triggers.wakes import Note, Wakes
+from carapace.value import Value
 
 __all__ = ["HeartbeatParts", "Heartbeats"]
 
@@ -44,8 +45,7 @@ _INDICATORS: Final = {"ok-empty": "ok", "ok-token": "ok", "sent": "alert", "fail
 _log = get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HeartbeatParts:
+class HeartbeatParts(Value, frozen=True, kw_only=True):
     """What heartbeats use of other rooms.
 
     Attributes:

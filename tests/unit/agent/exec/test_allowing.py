@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from carapace.agent.exec.allowing import is_allowed, is_granted
 from carapace.agent.exec.types import Command

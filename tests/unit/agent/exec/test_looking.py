@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -55,9 +55,9 @@ def test_every_part_that_decides_what_happens_is_bound(yard: Yard):
         yard.command(["cat", "./n.txt"]).digest,
         yard.command(["head", "n.txt"]).digest,
         yard.command(argv, "a").digest,
-        replace(yard, env={**yard.env, "LANG": "C"}).command(argv).digest,
-        replace(yard, network=True).command(argv).digest,
-        replace(yard, is_fenced=False).command(argv).digest,
+        dataclasses.replace(yard, env={**yard.env, "LANG": "C"}).command(argv).digest,
+        dataclasses.replace(yard, network=True).command(argv).digest,
+        dataclasses.replace(yard, is_fenced=False).command(argv).digest,
     }
     (yard.root / "n.txt").write_text("2")
     digests.add(yard.command(argv).digest)
@@ -94,7 +94,7 @@ def test_very_large_files_are_bound_by_their_facts(yard: Yard, monkeypatch: pyte
 
 def test_a_bare_name_is_never_looked_for_in_the_workspace(yard: Yard):
     script(yard.root / "bin" / "echo")
-    inside = replace(yard, env={**yard.env, "PATH": f"{yard.root}/bin:/usr/bin"})
+    inside = dataclasses.replace(yard, env={**yard.env, "PATH": f"{yard.root}/bin:/usr/bin"})
     assert inside.command(["echo"]).path == Path(os.path.realpath("/usr/bin/echo"))
 
 

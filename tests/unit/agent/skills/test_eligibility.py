@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import dataclasses
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from carapace.agent.skills.eligibility import Surroundings, is_set, judge
 from carapace.agent.skills.types import Needs, Skill, SkillSource
@@ -38,20 +39,20 @@ SKILL = Skill(
     ],
 )
 def test_what_is_missing_is_that_part_of_its_needs(needs: Needs, missing: Needs):
-    standing = judge(replace(SKILL, needs=needs), AROUND)
+    standing = judge(dataclasses.replace(SKILL, needs=needs), AROUND)
     assert standing.missing == missing
     assert standing.is_eligible is (missing == Needs())
 
 
 def test_one_that_is_always_of_use_lacks_nothing_unless_it_is_off():
-    skill = replace(SKILL, needs=Needs(bins=("gone",)), is_always=True)
+    skill = dataclasses.replace(SKILL, needs=Needs(bins=("gone",)), is_always=True)
     assert judge(skill, AROUND).is_eligible
     off = judge(skill, replace(AROUND, disabled=frozenset({"a"})))
     assert (off.is_disabled, off.is_eligible) == (True, False)
 
 
 def test_each_setting_is_told_with_its_state():
-    standing = judge(replace(SKILL, needs=Needs(config=("off", "plugins"))), AROUND)
+    standing = judge(dataclasses.replace(SKILL, needs=Needs(config=("off", "plugins"))), AROUND)
     assert standing.settings == (("off", False), ("plugins", True))
 
 

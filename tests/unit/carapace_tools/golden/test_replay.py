@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from carapace.protocol.events import Event
 from carapace.protocol.nodes import NodeInvoke
@@ -333,7 +333,7 @@ class OneNode:
 
     def tell(self, event: Event) -> None:
         nodes = [one.conn_id for one in self.server.hub.callers if one.role is Role.NODE]
-        self.server.hub.publish(dataclasses.replace(event, only=frozenset(nodes)))
+        self.server.hub.publish(structs.replace(event, only=frozenset(nodes)))
 
     def methods(self) -> Methods:
         made = Methods()

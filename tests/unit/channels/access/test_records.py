@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sqlite3
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from carapace.channels.access import records
 from carapace.channels.access.records import AllowedSender, PairingRequest
@@ -86,7 +87,7 @@ async def test_a_request_round_trips():
 
 
 async def test_who_waits_is_listed_by_place_until_it_expires():
-    other = replace(ASKS, account="two", code="BBBB2345", created_at_ms=9)
+    other = dataclasses.replace(ASKS, account="two", code="BBBB2345", created_at_ms=9)
     async with memory_database() as database:
         for one in (ASKS, other):
             await database.write(lambda tx, one=one: records.save_request(tx, one))
@@ -105,7 +106,7 @@ async def test_who_waits_is_listed_by_place_until_it_expires():
 
 
 async def test_requests_go_when_settled_or_expired():
-    other = replace(ASKS, sender_id="carol", code="BBBB2345", expires_at_ms=30)
+    other = dataclasses.replace(ASKS, sender_id="carol", code="BBBB2345", expires_at_ms=30)
     async with memory_database() as database:
         for one in (ASKS, other):
             await database.write(lambda tx, one=one: records.save_request(tx, one))

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from carapace.channels.inbox import records
 from carapace.channels.inbox.batch import Batch, FreshBatches

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from carapace.channels.inbox import pending, records
 from carapace.channels.inbox.records import InboxQuery, InboxState, LaneCount, NewRow

@@ -1,8 +1,7 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from carapace.channels.live import draft_records, drafts
 from carapace.channels.live.drafts import Drafts

@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from carapace.channels.live import typing as module
 from carapace.channels.live.typing import Typing

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from carapace.channels.outbox import records
 from carapace.channels.outbox.attempt import Attempter, BeforeSend, Cancelled, Overrun, within

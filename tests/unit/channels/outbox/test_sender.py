@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from carapace.channels.outbox.attempt import Cancelled
 from carapace.channels.outbox.records import insert

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec.structs import force_setattr
 
 from carapace.channels.types import (
     Dead,
@@ -68,7 +69,7 @@ async def test_what_the_channel_cannot_do_is_dead_and_the_guest_not_bothered(
     rig, account, feature, more, word
 ):
     names = {"polls": "can_poll"}
-    object.__setattr__(account._info, names.get(feature, f"can_{feature}"), False)
+    force_setattr(account._info, names.get(feature, f"can_{feature}"), False)
     before = len(rig.host.calls)
     outcome = await account.send(outgoing(**more))
     assert isinstance(outcome, Dead)
@@ -91,7 +92,7 @@ async def test_a_look_up_that_fails_is_not_a_no(rig, account):
 
 
 async def test_a_channel_that_cannot_look_up_is_not_asked(rig, account):
-    object.__setattr__(account._info, "can_look_up", False)
+    force_setattr(account._info, "can_look_up", False)
     assert await account.look_up(outgoing()) is None
     assert rig.host.made("channel", "look-up") == []
 
@@ -101,7 +102,7 @@ async def test_typing_is_told_and_its_failure_is_nobodys_trouble(rig, account):
     assert rig.host.made("channel", "typing")[0].arguments[1] is True
     rig.host.script("channel.typing", fail(GuestError("x", "no")))
     await account.set_typing(TARGET, is_on=True)
-    object.__setattr__(account._info, "can_type", False)
+    force_setattr(account._info, "can_type", False)
     await account.set_typing(TARGET, is_on=False)
     assert len(rig.host.made("channel", "typing")) == 2
 

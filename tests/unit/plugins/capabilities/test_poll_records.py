@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from carapace.plugins.capabilities import poll_records as records
 from carapace.plugins.capabilities.poll_records import HeldPoll

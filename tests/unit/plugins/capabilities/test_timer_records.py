@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from carapace.plugins.capabilities import timer_records as records
 from carapace.plugins.capabilities.timer_records import Alarm

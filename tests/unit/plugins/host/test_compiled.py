@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import importlib.metadata
 import os
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -50,7 +50,7 @@ def plugins(tmp_path: Path, compiler: CountingCompiler) -> CompiledPlugins:
 def plugin(tmp_path: Path) -> LoadedPlugin:
     path = tmp_path / "plugin.wasm"
     path.write_bytes(WASM)
-    return replace(a_plugin(), wasm=path, wasm_sha256=hashlib.sha256(WASM).hexdigest())
+    return dataclasses.replace(a_plugin(), wasm=path, wasm_sha256=hashlib.sha256(WASM).hexdigest())
 
 
 def code_of(artifact: Artifact) -> bytes:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from carapace.plugins.package.contents import Contents, verify
 from carapace.plugins.package.publishers import Trust, publisher_of

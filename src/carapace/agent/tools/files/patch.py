@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from carapace.agent.tools.registry import ToolTrouble
+from carapace.value import Value
 
 __all__ = ["MAX_FILES", "Add", "Delete", "Hunk", "Operation", "Update", "parse", "patched"]
 
@@ -34,8 +35,7 @@ _LAST: Final = "*** End of File"
 _PLACE: Final = "@@"
 
 
-@dataclass(frozen=True, slots=True)
-class Hunk:
+class Hunk(Value, frozen=True):
     """Lines that go and lines that come, in one place.
 
     Attributes:
@@ -51,23 +51,20 @@ class Hunk:
     is_last: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Add:
+class Add(Value, frozen=True):
     """Make a file."""
 
     path: str
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Delete:
+class Delete(Value, frozen=True):
     """Remove a file."""
 
     path: str
 
 
-@dataclass(frozen=True, slots=True)
-class Update:
+class Update(Value, frozen=True):
     """Change a file, and perhaps its name."""
 
     path: str

@@ -16,13 +16,13 @@ import secrets
 import stat
 from collections.abc import Generator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Final
 
 from carapace.agent.tools.files.paths import Parts, shown
 from carapace.agent.tools.registry import ToolTrouble
+from carapace.value import Value
 
 __all__ = [
     "ABSENT",
@@ -63,16 +63,14 @@ ANY: Final = Expected.ANY
 ABSENT: Final = Expected.ABSENT
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(Value, frozen=True):
     """A file as it was read."""
 
     data: bytes
     stamp: Stamp
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Value, frozen=True):
     """One file to be made, replaced or removed.
 
     Attributes:

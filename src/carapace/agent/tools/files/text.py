@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from carapace.agent.tools.registry import ToolTrouble
+from carapace.value import Value
 
 __all__ = ["FileText", "excerpt", "text_of"]
 
@@ -13,8 +13,7 @@ _LOOKED_AT: Final = 8_192
 _MAX_LINE_CHARS: Final = 2_000
 
 
-@dataclass(frozen=True, slots=True)
-class FileText:
+class FileText(Value, frozen=True):
     r"""A text with plain line ends, and what its file needs beside it.
 
     Attributes:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import html
 import re
-from dataclasses import dataclass
 from typing import Any, Final, Protocol
 from urllib.parse import urlencode
 
 import msgspec
+
+from carapace.value import Value
 
 __all__ = [
     "BRAVE_URL",
@@ -32,8 +33,7 @@ _TAG: Final = re.compile(r"</?[a-zA-Z][^<>]{0,200}>")
 _MAX_FIELD_CHARS: Final = 1_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Query:
+class Query(Value, frozen=True, kw_only=True):
     """What is looked for.
 
     Attributes:
@@ -53,8 +53,7 @@ class Query:
     freshness: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(Value, frozen=True):
     """One request.
 
     Attributes:
@@ -68,8 +67,7 @@ class Ask:
     body: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
+class Hit(Value, frozen=True):
     """One result; all of it is a stranger's text."""
 
     title: str
@@ -119,8 +117,7 @@ class _BraveAnswer(msgspec.Struct):
     web: _BraveWeb | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Brave:
+class Brave(Value, frozen=True):
     """Brave Search.
 
     Attributes:
@@ -165,8 +162,7 @@ class _SearxngAnswer(msgspec.Struct):
     results: list[_SearxngHit]
 
 
-@dataclass(frozen=True, slots=True)
-class Searxng:
+class Searxng(Value, frozen=True):
     """A SearXNG instance, or what speaks as one.
 
     Attributes:
@@ -209,8 +205,7 @@ class _PerplexityAnswer(msgspec.Struct):
     citations: list[str] = []
 
 
-@dataclass(frozen=True, slots=True)
-class Perplexity:
+class Perplexity(Value, frozen=True):
     """Perplexity's models, which search and sum up what they found.
 
     Attributes:

@@ -10,6 +10,7 @@ from typing import Final
 import httpx2
 
 from carapace.net.proxy import Proxy
+from carapace.value import Value
 
 __all__ = ["MAX_CLIENTS", "Clients", "Way"]
 
@@ -17,8 +18,7 @@ MAX_CLIENTS: Final = 32
 """So many are kept while nobody uses them; the one that waited longest goes first."""
 
 
-@dataclass(frozen=True, slots=True)
-class Way:
+class Way(Value, frozen=True):
     """How a request goes.
 
     Attributes:

@@ -8,7 +8,6 @@ what the gateway passes and hands back what the plugin returns.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from importlib.resources import files
 from typing import Final
 
@@ -20,6 +19,7 @@ from carapace.plugins.sdk.wit.layout import (
     shape_of,
 )
 from carapace.plugins.sdk.wit.syntax import Function, Package, WitError
+from carapace.value import Value
 
 __all__ = [
     "HEADER",
@@ -59,8 +59,7 @@ _RESERVED: Final = frozenset(
 _FLAGS: Final = ((8, "uint8_t"), (16, "uint16_t"), (32, "uint32_t"))
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Value, frozen=True):
     """A function with its shapes resolved.
 
     Attributes:

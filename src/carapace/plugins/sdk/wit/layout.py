@@ -7,7 +7,6 @@ sizes are left to the C compiler; only flattening is computed here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from carapace.plugins.sdk.wit.syntax import (
@@ -19,6 +18,7 @@ from carapace.plugins.sdk.wit.syntax import (
     Type,
     WitError,
 )
+from carapace.value import Value
 
 __all__ = ["MAX_FLAT_PARAMETERS", "Shape", "core_signature", "flat", "shape_of"]
 
@@ -29,8 +29,7 @@ MAX_FLAT_RESULTS: Final = 1
 _FLAT: Final = {"f32": ("f32",), "f64": ("f64",), "string": ("i32", "i32")}
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
+class Shape(Value, frozen=True):
     """A type with all names resolved.
 
     Attributes:

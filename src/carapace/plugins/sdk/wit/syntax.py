@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final, NoReturn
+
+from carapace.value import Value
 
 __all__ = [
     "Definition",
@@ -44,8 +45,7 @@ class WitError(ValueError):
     """Text that is not WIT, or WIT that our contract may not use. Says the line."""
 
 
-@dataclass(frozen=True, slots=True)
-class Type:
+class Type(Value, frozen=True):
     """A type where it is used.
 
     Attributes:
@@ -68,8 +68,7 @@ class Type:
         return f"{self.name}<{', '.join(shown)}>"
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(Value, frozen=True):
     """A field, a case, a flag or a parameter; `type` is None where there is none."""
 
     name: str
@@ -77,8 +76,7 @@ class Field:
     docs: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Definition:
+class Definition(Value, frozen=True):
     """A named type.
 
     Attributes:
@@ -91,8 +89,7 @@ class Definition:
     docs: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Function:
+class Function(Value, frozen=True):
     """A function; `result` is None if it gives nothing."""
 
     name: str
@@ -101,8 +98,7 @@ class Function:
     docs: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Interface:
+class Interface(Value, frozen=True):
     """One interface.
 
     Attributes:
@@ -116,8 +112,7 @@ class Interface:
     functions: Mapping[str, Function]
 
 
-@dataclass(frozen=True, slots=True)
-class World:
+class World(Value, frozen=True):
     """What a component imports and exports, as names of interfaces of the same package."""
 
     name: str
@@ -126,8 +121,7 @@ class World:
     exports: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Package:
+class Package(Value, frozen=True):
     """A whole WIT file."""
 
     name: str
@@ -165,8 +159,7 @@ def parse(text: str) -> Package:
     return package
 
 
-@dataclass(frozen=True, slots=True)
-class _Token:
+class _Token(Value, frozen=True):
     kind: str
     text: str
     line: int
