@@ -84,6 +84,11 @@ OURS = {name for name in METHODS if name.startswith(OUR_NAMESPACES)}
 REFUSED_THERE = {"poll", "send", "channels.logout", "web.login.start", "web.login.wait"} | {
     "skills.install",
     "tts.convert",
+    "update.run",
+    # No node that runs commands was connected, and this release had no browser control.
+    "browser.request",
+    "exec.approvals.node.get",
+    "exec.approvals.node.set",
 }
 
 

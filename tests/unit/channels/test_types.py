@@ -61,7 +61,7 @@ def test_what_a_channel_cannot_tell_is_the_strictest():
 
 def test_a_channel_can_nothing_that_it_does_not_say():
     info = types.ChannelInfo(id="x", label="X")
-    abilities = [name for name in types.ChannelInfo.__slots__ if name.startswith("can_")]
+    abilities = [name for name in types.ChannelInfo.__struct_fields__ if name.startswith("can_")]
     assert abilities
     assert not any(getattr(info, name) for name in abilities)
     assert not info.drops_repeats

@@ -201,7 +201,7 @@ async def test_a_write_that_loses_a_race_tells_no_session():
             config.paths.config_path.write_text("{}")
             return await commit(draft)
 
-        config.commit = late  # type: ignore[method-assign]
+        config.commit = late
         lost = await refusal(
             house, "config.patch", raw="{gateway: {port: 1}}", baseHash=shown, sessionKey="main"
         )

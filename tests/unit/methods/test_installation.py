@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from carapace.methods.installation import Surroundings, find_installation
 
 
-def surroundings(**given):
-    paths = frozenset(given.pop("paths", ()))
-    fields = {
+def surroundings(**given: Any) -> Surroundings:
+    paths: frozenset[str] = frozenset(given.pop("paths", ()))
+    fields: dict[str, Any] = {
         "package": Path("/venv/lib/python3.11/site-packages/carapace"),
         "prefix": "/venv",
         "base_prefix": "/usr",
