@@ -1,9 +1,11 @@
-"""What all tests share: how hypothesis judges them."""
+"""What all tests share: how hypothesis judges them, and in which order they are run."""
 
 from __future__ import annotations
 
 import os
+from typing import Final
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 # How fast this machine draws examples is not a fact about the product, and it changes with
@@ -14,3 +16,22 @@ _STEADY = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("steady", _STEADY, derandomize=True)
 settings.register_profile("explore", _STEADY, max_examples=1000, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
+
+# A minute or more by themselves. One that begins last leaves the other worker with nothing to do.
+_LONGEST: Final = (
+    "test_soak.py",
+    "test_hostile_gateway.py",
+    "test_stock_commands.py",
+    "test_control_ui.py",
+    "test_write_a_plugin.py",
+    "test_stock_cli.py",
+    "test_cron.py",
+    "test_plugin_upgrade_matrix.py",
+)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first; everything else stays where it is."""
+    place = {name: at for at, name in enumerate(_LONGEST)}
+    items.sort(key=lambda item: place.get(item.path.name, len(_LONGEST)))
