@@ -53,6 +53,10 @@ tests:
 test *args:
     python -m pytest --cov --cov-report=term:skip-covered {{ args }}
 
+# A thousand kills of the gateway in the middle of its messages; about five minutes.
+kills:
+    CARAPACE_KILLS=1000 python -m pytest -s tests/flow/test_delivery_kill.py
+
 # The tests that draw their examples (hypothesis): many more of them, and others every time.
 explore *args:
     HYPOTHESIS_PROFILE=explore python -m pytest -n 2 --dist worksteal -m hypothesis {{ args }}

@@ -1,4 +1,4 @@
-"""`python -m carapace_tools.golden --url ws://127.0.0.1:18789/ --token T FOLDER`.
+"""`cara-tools golden replay --against ws://127.0.0.1:18789/ --token T FOLDER`.
 
 FOLDER holds trace files, `scenario.toml`, and more scenarios in `scenarios`: WebSocket and HTTP.
 All are run, one after the other, against the one gateway, whose configuration has to have what
@@ -23,9 +23,9 @@ __all__ = ["main"]
 
 def main(argv: list[str] | None = None) -> int:
     """Run one replay and print its report."""
-    parser = argparse.ArgumentParser(prog="carapace-golden", description=__doc__)
+    parser = argparse.ArgumentParser(prog="cara-tools golden replay", description=__doc__)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--url", required=True)
+    parser.add_argument("--against", "--url", dest="url", required=True, help="ws://HOST:PORT/")
     parser.add_argument("--token", required=True)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--verbose", action="store_true", help="list every relaxation's reason")

@@ -123,7 +123,7 @@ def compatibility_page(folder: Path) -> str:
 
 
 def _summary(found: Coverage) -> tuple[str, ...]:
-    total, asked = len(found.recorded), len(set(found.recorded) & set(found.replayed))
+    total, asked = len(found.recorded), sum(key in found.replayed for key in found.recorded)
     return (
         f"- recorded exchanges: {total}",
         f"- held: {asked} ({_percent(asked, total)})",

@@ -69,6 +69,8 @@ def test_the_page_says_so(tmp_path: Path):
     assert "- `http/hooks`, error: huge: answered with 413" in page
 
 
-def test_at_most_three_of_a_hundred_recordings_are_refused_more_safely():
+def test_everything_recorded_is_held_and_no_refusal_comes_unnoticed():
+    """Whoever adds a deliberate difference raises the number here, or finds a better way."""
     found = coverage(TRACES)
-    assert len(found.safer) <= 0.03 * len(found.recorded)
+    assert found.missing == ()
+    assert len(found.safer) == 13
