@@ -62,8 +62,11 @@ class Verdict:
         return "\n".join(lines)
 
 
-async def soak(home: Path, minutes: float) -> Verdict:
-    """Warm up, note what there is, load it, wait until it is quiet, compare."""
+async def soak(home: Path, minutes: float, *, share: float = 1.0) -> Verdict:
+    """Warm up, note what there is, load it, wait until it is quiet, compare.
+
+    With a `share` below 1 so many of the people come: for a machine that has other things to do.
+    """
     callback, metrics_port = BadCallback(_SEED), free_port()
     await callback.server.start()
     model = model_server(home)
@@ -78,7 +81,7 @@ async def soak(home: Path, minutes: float) -> Verdict:
     try:
         await asyncio.to_thread(model.start)
         await asyncio.to_thread(peer.start)
-        load = Load(peer, config, _SEED)
+        load = Load(peer, config, _SEED, share=share)
         await load.run(WARM_S)
         before = await _quiet(look, None)
         samples = await _watched(load, look, 60 * minutes)
@@ -155,9 +158,10 @@ def main() -> int:
     """Run it; 1 if something grew or stayed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=120.0)
+    parser.add_argument("--share", type=float, default=1.0, help="how many of the people come")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="carapace-soak-") as folder:
-        verdict = asyncio.run(soak(Path(folder), options.minutes))
+        verdict = asyncio.run(soak(Path(folder), options.minutes, share=options.share))
         if not verdict.is_good:
             print(verdict.log)
     print(verdict)

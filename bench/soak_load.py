@@ -62,9 +62,10 @@ class BadCallback:
 
 
 class Load:
-    """Everybody who uses the gateway; `run` until it is cancelled."""
+    """Everybody who uses the gateway, or a `share` of them; `run` until it is cancelled."""
 
-    def __init__(self, peer: Peer, config: Path, seed: int) -> None:
+    def __init__(self, peer: Peer, config: Path, seed: int, *, share: float = 1.0) -> None:
+        self._clients, self._people = round(CLIENTS * share), round(PEOPLE * share)
         self.done: Counter[str] = Counter()
         self._peer = peer
         self._config = config
@@ -72,8 +73,8 @@ class Load:
 
     async def run(self, seconds: float) -> None:
         """Everybody at once, for so long; nobody is left afterwards."""
-        kinds: list[Callable[[int], Awaitable[None]]] = [self._client] * CLIENTS
-        kinds += [self._person] * PEOPLE
+        kinds: list[Callable[[int], Awaitable[None]]] = [self._client] * self._clients
+        kinds += [self._person] * self._people
         kinds += [self._forger, self._hook, self._owner, self._passer_by]
         loop = asyncio.get_running_loop()
         tasks = [

@@ -62,6 +62,9 @@ async def test_a_gateway_in_use_leaves_nothing_behind():
         str(ROOT / "bench" / "soak.py"),
         "--minutes",
         str(MINUTES),
+        # Half of them: the other tests run beside it.
+        "--share",
+        "0.5",
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
-
-from carapace.value import Value
 
 __all__ = ["VERBS", "Verb", "overview"]
 
 
-class Verb(Value, frozen=True):
+@dataclass(frozen=True, slots=True)  # no Value: help pages load no library
+class Verb:
     """One verb.
 
     Attributes:

@@ -18,15 +18,19 @@ from carapace.protocol.approvals import ApprovalRequested, ApprovalResolved
 from carapace.protocol.chat import ChatEvent
 from carapace.protocol.connect import PROTOCOLS, ConnectParams, HelloOk
 from carapace.protocol.cron import CronEvent
+from carapace.protocol.delivery import DeliveryEvent
 from carapace.protocol.devices import DeviceDecision, PairRequestRow
 from carapace.protocol.errors import ErrorCode, ErrorShape
 from carapace.protocol.events import EVENTS
 from carapace.protocol.health import HealthSnapshot
+from carapace.protocol.nodes import NodeDecision, NodeInvokeRequest, NodePairRequestRow
 from carapace.protocol.notices import Challenge, ShutdownNotice, Tick
 from carapace.protocol.presence import PresenceEntry, PresenceEvent
 from carapace.protocol.registry import MethodRow
 from carapace.protocol.sessions import TranscriptMessage
 from carapace.protocol.system import HeartbeatEvent
+from carapace.protocol.talk import TalkMode
+from carapace.protocol.voicewake import VoiceWake
 
 __all__ = ["PAYLOADS", "protocol_schema"]
 
@@ -44,6 +48,12 @@ PAYLOADS: Final[dict[str, type[msgspec.Struct]]] = {
     "device.pair.resolved": DeviceDecision,
     "exec.approval.requested": ApprovalRequested,
     "exec.approval.resolved": ApprovalResolved,
+    "node.pair.requested": NodePairRequestRow,
+    "node.pair.resolved": NodeDecision,
+    "node.invoke.request": NodeInvokeRequest,
+    "talk.mode": TalkMode,
+    "voicewake.changed": VoiceWake,
+    "delivery": DeliveryEvent,
 }
 """What each event carries. An event of the table that is not here is announced to clients,
 which expect its name, and not sent yet."""

@@ -13,7 +13,8 @@ SCHEMA = protocol_schema(METHODS)
 def test_every_method_has_its_section_with_scope_params_and_result():
     page = websocket_page(SCHEMA)
     for name, row in METHODS.items():
-        assert f"\n### {name}\n\n{row.summary}\n\n- Scope: `{row.scope}`\n- Params: " in page
+        scope = f"`{row.scope}`" if row.scope else "none"
+        assert f"\n### {name}\n\n{row.summary}\n\n- Scope: {scope}\n- Params: " in page
     assert "| [`sessions.list`](#sessionslist) | `operator.read` | List sessions" in page
     assert "[AgentFinal](types.md#agentfinal) or [AgentAccepted](types.md#agentaccepted)" in page
 
@@ -23,7 +24,7 @@ def test_every_event_is_in_the_table_and_those_that_are_sent_have_their_payload(
     for name in EVENTS:
         assert f"| `{name}` |" in page
         assert (f"\n## {name}\n" in page) is (name in PAYLOADS)
-    assert "| `cron` | none | yes | not yet |" in page
+    assert "| `cron` | `operator.read` | yes | yes |" in page
     assert "| `chat` | `operator.read` | no | yes |" in page
 
 
