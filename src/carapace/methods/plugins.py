@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from carapace.methods.context import Context
+from carapace.methods.context import Context, PluginHouse
 from carapace.protocol.plugins import (
     PendingPlugin,
     PluginChanged,
@@ -41,18 +41,14 @@ async def plugins_list(ctx: Context) -> PluginListing:
 @METHODS.method("plugins.install", scope=Scope.ADMIN)
 async def plugins_install(ctx: Context, params: PluginInstall) -> PluginChanged:
     """Verify a package and keep it; it runs once somebody agreed to what it may do."""
-    return _changed(
-        await ctx.services.plugins.install(params.source, accept=params.accept, by=_by(ctx))
-    )
+    return _changed(await _current(ctx).install(params.source, accept=params.accept, by=_by(ctx)))
 
 
 @METHODS.method("plugins.upgrade", scope=Scope.ADMIN)
 async def plugins_upgrade(ctx: Context, params: PluginUpgrade) -> PluginChanged:
     """Use a newer version; if it asks for more, the old one runs until somebody agreed."""
     return _changed(
-        await ctx.services.plugins.upgrade(
-            params.id, params.source, accept=params.accept, by=_by(ctx)
-        )
+        await _current(ctx).upgrade(params.id, params.source, accept=params.accept, by=_by(ctx))
     )
 
 
@@ -60,9 +56,7 @@ async def plugins_upgrade(ctx: Context, params: PluginUpgrade) -> PluginChanged:
 async def plugins_consent(ctx: Context, params: PluginConsent) -> PluginChanged:
     """Agree to what a waiting version asks for and use it, or let go of it."""
     return _changed(
-        await ctx.services.plugins.consent(
-            params.id, params.digest, accept=params.accept, by=_by(ctx)
-        )
+        await _current(ctx).consent(params.id, params.digest, accept=params.accept, by=_by(ctx))
     )
 
 
@@ -93,6 +87,15 @@ async def plugins_remove(ctx: Context, params: PluginNamed) -> PluginChanged:
     """End a plugin and delete all of its versions."""
     await ctx.services.plugins.remove(params.id, by=_by(ctx))
     return PluginChanged(ok=True)
+
+
+def _current(ctx: Context) -> PluginHouse:
+    """The plugins, judged by the file as it is now.
+
+    Whoever trusts a publisher and installs at once is faster than the watch of the file.
+    """
+    ctx.services.config.reload()
+    return ctx.services.plugins
 
 
 def _by(ctx: Context) -> str:
