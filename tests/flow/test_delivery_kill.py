@@ -1,4 +1,4 @@
-"""kill -9 a thousand times while people write and a peer misbehaves: the ledger stays even."""
+"""kill -9 some hundred times while people write and a peer misbehaves: the ledger stays even."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ async def settle(people: list[Person], peer: CountingPeer) -> None:
 @pytest.mark.alone
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-async def test_a_thousand_kills_lose_nothing_and_double_nothing_unmarked(tmp_path: Path):
+async def test_kills_lose_nothing_and_double_nothing_unmarked(tmp_path: Path):
     seed = int(os.environ.get("CARAPACE_CHAOS_SEED", "20261122"))
     luck = random.Random(seed)
     people = [Person(f"p{number}") for number in range(PEOPLE)]
