@@ -15,6 +15,7 @@ import jsonschema_rs
 import pytest
 
 from carapace.app.parts import METHODS
+from carapace.protocol.events import ADVERTISED
 from carapace.protocol.schema import protocol_schema
 
 TRACES = Path(__file__).parent / "node-2026.1"
@@ -90,6 +91,17 @@ REFUSED_THERE = {"poll", "send", "channels.logout", "web.login.start", "web.logi
     "exec.approvals.node.get",
     "exec.approvals.node.set",
 }
+
+
+def test_every_recorded_method_and_event_is_advertised():
+    (case,) = json.loads((TRACES / "hello-ok.json").read_text("utf-8"))["cases"]
+    features = case["responses"][0]["features"]
+    assert set(features["methods"]) <= {name for name, row in METHODS.items() if row.advertised}
+    assert set(features["events"]) == set(ADVERTISED)
+
+
+def test_every_event_says_what_it_carries():
+    assert all(event["sent"] for event in SCHEMA["events"].values())
 
 
 def test_the_recordings_cover_every_method_of_the_node_gateway():

@@ -44,8 +44,7 @@ _EVENTS = """# Events
 
 What the gateway says unasked. A connection that lacks the scope does not hear the event. A
 client that reads too slowly misses events marked *may be missed* and sees a jump in `seq`; for
-the others it is closed. Events marked *not yet* are announced in hello-ok, because
-clients expect the names, and are not sent by this version.
+the others it is closed.
 
 """
 
