@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -13,20 +12,19 @@ from carapace.protocol.sessions import (
     SessionRow,
     SessionsList,
 )
-from carapace.sessions import transcripts
 from carapace.sessions.excerpts import fallback_title, title_from
 from carapace.sessions.keys import SessionKind, kind_of, rest_of
 from carapace.sessions.records import COLUMNS, entry_of
 from carapace.sessions.types import SessionEntry, SessionPolicy
 from carapace.store.ports import Row, Tx
 
-__all__ = ["MAX_ROWS", "list_rows", "recent", "row_of"]
+__all__ = ["MAX_ROWS", "columns_of", "list_rows", "recent", "row_of", "selection"]
 
 MAX_ROWS: Final = 2000
 """About a megabyte of JSON: more would overrun what a client may leave unread."""
+_UNASKED_ROWS: Final = 1000
+"""For who sets no limit: more than a person scrolls through, and half of what may be asked for."""
 
-_KEPT_ROWS: Final = 4_096
-_LOOK_BACK: Final = 8
 _NEWEST: Final = "ORDER BY updated_at_ms DESC, key LIMIT :limit"
 _ROW: Final = (
     "key, updated_at_ms, session_id, aborted_last_run, label, display_name, subject,"
@@ -35,7 +33,18 @@ _ROW: Final = (
     " provider_override, model_override, model_provider, model, context_tokens, delivery,"
     " last_channel, last_to, last_account_id"
 )
-"""What a wire row is made of, in the order `row_of` unpacks."""
+_FIRST_SAID: Final = (
+    "(SELECT excerpt FROM messages AS m WHERE m.session_id = sessions.session_id"
+    " AND m.role = 'user' AND m.excerpt <> '' ORDER BY m.seq LIMIT 1)"
+)
+"""How the conversation began, even if that part is archived by now."""
+
+_LAST_SAID: Final = (
+    "(SELECT excerpt FROM (SELECT m.seq, m.role, m.excerpt FROM messages AS m"
+    " WHERE m.session_id = sessions.session_id AND m.archived_at_ms IS NULL AND m.excerpt <> ''"
+    " ORDER BY m.seq DESC LIMIT 8) WHERE role IN ('user', 'assistant') ORDER BY seq DESC LIMIT 1)"
+)
+"""The newest thing a person or the model said; tool results and summaries are neither."""
 
 _DECODE_ORIGIN: Final = msgspec.json.Decoder(SessionOrigin).decode
 _DECODE_DELIVERY: Final = msgspec.json.Decoder(DeliveryContext).decode
@@ -45,23 +54,23 @@ def list_rows(
     tx: Tx, query: SessionsList, policy: SessionPolicy, *, now_ms: int
 ) -> list[SessionRow]:
     """The sessions that `query` asks for, most recently changed first."""
+    tail, values = selection(query, now_ms)
+    sql = f"SELECT {columns_of(query)} FROM sessions {tail}"  # noqa: S608 - values are bound
+    return [row_of(row, query, policy) for row in tx.all(sql, values)]
+
+
+def selection(query: SessionsList, now_ms: int) -> tuple[str, dict[str, Any]]:
+    """Which sessions and in which order, as the end of a statement, and its values."""
     conditions, values = _conditions(query, now_ms)
-    where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
-    values["limit"] = min(query.limit or MAX_ROWS, MAX_ROWS)
-    sql = f"SELECT {_ROW} FROM sessions {where} {_NEWEST}"  # noqa: S608 - values are bound
-    rows = [row_of(row, policy) for row in tx.all(sql, values)]
-    if query.include_derived_titles or query.include_last_message:
-        return [_with_texts(tx, row, query) for row in rows]
-    return rows
+    where = f"WHERE {' AND '.join(conditions)} " if conditions else ""
+    return f"{where}{_NEWEST}", values | {"limit": min(query.limit or _UNASKED_ROWS, MAX_ROWS)}
 
 
-def _with_texts(tx: Tx, row: SessionRow, query: SessionsList) -> SessionRow:
-    """The row with what must be looked up in its transcript."""
-    return msgspec.structs.replace(
-        row,
-        derived_title=_title(tx, row) if query.include_derived_titles else None,
-        last_message_preview=_last_message(tx, row) if query.include_last_message else None,
-    )
+def columns_of(query: SessionsList) -> str:
+    """What `row_of` unpacks, by position; texts are only looked up where they are asked for."""
+    first = _FIRST_SAID if query.include_derived_titles else "NULL"
+    last = _LAST_SAID if query.include_last_message else "NULL"
+    return f"{_ROW}, {first}, {last}, revision, rowid AS row"
 
 
 def recent(tx: Tx, *, limit: int, agent_id: str | None = None) -> list[SessionEntry]:
@@ -103,52 +112,26 @@ def _conditions(query: SessionsList, now_ms: int) -> tuple[list[str], dict[str, 
     return found, values
 
 
-def _title(tx: Tx, row: SessionRow) -> str:
-    """What a person would call the session: how it began, or at least which one it is."""
-    said = transcripts.first_user_excerpt(tx, row.session_id)
-    title = row.subject or (title_from(said) if said else None)
-    return title or fallback_title(row.session_id, row.updated_at)
-
-
-def _last_message(tx: Tx, row: SessionRow) -> str | None:
-    """The newest thing a person or the model said; tool results and summaries are neither."""
-    newest_last = transcripts.excerpts(tx, row.session_id, limit=_LOOK_BACK)
-    said = [one.text for one in newest_last if one.role in ("user", "assistant")]
-    return said[-1] if said else None
-
-
-def row_of(row: Row, policy: SessionPolicy) -> SessionRow:
-    """A row of `_ROW` as clients list it; what it does not say comes from the defaults.
-
-    A list may have two thousand of these and is asked for again and again while few of them
-    change, so those that were built last are kept.
-    """
-    default = policy.model
-    provider, model = (default.provider, default.model) if default else (None, None)
-    return _built(tuple(row), provider, model, policy.context_tokens)
-
-
-@lru_cache(maxsize=_KEPT_ROWS)
-def _built(
-    row: tuple[Any, ...],
-    default_provider: str | None,
-    default_model: str | None,
-    default_context_tokens: int | None,
-) -> SessionRow:
-    """Unpacked by position and built in one call."""
+def row_of(row: Row, query: SessionsList, policy: SessionPolicy) -> SessionRow:
+    """A row of `columns_of` as clients list it; what it does not say comes from the defaults."""
     (
         key, updated_at, session_id, aborted, label, display_name, subject,
         chat_type, origin_json, sent, thinking, verbose, reasoning,
         elevated, send_policy, input_tokens, output_tokens, total, response_usage,
         provider_override, model_override, provider, model, context_tokens, delivery,
-        last_channel, last_to, last_account_id,
+        last_channel, last_to, last_account_id, first_said, last_said, _, _,
     ) = row  # fmt: skip
     kind = kind_of(key, chat_type)
     origin = _DECODE_ORIGIN(origin_json) if origin_json else None
     if model_override:
         provider, model = provider_override, model_override
-    elif default_model is not None:
-        provider, model = default_provider, default_model
+    elif policy.model is not None:
+        provider, model = policy.model.provider, policy.model.model
+    title = None
+    if query.include_derived_titles:
+        # What a person would call the session: how it began, or at least which one it is.
+        title = subject or (title_from(first_said) if first_said else None)
+        title = title or fallback_title(session_id, updated_at)
     return SessionRow(
         key=key,
         kind=kind,
@@ -156,6 +139,8 @@ def _built(
         display_name=display_name
         or (_group_name(key, kind, subject) if label is None else label)
         or (origin.label if origin else None),
+        derived_title=title,
+        last_message_preview=last_said,
         subject=subject,
         chat_type=chat_type or (origin.chat_type if origin else None),
         origin=origin,
@@ -174,7 +159,7 @@ def _built(
         response_usage=response_usage,
         model_provider=provider,
         model=model,
-        context_tokens=context_tokens or default_context_tokens,
+        context_tokens=context_tokens or policy.context_tokens,
         delivery_context=_DECODE_DELIVERY(delivery) if delivery else None,
         last_channel=last_channel,
         last_to=last_to,

@@ -10,19 +10,24 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
-from msgspec.structs import fields
 
 from carapace.ids import AgentId, SessionKey, new_id
 from carapace.protocol.sessions import DeliveryContext, SessionOrigin
 from carapace.sessions.encoding import encoded
 from carapace.sessions.excerpts import excerpt_of
 from carapace.sessions.keys import agent_of
-from carapace.sessions.types import Route, SessionEntry, StoredMessage, Touch, UsageTotals
+from carapace.sessions.types import (
+    NO_USAGE,
+    Route,
+    SessionEntry,
+    StoredMessage,
+    Touch,
+    UsageTotals,
+)
 from carapace.store.ports import Row, Tx
 
 __all__ = [
     "COLUMNS",
-    "add_usage",
     "append_message",
     "count",
     "ensure",
@@ -38,8 +43,8 @@ __all__ = [
     "touch",
 ]
 
-_NAMES: Final = tuple(field.name for field in fields(SessionEntry) if field.name != "used")
-_USED: Final = tuple(field.name for field in fields(UsageTotals))
+_NAMES: Final = tuple(name for name in SessionEntry.__struct_fields__ if name != "used")
+_USED: Final = UsageTotals.__struct_fields__
 COLUMNS: Final = ", ".join((*_NAMES, *(f"used_{name}" for name in _USED)))
 """Every column, in the order of `SessionEntry`."""
 
@@ -69,11 +74,7 @@ UPDATE sessions SET
   output_tokens = coalesce(:output_tokens, output_tokens),
   total_tokens = coalesce(:total_tokens, total_tokens),
   system_sent = coalesce(:system_sent, system_sent),
-  aborted_last_run = coalesce(:aborted_last_run, aborted_last_run)
-WHERE key = :key
-"""
-_ADD_USAGE: Final = """
-UPDATE sessions SET
+  aborted_last_run = coalesce(:aborted_last_run, aborted_last_run),
   used_input = used_input + :input,
   used_output = used_output + :output,
   used_cache_read = used_cache_read + :cache_read,
@@ -187,16 +188,13 @@ def append_message(tx: Tx, session_id: str, message: StoredMessage) -> int:
     return int(row["seq"])
 
 
-def touch(tx: Tx, key: SessionKey, what: Touch, *, now_ms: int) -> bool:
-    """Note that something happened, and what a run left; False if the session is gone."""
-    values = {field.name: getattr(what, field.name) for field in fields(Touch)}
-    return tx.execute(_TOUCH, {**values, "now_ms": now_ms, "key": key}) > 0
-
-
-def add_usage(tx: Tx, key: SessionKey, usage: UsageTotals) -> None:
-    """Add to what the session has used in its life."""
-    values = {name: getattr(usage, name) for name in _USED}
-    tx.execute(_ADD_USAGE, {**values, "key": key})
+def touch(
+    tx: Tx, key: SessionKey, what: Touch, *, now_ms: int, usage: UsageTotals = NO_USAGE
+) -> bool:
+    """Note that something happened, what a run left, and add what it used; False if it is gone."""
+    left = {name: getattr(what, name) for name in Touch.__struct_fields__}
+    used = {name: getattr(usage, name) for name in _USED}
+    return tx.execute(_TOUCH, {**left, **used, "now_ms": now_ms, "key": key}) > 0
 
 
 def set_fields(tx: Tx, key: SessionKey, changes: Mapping[str, Any], *, now_ms: int) -> None:
@@ -211,13 +209,21 @@ def set_fields(tx: Tx, key: SessionKey, changes: Mapping[str, Any], *, now_ms: i
     _update(tx, key, {**changes, "updated_at_ms": now_ms})
 
 
-def set_route(tx: Tx, key: SessionKey, route: Route) -> None:
-    """Note where the newest message came from."""
-    given = {field.name: getattr(route, field.name) for field in fields(Route)}
+def set_route(tx: Tx, key: SessionKey, route: Route, *, entry: SessionEntry | None = None) -> None:
+    """Note where the newest message came from.
+
+    Args:
+        tx: The transaction.
+        key: The session.
+        route: What is None in it stays as it is.
+        entry: The session as the transaction sees it. What it says already is not written again:
+            most messages come from where the one before came from.
+    """
+    given = {name: getattr(route, name) for name in Route.__struct_fields__}
     changes = {
         name: msgspec.json.encode(value).decode() if isinstance(value, msgspec.Struct) else value
         for name, value in given.items()
-        if value is not None
+        if value is not None and (entry is None or value != getattr(entry, name))
     }
     if changes:
         _update(tx, key, changes)

@@ -39,7 +39,8 @@ from carapace.sessions.activation import GroupActivations
 from carapace.sessions.compaction import Cut, cut_after
 from carapace.sessions.keys import canonical, main_session
 from carapace.sessions.life import SessionLife
-from carapace.sessions.listing import list_rows, recent
+from carapace.sessions.listing import recent
+from carapace.sessions.pages import Pages, page_of
 from carapace.sessions.patching import ResolveModel, changes_of, split_model
 from carapace.sessions.resolving import resolve
 from carapace.sessions.types import (
@@ -48,7 +49,7 @@ from carapace.sessions.types import (
     SessionPolicy,
     StoredMessage,
 )
-from carapace.sessions.views import defaults_of, not_compacted, preview_items, shown, state_of
+from carapace.sessions.views import not_compacted, preview_items, shown, state_of
 from carapace.store.ports import Database, Row, Tx
 from carapace.value import Value
 
@@ -103,6 +104,7 @@ class Sessions:
         self.life = SessionLife(hooks)
         self.activations = GroupActivations(database)
         self._database = database
+        self._pages = Pages()
         self._clock = clock
         self._policy = policy
         self._resolve_model = resolve_model or self._split_model
@@ -158,22 +160,27 @@ class Sessions:
 
     async def page(self, query: SessionsList) -> SessionsPage:
         """`sessions.list`: the sessions that fit, most recently changed first."""
-        policy, now_ms = self._policy(), self._clock.now_ms()
-
-        if query.spawned_by is not None:
-            query = msgspec.structs.replace(query, spawned_by=self.key(query.spawned_by))
+        query, policy, now_ms = self._own(query), self._policy(), self._clock.now_ms()
 
         def list_sessions(tx: Tx) -> SessionsPage:
-            rows = list_rows(tx, query, policy, now_ms=now_ms)
-            return SessionsPage(
-                ts=now_ms,
-                path="(multiple)",
-                count=len(rows),
-                defaults=defaults_of(policy),
-                sessions=rows,
-            )
+            return page_of(tx, query, policy, now_ms=now_ms)
 
         return await self._database.read(list_sessions)
+
+    async def encoded_page(self, query: SessionsList) -> msgspec.Raw:
+        """What `page` answers, as JSON: for clients, who ask for long lists again and again."""
+        query, policy, now_ms = self._own(query), self._policy(), self._clock.now_ms()
+
+        def encode_sessions(tx: Tx) -> msgspec.Raw:
+            return self._pages.encoded(tx, query, policy, now_ms=now_ms)
+
+        return await self._database.read(encode_sessions)
+
+    def _own(self, query: SessionsList) -> SessionsList:
+        """The query with the canonical form of the key it names."""
+        if query.spawned_by is None:
+            return query
+        return msgspec.structs.replace(query, spawned_by=self.key(query.spawned_by))
 
     async def resolve(self, query: SessionsResolve) -> SessionResolved:
         """`sessions.resolve`: the one session that a key, a transcript's id or a label names.

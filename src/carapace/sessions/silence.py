@@ -21,7 +21,10 @@ _ARCHIVE: Final = """
 UPDATE messages SET archived_at_ms = :now_ms WHERE session_id = :session_id
   AND message_id >= :first AND message_id < :last AND archived_at_ms IS NULL
 """
-_TOUCH_BACK: Final = "UPDATE sessions SET updated_at_ms = :updated_at_ms WHERE key = :key"
+# Also where the time stays: what lists tell of the session has changed with its messages.
+_TOUCH_BACK: Final = """
+UPDATE sessions SET updated_at_ms = coalesce(:updated_at_ms, updated_at_ms) WHERE key = :key
+"""
 _EXCHANGE: Final = 2
 
 
@@ -53,6 +56,5 @@ def silence(
     if row is None or row["messages"] > _EXCHANGE:
         return False
     tx.execute(_ARCHIVE, {**span, "now_ms": now_ms})
-    if updated_at_ms is not None:
-        tx.execute(_TOUCH_BACK, {"key": key, "updated_at_ms": updated_at_ms})
+    tx.execute(_TOUCH_BACK, {"key": key, "updated_at_ms": updated_at_ms})
     return True

@@ -21,7 +21,6 @@ __all__ = [
     "Excerpt",
     "archive_through",
     "excerpts",
-    "first_user_excerpt",
     "has_messages",
     "insert_summary",
     "live_shape",
@@ -48,10 +47,6 @@ _EXCERPTS: Final = """
 SELECT role, excerpt FROM messages
 WHERE session_id = ? AND archived_at_ms IS NULL AND excerpt <> ''
 ORDER BY seq DESC LIMIT ?
-"""
-_FIRST_USER: Final = """
-SELECT excerpt FROM messages
-WHERE session_id = ? AND role = 'user' AND excerpt <> '' ORDER BY seq LIMIT 1
 """
 _SUMMARY: Final = """
 INSERT INTO messages (session_id, seq, message_id, role, at_ms, size_bytes, excerpt, body)
@@ -107,12 +102,6 @@ def excerpts(tx: Tx, session_id: str, *, limit: int) -> list[Excerpt]:
     """The newest live messages that say something, oldest first."""
     rows = tx.all(_EXCERPTS, (session_id, limit))
     return [Excerpt(row["role"], row["excerpt"]) for row in reversed(rows)]
-
-
-def first_user_excerpt(tx: Tx, session_id: str) -> str | None:
-    """How the conversation began, even if that part is archived by now."""
-    row = tx.one(_FIRST_USER, (session_id,))
-    return None if row is None else str(row["excerpt"])
 
 
 def has_messages(tx: Tx, session_id: str) -> bool:

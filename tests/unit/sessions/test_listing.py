@@ -10,7 +10,7 @@ import pytest
 
 from carapace.ids import SessionKey
 from carapace.protocol.sessions import DeliveryContext, SessionOrigin, SessionRow, SessionsList
-from carapace.sessions import listing, records
+from carapace.sessions import listing, records, transcripts
 from carapace.sessions.types import ModelRef, Route, SessionPolicy, Touch
 from carapace.store.ports import Database, Tx
 from support.database import memory_database
@@ -51,6 +51,16 @@ async def test_newest_first_and_limited(database: Database):
     await make(database, "agent:main:a", "agent:main:b", "agent:main:c")
     assert await keys(database) == ["agent:main:c", "agent:main:b", "agent:main:a"]
     assert await keys(database, limit=1) == ["agent:main:c"]
+
+
+@pytest.mark.slow
+async def test_who_sets_no_limit_gets_the_newest_thousand_and_nobody_more_than_two(
+    database: Database,
+):
+    await make(database, *(f"agent:main:s{number}" for number in range(2_001)))
+    assert len(await keys(database)) == 1_000
+    assert len(await keys(database, limit=1_500)) == 1_500
+    assert len(await keys(database, limit=9_999)) == 2_000
 
 
 async def test_global_and_unknown_show_only_when_asked_for(database: Database):
@@ -156,6 +166,42 @@ async def test_titles_and_last_messages_come_from_the_transcript(database: Datab
     assert last.derived_title is None
 
 
+async def test_first_words_are_known_when_archived_and_last_words_are_not(database: Database):
+    await make(database, "agent:main:main")
+
+    def talk(tx: Tx) -> str:
+        session_id = records.ensure(tx, SessionKey("agent:main:main"), now_ms=0).session_id
+        for one in (said("a", "hello", "assistant"), said("b", "first"), said("c", "second")):
+            records.append_message(tx, session_id, one)
+        return session_id
+
+    session_id = await database.write(talk)
+    await database.write(lambda tx: transcripts.archive_through(tx, session_id, 3, now_ms=5))
+    (row,) = await rows(database, include_derived_titles=True, include_last_message=True)
+    assert (row.derived_title, row.last_message_preview) == ("first", None)
+
+
+async def test_last_words_are_looked_for_among_the_newest_eight(database: Database):
+    await make(database, "agent:main:main")
+
+    def talk(tx: Tx, numbers: range) -> None:
+        session_id = records.ensure(tx, SessionKey("agent:main:main"), now_ms=0).session_id
+        for number in numbers:
+            records.append_message(tx, session_id, said(f"t{number}", "result", "toolResult"))
+
+    def speak(tx: Tx) -> None:
+        session_id = records.ensure(tx, SessionKey("agent:main:main"), now_ms=0).session_id
+        records.append_message(tx, session_id, said("q", "question"))
+
+    await database.write(speak)
+    await database.write(lambda tx: talk(tx, range(7)))
+    (row,) = await rows(database, include_last_message=True)
+    assert row.last_message_preview == "question"
+    await database.write(lambda tx: talk(tx, range(7, 8)))
+    (row,) = await rows(database, include_last_message=True)
+    assert row.last_message_preview is None
+
+
 async def test_names_of_groups_and_labels(database: Database):
     group, named, topic = "agent:main:telegram:group:9", "agent:main:x", "agent:main:y"
     await make(database, group, named, topic)
@@ -208,27 +254,10 @@ async def test_recent_sessions_of_one_agent_or_all(database: Database):
 )
 async def test_a_page_is_read_in_order_from_an_index(database: Database, query: dict[str, Any]):
     """No sorting: the cost of a page does not grow with the number of sessions."""
-    conditions, values = listing._conditions(SessionsList(**query), NOW_MS)
-    where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
-    sql = f"SELECT {listing._ROW} FROM sessions {where} {listing._NEWEST}"  # noqa: S608 - own text
-    plan = await database.read(
-        lambda tx: tx.all(f"EXPLAIN QUERY PLAN {sql}", {**values, "limit": 50})
-    )
+    asked = SessionsList(limit=50, **query)
+    tail, values = listing.selection(asked, NOW_MS)
+    sql = f"SELECT {listing.columns_of(asked)} FROM sessions {tail}"  # noqa: S608 - own text
+    plan = await database.read(lambda tx: tx.all(f"EXPLAIN QUERY PLAN {sql}", values))
     steps = " / ".join(row["detail"] for row in plan)
     assert "USING INDEX sessions_by_" in steps
     assert "TEMP B-TREE" not in steps
-
-
-async def test_a_row_that_changed_is_built_anew_and_one_that_did_not_is_kept():
-    async with memory_database() as database:
-        key = SessionKey("agent:main:kept")
-
-        def listed(tx: Tx) -> SessionRow:
-            return listing.list_rows(tx, SessionsList(), SessionPolicy(), now_ms=10)[0]
-
-        await database.write(lambda tx: records.ensure(tx, key, now_ms=1))
-        first, second = await database.read(listed), await database.read(listed)
-        assert first is second
-        changes = {"label": "New"}
-        await database.write(lambda tx: records.set_fields(tx, key, changes, now_ms=1))
-        assert (await database.read(listed)).label == "New"

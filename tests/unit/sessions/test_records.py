@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 
 import pytest
+from msgspec.structs import replace
 
 from carapace.ids import SessionKey
 from carapace.protocol.sessions import DeliveryContext, SessionOrigin
@@ -99,9 +100,23 @@ async def test_usage_adds_up_and_outlives_a_reset(database: Database):
     used = UsageTotals(10, 20, 30, 40, 50)
     await database.write(lambda tx: records.ensure(tx, KEY, now_ms=1))
     for _ in range(2):
-        await database.write(lambda tx: records.add_usage(tx, KEY, used))
+        await database.write(lambda tx: records.touch(tx, KEY, Touch(), now_ms=1, usage=used))
     await database.write(lambda tx: records.renew(tx, KEY, now_ms=2))
     assert (await found(database)).used == UsageTotals(20, 40, 60, 80, 100)
+
+
+async def test_a_route_that_is_there_already_is_not_written_again(database: Database):
+    route = Route(origin=SessionOrigin(label="golden"), chat_type="direct", last_channel="webchat")
+    await database.write(lambda tx: records.ensure(tx, KEY, now_ms=1))
+    await database.write(lambda tx: records.set_route(tx, KEY, route))
+    entry = await found(database)
+
+    changes = await database.read(lambda tx: tx.one("SELECT revision FROM sessions"))
+    await database.write(lambda tx: records.set_route(tx, KEY, route, entry=entry))
+    assert await database.read(lambda tx: tx.one("SELECT revision FROM sessions")) == changes
+    moved = replace(route, chat_type="group")
+    await database.write(lambda tx: records.set_route(tx, KEY, moved, entry=entry))
+    assert (await found(database)).chat_type == "group"
 
 
 async def test_a_route_is_kept_and_partly_replaced(database: Database):
