@@ -22,6 +22,7 @@ __all__ = [
     "encode_error",
     "encode_event",
     "encode_ok",
+    "encode_payload",
     "event_parts",
 ]
 
@@ -101,11 +102,16 @@ def _diagnose(message: str | bytes) -> BadFrame | NotJson:
     )
 
 
+def encode_payload(payload: Any) -> msgspec.Raw:
+    """What `encode_ok` splices; bytes that are encoded already stay what they are."""
+    return payload if type(payload) is msgspec.Raw else msgspec.Raw(_ENCODE(payload))
+
+
 def encode_ok(request_id: Any, payload: Any) -> bytes:
     """A successful response; `payload` may be a `msgspec.Raw`."""
     return b'{"type":"res","id":%b,"ok":true,"payload":%b}' % (
         _ENCODE(request_id),
-        _ENCODE(payload),
+        encode_payload(payload),
     )
 
 

@@ -40,7 +40,8 @@ class MethodRow(Value, frozen=True):
         params: Struct that its params must fit; None takes anything and is given nothing.
         result: The declared return type, or what `result=` says of an answer encoded before.
         handler: `(context, params) -> result`. A plain function answers at once inside the
-            reader and must not block; a coroutine function runs as a task.
+            reader and must not block; a coroutine function runs as a task. So does one that a
+            plain function returns, for the rare request that has to wait.
         summary: First line of its docstring.
         lenient: Params that do not fit are replaced by the defaults (`health`, `status`).
         advertised: Whether hello-ok names it.

@@ -59,7 +59,7 @@ class _Out(msgspec.Struct, rename="camel", omit_defaults=True, frozen=True, kw_o
 
 
 class SessionsList(_In, frozen=True, kw_only=True):
-    """Params of `sessions.list`; without a limit the newest 2000."""
+    """Params of `sessions.list`; without a limit the newest 1000, and never more than 2000."""
 
     limit: Annotated[int, Meta(ge=1, description="How many rows at most.")] | None = None
     active_minutes: (
