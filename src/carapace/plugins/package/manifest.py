@@ -31,6 +31,7 @@ from carapace.value import Value
 __all__ = [
     "ID_PATTERN",
     "MAX_MANIFEST_BYTES",
+    "ChannelLook",
     "InvalidManifest",
     "Manifest",
     "parse_manifest",
@@ -43,11 +44,24 @@ _MAX_KV_BYTES: Final = 64 * 1024 * 1024
 _Role = Literal["channel", "webhook", "tool", "service", "hooks", "setup"]
 _Rule = Annotated[str, Meta(min_length=1, max_length=2048)]
 _Secret = Annotated[str, Meta(pattern=r"^[A-Za-z][A-Za-z0-9_.-]{0,63}\Z")]
+_Label = Annotated[str, Meta(min_length=1, max_length=80, pattern=r"^[^\x00-\x1f\x7f-\x9f]+\Z")]
 _Point = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_.-]{0,63}\Z")]
 
 
 class InvalidManifest(ValueError):  # noqa: N818 - reads as a sentence where it is raised
     """Not a manifest; the message says why and how to mend it."""
+
+
+class ChannelLook(Value, frozen=True, kw_only=True):
+    """How clients show a channel, beside its label.
+
+    Attributes:
+        detail_label: The label where there is more room; the label itself if it is None.
+        system_image: Name of a symbol of Apple's for the native apps.
+    """
+
+    detail_label: str | None = None
+    system_image: str | None = None
 
 
 class Manifest(Value, frozen=True, kw_only=True):
@@ -65,6 +79,7 @@ class Manifest(Value, frozen=True, kw_only=True):
         min_host: Oldest gateway it works with, if it says so.
         rollback_floor: Once this version has run, none below may; None for no such bound.
         publisher: Whose signature it has, as `ed25519:<key>`; None for an unsigned one.
+        channel: How clients show its channel.
     """
 
     id: str
@@ -78,6 +93,7 @@ class Manifest(Value, frozen=True, kw_only=True):
     min_host: str | None = None
     rollback_floor: str | None = None
     publisher: str | None = None
+    channel: ChannelLook = ChannelLook()
 
     @property
     def ask(self) -> Ask:
@@ -104,10 +120,15 @@ class _Limits(msgspec.Struct, forbid_unknown_fields=True):
     call_timeout_s: Annotated[int, Meta(ge=1, le=120)] = 10
 
 
+class _Channel(msgspec.Struct, forbid_unknown_fields=True):
+    detail_label: _Label | None = None
+    system_image: Annotated[str, Meta(pattern=r"^[a-z0-9.]{1,80}\Z")] | None = None
+
+
 class _File(msgspec.Struct, forbid_unknown_fields=True):
     id: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9-]{1,31}\Z")]
     version: str
-    name: Annotated[str, Meta(min_length=1, max_length=80, pattern=r"^[^\x00-\x1f\x7f-\x9f]+\Z")]
+    name: _Label
     wit: Annotated[str, Meta(pattern=r"^(0|[1-9]\d{0,3})\.(0|[1-9]\d{0,3})\Z")]
     roles: Annotated[list[_Role], Meta(min_length=1, max_length=6)]
     description: Annotated[str, Meta(max_length=500, pattern=r"^[^\x00-\x1f\x7f-\x9f]*\Z")] = ""
@@ -116,6 +137,7 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
     rollback_floor: str | None = None
     permissions: _Permissions = msgspec.field(default_factory=_Permissions)
     limits: _Limits = msgspec.field(default_factory=_Limits)
+    channel: _Channel | None = None
 
 
 def parse_manifest(data: bytes, *, host_version: str = __version__) -> Manifest:
@@ -170,7 +192,12 @@ def _checked(file: _File, host_version: str) -> Manifest:
         min_host=file.min_host,
         rollback_floor=file.rollback_floor,
         publisher=file.publisher,
+        channel=_look(file.channel or _Channel()),
     )
+
+
+def _look(asked: _Channel) -> ChannelLook:
+    return ChannelLook(detail_label=asked.detail_label, system_image=asked.system_image)
 
 
 def _permissions(asked: _Permissions) -> Permissions:
@@ -202,6 +229,8 @@ def _check_sense(file: _File) -> None:
             "plugin.toml: the role hooks and the hook points in permissions.hooks go together; "
             "write both or neither"
         )
+    if file.channel is not None and "channel" not in file.roles:
+        raise InvalidManifest("plugin.toml: [channel] is for plugins with the role channel")
     for name, is_asked in (
         ("timers", asked.timers),
         ("poll", asked.poll),

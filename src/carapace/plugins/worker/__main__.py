@@ -15,6 +15,7 @@ from typing import Final
 from carapace.confine import confine, seal
 from carapace.plugins.errors import GuestError
 from carapace.plugins.frames import Fault, FrameError, Load, Result
+from carapace.plugins.worker import code_pages
 from carapace.plugins.worker.engine import InvalidComponent, load_component, new_engine
 from carapace.plugins.worker.loop import GuestThread, Stream, serve
 from carapace.plugins.worker.sealing import WORKER_CALLS
@@ -73,6 +74,7 @@ def _loaded(stream: Stream, load: Load, descriptor: int) -> GuestThread | None:
         stream.send(Result(load.id, err=Fault("INVALID_COMPONENT", str(error))))
         return None
     os.close(descriptor)
+    code_pages.give_back()
     thread.start()
     is_sealed = seal(WORKER_CALLS) and thread.is_sealed
     stream.send(Result(load.id, ok=guest.describe(is_sealed=is_sealed)))

@@ -10,6 +10,7 @@ import pytest
 
 from carapace.plugins.errors import PluginUnavailable
 from carapace.plugins.host.compiling import Compiler
+from support.descriptors import of_children
 from support.plugin_compiler import COMMAND
 from support.plugin_house import a_plugin, sealed
 
@@ -45,12 +46,13 @@ async def test_the_child_gets_the_job_and_the_bytes_and_gives_code():
     ],
 )
 async def test_what_cannot_be_compiled_is_told_and_leaves_nothing(wasm: bytes, why: str):
-    before = sorted(Path("/proc/self/fd").iterdir()), children()
+    before = of_children(), children()
     with pytest.raises(PluginUnavailable, match=why) as caught:
         await compiled(wasm)
     assert not caught.value.retryable
     await asyncio.sleep(0)
-    assert (sorted(Path("/proc/self/fd").iterdir()), children()) == before
+    assert not of_children() - before[0]
+    assert children() == before[1]
 
 
 async def test_one_that_takes_too_long_is_ended():

@@ -12,6 +12,7 @@ import pytest
 
 from carapace.plugins.host import sealed
 from carapace.plugins.host.sealed import Artifact, Draft, authentic, digest, seal_file
+from support.descriptors import of_children
 from support.plugin_house import sealed as sealed_bytes
 
 
@@ -71,13 +72,13 @@ def test_a_file_that_keeps_its_name_is_no_place(monkeypatch: pytest.MonkeyPatch,
     def stuck(path: str) -> None:
         raise PermissionError(path)
 
-    before = len(list(Path("/proc/self/fd").iterdir()))
+    before = of_children()
     monkeypatch.setattr(sealed.sys, "platform", "darwin")
     monkeypatch.setattr(sealed.tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr(os, "unlink", stuck)
     with pytest.raises(PermissionError):
         Draft()
-    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    assert not of_children() - before
 
 
 def test_a_copy_of_a_file_begins_where_it_should_and_is_not_its_file(tmp_path: Path):
@@ -96,11 +97,11 @@ def test_a_file_that_is_too_long_is_not_copied(tmp_path: Path):
     path = tmp_path / "file"
     path.write_bytes(b"x" * 11)
     fd = os.open(path, os.O_RDONLY)
-    before = len(list(Path("/proc/self/fd").iterdir()))
+    before = of_children()
     try:
         with pytest.raises(OSError, match="longer than 10 bytes"):
             seal_file(fd, max_bytes=10)
-        assert len(list(Path("/proc/self/fd").iterdir())) == before
+        assert not of_children() - before
     finally:
         os.close(fd)
 

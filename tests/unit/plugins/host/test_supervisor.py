@@ -21,6 +21,7 @@ from carapace.plugins.host.supervisor import Supervisor
 from carapace.plugins.ports import Instance, PluginLimits, RunPhase
 from support import polling
 from support.clock import FakeClock
+from support.descriptors import of_children
 from support.plugin_house import HouseUnderTest, a_plugin
 
 pytestmark = pytest.mark.slow  # each starts a process
@@ -484,13 +485,13 @@ async def test_a_caller_that_is_cancelled_during_the_end_is_cancelled(folder: Pa
 async def test_an_opening_that_is_broken_off_leaves_nothing(folder: Path):
     house = HouseUnderTest(folder, "hang")
     supervisor = Supervisor(a_plugin(), house.house, itertools.count(1))
-    before = len(list(Path("/proc/self/fd").iterdir()))
+    before = of_children()
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.3):
             await supervisor.open()
     assert supervisor.state().phase is RunPhase.STOPPED
     await asyncio.sleep(0)
-    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    assert not of_children() - before
 
 
 async def test_an_end_that_comes_during_the_opening_is_told(folder: Path):

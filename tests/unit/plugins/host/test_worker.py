@@ -9,7 +9,6 @@ import signal
 import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,6 +20,7 @@ from carapace.plugins.host.worker import GRACE_S, NotTaken, Worker, worker_envir
 from carapace.plugins.ports import LoadedPlugin
 from carapace.tasks import Tasks
 from carapace.telemetry.metrics import Metrics
+from support.descriptors import of_children
 from support.plugin_house import a_plugin, sealed
 from support.plugin_worker import COMMAND
 
@@ -334,8 +334,8 @@ async def test_an_end_that_is_broken_off_lets_go_of_the_socket():
 
 
 async def test_nothing_stays_open_after_the_end():
-    before = sorted(Path("/proc/self/fd").iterdir())
+    before = of_children()
     async with running() as worker:
         await call(worker, "echo")
     await asyncio.sleep(0)
-    assert sorted(Path("/proc/self/fd").iterdir()) == before
+    assert not of_children() - before

@@ -161,3 +161,18 @@ def test_what_is_no_text_is_no_manifest(data):
 
 def test_a_name_has_no_control_characters():
     assert "plugin.toml" in refused(manifest_text().replace('"Hello"', '"He\\u001b[31mllo"'))
+
+
+def test_how_a_channel_is_shown_may_be_said():
+    look = '[channel]\ndetail_label = "Zalo Web"\nsystem_image = "phone.fill"\n'
+    found = parse_manifest((FULL + look).encode())
+    assert (found.channel.detail_label, found.channel.system_image) == ("Zalo Web", "phone.fill")
+    plain = parse_manifest(FULL.encode())
+    assert (plain.channel.detail_label, plain.channel.system_image) == (None, None)
+
+
+def test_how_a_channel_is_shown_is_for_channels_and_in_plain_words():
+    assert "the role channel" in refused(manifest_text() + '\n[channel]\ndetail_label = "x"\n')
+    assert "detail_label" in refused(FULL + '[channel]\ndetail_label = "a\\nb"\n')
+    assert "system_image" in refused(FULL + '[channel]\nsystem_image = "../x"\n')
+    assert "unknown field" in refused(FULL + '[channel]\nlogo = "x"\n')
