@@ -20,6 +20,7 @@ from carapace.server.http_canvas import CanvasRoutes
 from carapace.server.http_control_ui import ControlUi
 from carapace.server.http_openai import ChatRoutes, ModelRoutes
 from carapace.server.http_responses import ResponsesRoutes
+from carapace.server.openai_door import OpenAiDoor
 from carapace.server.signed_links import SignedLinks
 from carapace.sessions.keys import canonical
 from support.chat_runs import Agents, ScriptedRuns
@@ -82,13 +83,18 @@ async def house(folder: Path, runs: ScriptedRuns) -> AsyncGenerator[Any]:
     def prepare(server: Any, admitter: Any) -> None:
         judge = access(server, Narrow(admitter))
         common: dict[str, Any] = {"access": judge, "clock": SystemClock()}
-        talking: dict[str, Any] = {"models": Agents(), "files": ScriptedFiles, **common}
-        talking["to_key"] = canonical
-        talking["max_body_bytes"] = 10_000
+        door = OpenAiDoor(
+            runs,
+            models=Agents(),
+            to_key=canonical,
+            access=judge,
+            files=ScriptedFiles,
+            max_body_bytes=10_000,
+        )
         canvas = CanvasHostSettings(root=str(root), a2ui_root=str(root))
         server.add(ModelRoutes(Agents(), **common))
-        server.add(ChatRoutes(runs, **talking))
-        server.add(ResponsesRoutes(runs, answers=KnownAnswers(), **talking))
+        server.add(ChatRoutes(door, clock=SystemClock()))
+        server.add(ResponsesRoutes(door, answers=KnownAnswers(), clock=SystemClock()))
         server.add(AvatarRoutes(Avatars(root), access=judge, links=LINKS))
         server.add(CanvasRoutes(canvas, access=judge, links=LINKS, is_connected=lambda _: True))
         settings = ControlUiSettings(root=str(root))

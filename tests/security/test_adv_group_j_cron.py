@@ -7,16 +7,15 @@ from typing import Any
 import msgspec
 import pytest
 
-from carapace.agent.tools.registry import ToolContext, ToolTrouble
 from carapace.agent.types import RunSource
 from carapace.ids import AgentId, RunId
 from carapace.protocol.cron import CronAdd
-from carapace.provenance import Authority, Origin, Provenance
-from carapace.triggers.cron.tool import CronCall, cron_tools
-from support.agent_house import MAIN
+from carapace.provenance import OWNER, Authority, Origin, Provenance
+from carapace.triggers.cron.tool import cron_tools
+from support.agent_house import MAIN, done
 from support.heartbeats import AGENT, beats, sources_of
 from support.jobs import TURN, job_house
-from support.scripted_provider import say
+from support.scripted_provider import call_tool, say
 
 GUEST = Provenance(origin=Origin.CHANNEL, authority=Authority.GUEST)
 
@@ -54,20 +53,22 @@ async def test_adv_q45_a_kind_is_one_of_two_words(kind: str):
         msgspec.convert(asked, CronAdd)
 
 
-async def test_adv_q07_words_of_a_guest_use_no_jobs():
-    """The tool is refused where it would run, whatever was offered."""
-    async with job_house() as jobs:
-        await jobs.add()
-        context = ToolContext(
-            run_id=RunId("r"),
-            session_key=MAIN,
-            agent_id=AgentId("main"),
-            provenance=GUEST,
-            timezone=None,
-            clock=jobs.clock,
-            sessions=jobs.house.sessions,
-            memory=jobs.house.memory,
-        )
-        tool = cron_tools(lambda: jobs.cron, lambda: AgentId("main"))["cron"]
-        with pytest.raises(ToolTrouble, match="only the owner"):
-            await tool.handler(context, CronCall(action="list"))
+@pytest.mark.parametrize(
+    ("provenance", "is_there"),
+    [(OWNER, True), (GUEST, False), (OWNER.without_admin(), False)],
+    ids=["owner", "guest", "client without admin"],
+)
+async def test_adv_q07_jobs_are_shown_to_a_model_only_where_it_may_use_them(
+    provenance: Provenance, is_there: bool
+):
+    """What the vendor is sent says nothing of the tool, and calling it all the same is denied."""
+    script = (call_tool("cron", '{"action":"status"}'), say("done"))
+    async with job_house(*script) as jobs:
+        runner = jobs.house.agent._turns._tools
+        runner.add(*cron_tools(lambda: jobs.cron, lambda: AgentId("main")).values())
+        await done(jobs.house, "what is due?", provenance=provenance)
+        first, second = jobs.house.provider.requests
+        assert ("cron" in {tool.name for tool in first.tools}) is is_there
+        assert ("- cron" in first.system) is is_there
+        told = second.messages[-1].parts[0]
+        assert ("not permitted" in told.text) is not is_there  # pyright: ignore[reportAttributeAccessIssue] - a result
