@@ -17,8 +17,8 @@ from support.gateway import model_server, settings
 from support.script_people import Person, account, webhook_settings
 from support.zygote import Life, Zygote, zygote
 
-# Three hundred with every change; `just kills` runs a thousand.
-KILLS = int(os.environ.get("CARAPACE_KILLS", "300"))
+# A hundred with every change; `just kills` runs a thousand.
+KILLS = int(os.environ.get("CARAPACE_KILLS", "100"))
 PEOPLE = 8
 RECOVERY_S = 2.0
 SETTLE_S = 60.0

@@ -22,6 +22,9 @@ from support.gateway import (
     Started,
     gateway_with_model,
 )
+from support.native.chat import AgentEvent
+from support.native.frames import frame_of, whole
+from support.native.hello import Health
 from support.native_apps import (
     ANDROID,
     ANDROID_NODE,
@@ -35,15 +38,7 @@ from support.native_apps import (
     hello_of,
     prove,
 )
-from support.native_decoders import (
-    EVENTS,
-    RESULTS,
-    AgentEvent,
-    Health,
-    decode_event,
-    frame_of,
-    whole,
-)
+from support.native_decoders import EVENTS, RESULTS, decode_event
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 

@@ -12,11 +12,14 @@ import openai
 import pytest
 from openai import AsyncOpenAI
 
-from support.gateway import TOKEN, Started, model_server, running_gateway, settings
+from support.fake_llm import FakeLlm, fake_llm
+from support.gateway import TOKEN, Started, running_gateway, settings
 
 pytestmark = pytest.mark.slow
 
-ENDPOINTS: Final = {"chatCompletions": {"enabled": True}, "responses": {"enabled": True}}
+ENDPOINTS: Final = {
+    name: {"enabled": True} for name in ("chatCompletions", "responses", "embeddings")
+}
 WEATHER: Final[Any] = {
     "type": "function",
     "function": {
@@ -36,14 +39,14 @@ PNG: Final = base64.b64encode(
 
 
 @asynccontextmanager
-async def client(folder: Path) -> AsyncGenerator[tuple[AsyncOpenAI, Started]]:
-    async with model_server(folder) as model:
-        config = settings(model.port, http={"endpoints": ENDPOINTS})
+async def client(folder: Path) -> AsyncGenerator[tuple[AsyncOpenAI, Started, FakeLlm]]:
+    async with fake_llm() as model:
+        config = settings(int(model.url.rpartition(":")[2]), http={"endpoints": ENDPOINTS})
         async with (
             running_gateway(folder / "gateway", config) as gateway,
             AsyncOpenAI(base_url=f"{gateway.http}/v1", api_key=TOKEN, max_retries=0) as sdk,
         ):
-            yield sdk, gateway
+            yield sdk, gateway, model
 
 
 async def chat(sdk: AsyncOpenAI, text: str, **more: Any) -> Any:
@@ -114,6 +117,53 @@ async def check_chat_tools(sdk: AsyncOpenAI) -> None:
         final = await stream.get_final_completion()
     assert final.choices[0].finish_reason == "tool_calls"
     assert (final.choices[0].message.tool_calls or [])[0].function.name == "get_weather"
+
+
+async def check_forced_calls(sdk: AsyncOpenAI, model: FakeLlm) -> None:
+    """What the vendor receives, in its own words; and what comes of a server that ignores it."""
+    other: Any = {"type": "function", "function": {"name": "other"}}
+    tools: Any = [WEATHER, other]
+    named: Any = {"type": "function", "function": {"name": "get_weather"}}
+    answer = await chat(sdk, QUESTION, tools=tools, tool_choice=named)
+    assert answer.choices[0].message.tool_calls[0].function.name == "get_weather"
+    received = model.requests[-1]["body"]
+    assert received["tool_choice"] == named
+    assert [tool["function"]["name"] for tool in received["tools"]] == ["get_weather"]
+    await sdk.responses.create(
+        model="x", input=QUESTION, tools=[FLAT_WEATHER], tool_choice="required"
+    )
+    assert model.requests[-1]["body"]["tool_choice"] == "required"
+    assert (await chat(sdk, "hi", tools=tools, tool_choice="none")).choices[0].message.content
+    received = model.requests[-1]["body"]
+    offered = {tool["function"]["name"] for tool in received.get("tools", ())}
+    assert offered.isdisjoint({"get_weather", "other"})
+    assert "tool_choice" not in received
+    with pytest.raises(openai.BadRequestError, match="answered in words"):
+        await chat(sdk, "hi", tools=tools, tool_choice="required")
+    with pytest.raises(openai.APIError, match="answered in words"):
+        _ = [
+            one
+            async for one in await chat(sdk, "hi", tools=tools, tool_choice="required", stream=True)
+        ]
+    with pytest.raises(openai.BadRequestError, match="not among the tools"):
+        await chat(sdk, "hi", tools=[other], tool_choice=named)
+
+
+async def check_embeddings(sdk: AsyncOpenAI, model: FakeLlm) -> None:
+    """The package asks for base64 by itself and decodes it; the vendor is asked for numbers."""
+    made = await sdk.embeddings.create(model="fake/embed-1", input=["one", "two"], dimensions=8)
+    assert [len(row.embedding) for row in made.data] == [8, 8]
+    assert made.model == "fake/embed-1"
+    received = model.requests[-1]["body"]
+    assert (received["model"], received["encoding_format"]) == ("embed-1", "float")
+    plain = await sdk.embeddings.create(
+        model="fake/embed-1", input="one", dimensions=8, encoding_format="float"
+    )
+    assert plain.data[0].embedding == pytest.approx(made.data[0].embedding)
+    with pytest.raises(openai.NotFoundError, match="provider/model"):
+        await sdk.embeddings.create(model="text-embedding-3-small", input="one")
+    with pytest.raises(openai.BadRequestError, match="384 numbers"):
+        await sdk.embeddings.create(model="carapace", input="one", dimensions=8)
 
 
 async def check_errors(sdk: AsyncOpenAI, gateway: Started) -> None:
@@ -196,12 +246,14 @@ async def check_responses_tools(sdk: AsyncOpenAI) -> None:
 
 async def test_the_stock_package_is_served_in_full(tmp_path: Path) -> None:
     """One process for all of it: starting one costs more than everything that is asked."""
-    async with client(tmp_path) as (sdk, gateway):
+    async with client(tmp_path) as (sdk, gateway, model):
         await check_models(sdk)
         await check_chat(sdk)
         await check_chat_stream(sdk)
         await check_chat_tools(sdk)
+        await check_forced_calls(sdk, model)
         await check_responses(sdk)
         await check_responses_stream(sdk)
         await check_responses_tools(sdk)
+        await check_embeddings(sdk, model)
         await check_errors(sdk, gateway)

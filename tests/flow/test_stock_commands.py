@@ -21,8 +21,12 @@ import pytest_asyncio
 
 from carapace_tools.golden.connection import Connection
 from support.gateway import TOKEN, Started, model_server, running_gateway, settings
+from support.packages import PUBLISHER
+from support.plugin_packages import GUESTS, packed
 from support.stock_cli import CLAWDBOT, OPENCLAW, Brand, Done, StockCli, node_folder
+from support.webhook_receiver import Post, WebhookReceiver, webhook_receiver
 from support.ws import connect_params, entered, peer
+from support.zalo_gateway import admin, ok
 
 pytestmark = [
     pytest.mark.node,
@@ -30,6 +34,8 @@ pytestmark = [
     pytest.mark.timeout(240),
     pytest.mark.asyncio(loop_scope="module"),
 ]
+
+LINK = "link-token-of-a-phone-0123456789"
 
 
 @dataclass(frozen=True)
@@ -178,6 +184,98 @@ async def test_a_message_to_a_channel_nobody_brings_is_refused(person: Person) -
     )
     assert done.code != 0
     assert "whatsapp" in done.err
+
+
+@dataclass(frozen=True)
+class Phones:
+    """Somebody whose gateway has a plugin of the channel, and the service behind it."""
+
+    person: Person
+    service: WebhookReceiver
+
+    async def said(self, *words: str) -> tuple[Any, list[Post]]:
+        """What one command printed, and all that the service then got for it."""
+        before = len(self.service.posts)
+        shown = await self.person.asks("message", *words, "--channel", "whatsapp")
+        await self.service.posted(before + 1)
+        async with peer(self.person.gateway.url, device="watcher") as connection:
+            await until_sent(connection)
+        return shown, self.service.posts[before:]
+
+
+async def until_sent(connection: Connection) -> None:
+    """Wait until nothing is on its way any more: what is sent twice was sent by then."""
+    async with asyncio.timeout(30):
+        while True:
+            listed = await ok(connection, "outbox.list", {})
+            if not (listed["waiting"] or listed["sending"]):
+                assert {one["state"] for one in listed["items"]} == {"delivered"}
+                return
+
+
+@pytest_asyncio.fixture(
+    scope="module", loop_scope="module", params=[CLAWDBOT, OPENCLAW], ids=lambda brand: brand.name
+)
+async def phones(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncGenerator[Phones]:
+    brand: Brand = request.param
+    folder = node_folder(brand)
+    home = tmp_path_factory.mktemp(f"{brand.name}-phones")
+    package = packed(GUESTS / "whatsapp", home)
+    async with model_server(home) as model, webhook_receiver() as service:
+        address = service.url.partition("/in")[0]
+        config = settings(model.port)
+        config["plugins"] = {
+            "trustedPublishers": [PUBLISHER],
+            "entries": {"whatsapp": {"http": [f"POST {address}/**"]}},
+        }
+        config["channels"] = {"whatsapp": {"linkToken": LINK, "apiUrl": address}}
+        async with running_gateway(home / "carapace", config) as gateway:
+            async with admin(gateway) as connection:
+                params = {"source": str(package), "accept": True}
+                await ok(connection, "plugins.install", params)
+                await until_linked(connection)
+            cli = StockCli(
+                folder, home / "person", gateway.url, TOKEN, brand=brand, channel="whatsapp"
+            )
+            yield Phones(Person(cli, gateway, brand), service)
+
+
+async def until_linked(connection: Connection) -> None:
+    async with asyncio.timeout(30):
+        while True:
+            status = await ok(connection, "channels.status", {"probe": True})
+            if status["channels"]["whatsapp"]["running"]:
+                return
+
+
+async def test_a_message_arrives_once_as_it_was_written(phones: Phones) -> None:
+    text = "hi, it is 7 o'clock: zwölf Löwen 🦁"
+    words = ("send", "--target", "+15555550123", "--message", text)
+    shown, posts = await phones.said(*words)
+    assert shown["payload"]["result"]["messageId"]
+    [post] = posts
+    assert (post.path, post.json) == ("/messages", {"to": "+15555550123", "text": text})
+    assert post.headers["authorization"] == f"Bearer {LINK}"
+
+
+async def test_a_poll_arrives_once_with_its_answers(phones: Phones) -> None:
+    words = ("--target", "+15555550123", "--poll-question", "Lunch?")
+    options = ("--poll-option", "noodles", "--poll-option", "rice")
+    _, posts = await phones.said("poll", *words, *options)
+    [post] = posts
+    assert post.path == "/polls"
+    wanted = {"to": "+15555550123", "question": "Lunch?", "options": ["noodles", "rice"]}
+    assert post.json == wanted
+
+
+async def test_the_channel_is_listed_as_the_gateway_runs_it(phones: Phones) -> None:
+    status = await phones.person.asks("channels", "status", "--probe")
+    assert status["channelDetailLabels"] == {"whatsapp": "WhatsApp Web"}
+    [account] = status["channelAccounts"]["whatsapp"]
+    assert (account["running"], account["probe"]["ok"]) == (True, True)
+    assert "WhatsApp" in (await phones.person.does("channels", "status")).out
 
 
 async def test_commands_that_read_their_own_files_still_work(person: Person) -> None:

@@ -68,6 +68,7 @@ class AgentHouse:
     memory: MemoryStore
     metrics: Metrics
     audit: Audit
+    tools: ToolRunner
     folder: Path
     events: list[Event] = field(default_factory=list[Event])
 
@@ -160,6 +161,7 @@ def build_house(
         memory,
         metrics,
         audit,
+        runner,
         folder,
         events,
     )

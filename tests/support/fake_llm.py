@@ -23,7 +23,7 @@ from support.llm.chat import CHAT
 from support.llm.google import GOOGLE
 from support.llm.messages import MESSAGES
 from support.llm.responses import RESPONSES
-from support.llm.script import CREATED, Dialect, Script, Sent, dumps
+from support.llm.script import CREATED, Asked, Dialect, Script, Sent, dumps
 
 __all__ = ["FakeLlm", "fake_llm"]
 
@@ -134,10 +134,17 @@ class FakeLlm:
 
     async def _embed(self, request: web.Request) -> web.Response:
         body = await request.json()
+        self.requests.append({"path": request.path, "body": body})
+        self.headers = {name.lower(): value for name, value in request.headers.items()}
         inputs = body.get("input")
         inputs = inputs if isinstance(inputs, list) else [inputs]
+        script = Script.of(Asked(str(inputs[0]), None, frozenset()))
+        await asyncio.sleep(script.delay_s)
+        if script.error_status:
+            return _error(script)
+        most = body.get("dimensions")
         rows = [
-            {"object": "embedding", "index": n, "embedding": _vector(str(text))}
+            {"object": "embedding", "index": n, "embedding": _vector(str(text))[:most]}
             for n, text in enumerate(inputs)
         ]
         usage = {"prompt_tokens": 1, "total_tokens": 1}

@@ -7,11 +7,13 @@ async with model_server() as model, running_gateway(tmp_path, model=model) as ga
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import os
 import signal
+import socket
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 TOKEN = "flow-test-token-0123456789"
 START_DEADLINE_S = 60.0
 STOP_DEADLINE_S = 20.0
+_FIRST_PORT, _PORTS = 12_000, 20_000
 
 
 @dataclass
@@ -161,9 +164,13 @@ def environment(home: Path) -> dict[str, str]:
 
 
 async def start_gateway(
-    home: Path, config: dict[str, Any], *arguments: str, port: int = 0
+    home: Path,
+    config: dict[str, Any],
+    *arguments: str,
+    port: int = 0,
+    variables: Mapping[str, str] | None = None,
 ) -> Started:
-    """`cara up --json` in `home`; port 0 takes a free one."""
+    """`cara up --json` in `home`, with more `variables`; port 0 takes a free one."""
     home.mkdir(parents=True, exist_ok=True)
     path = home / "carapace.json"
     path.write_text(json.dumps(config, indent=1))
@@ -182,7 +189,7 @@ async def start_gateway(
         "--json",
         *arguments,
     )
-    return await _start(command, environment(home), home, "event")
+    return await _start(command, {**environment(home), **(variables or {})}, home, "event")
 
 
 async def restart(old: Started) -> Started:
@@ -220,11 +227,21 @@ async def ended(started: Started) -> None:
     await _end(started)
 
 
-def free_port() -> int:
-    """A port that was free a moment ago."""
-    import socket  # noqa: PLC0415 - only here
+_ports = itertools.count(os.getpid() * 7_919)
 
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        found: int = probe.getsockname()[1]
-        return found
+
+def free_port() -> int:
+    """A port that nobody has, and that the system gives to nobody who asks for any.
+
+    Those it gives away lie above; one of them could be taken before the program that is started
+    with it listens. Processes begin at different places.
+    """
+    for number in _ports:
+        port = _FIRST_PORT + number % _PORTS
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        return port
+    raise AssertionError  # it counts for ever

@@ -129,6 +129,8 @@ class MethodHouse:
         given = decode_params(row, msgspec.Raw(msgspec.json.encode(params or {})))
         context = Context(self.services, call or FakeCall())
         result = row.handler(context) if row.params is None else row.handler(context, given)
+        if callable(result):
+            result = result()
         return plain(await result if inspect.isawaitable(result) else result)
 
 

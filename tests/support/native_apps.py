@@ -5,36 +5,37 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+import tomllib
 import uuid
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import aiohttp
 import msgspec
 
 from support.auth import Identity
-from support.native_decoders import (
-    EventFrame,
-    Hello,
-    ResponseFrame,
-    decode_event,
-    decode_result,
-    frame_of,
-)
+from support.native.frames import EventFrame, ResponseFrame, frame_of
+from support.native.hello import Hello
+from support.native_decoders import decode_event, decode_result
 
 __all__ = [
     "ANDROID",
     "ANDROID_NODE",
     "APPS",
     "BRANDS",
+    "CONNECT_PATIENCE_S",
+    "CONTRACT",
     "IOS",
     "MACOS",
     "MACOS_NODE",
+    "REQUEST_PATIENCE_S",
     "App",
     "Link",
     "app_link",
+    "app_of",
     "hello_of",
     "prove",
 ]
@@ -44,7 +45,6 @@ CHALLENGE_PATIENCE_S: Final = 0.75
 """The Swift transport waits this long for a nonce, then connects without one."""
 CONNECT_PATIENCE_S: Final = 6.0
 REQUEST_PATIENCE_S: Final = 15.0
-OPERATOR: Final = ("operator.admin", "operator.approvals", "operator.pairing")
 
 
 @dataclass(frozen=True)
@@ -86,66 +86,33 @@ class App:
         return said | more
 
 
-_MAC: Final = {
-    "displayName": "A Person's Mac",
-    "platform": "macOS 26.1.0",
-    "deviceFamily": "Mac",
-    "modelIdentifier": "Mac16,1",
-}
-_PHONE: Final = {
-    "displayName": "iPhone",
-    "platform": "iOS 26.1.0",
-    "deviceFamily": "iPhone",
-    "modelIdentifier": "iPhone17,1",
-}
-_PIXEL: Final = {
-    "displayName": "Pixel 9",
-    "platform": "android",
-    "deviceFamily": "Android",
-    "modelIdentifier": "Google Pixel 9",
-}
-_CANVAS: Final = ("canvas.present", "canvas.hide", "canvas.navigate", "canvas.eval")
+CONTRACT: Final[dict[str, Any]] = tomllib.loads(
+    (Path(__file__).parents[1] / "flow" / "native_contract.toml").read_text("utf-8")
+)
+"""What the apps send and decode."""
 
-MACOS: Final = App("macos", "{brand}-macos", "ui", "operator", OPERATOR, _MAC)
-MACOS_NODE: Final = App(
-    "macos node",
-    "{brand}-macos",
-    "node",
-    "node",
-    (),
-    _MAC,
-    ("canvas", "screen", "browser"),
-    (*_CANVAS, "screen.record", "system.notify", "system.which", "system.run"),
-    ("notifications", "screenRecording"),
-)
-IOS: Final = App(
-    "ios node",
-    "{brand}-ios",
-    "node",
-    "node",
-    (),
-    _PHONE,
-    ("canvas", "screen", "camera", "voiceWake", "location"),
-    (*_CANVAS, "camera.snap", "location.get"),
-)
-ANDROID_NODE: Final = App(
-    "android node",
-    "{brand}-android",
-    "node",
-    "node",
-    (),
-    _PIXEL,
-    ("canvas", "screen", "camera", "sms"),
-    (*_CANVAS, "camera.snap", "sms.send"),
-)
-ANDROID: Final = App(
-    "android",
-    "{brand}-control-ui",
-    "ui",
-    "operator",
-    OPERATOR,
-    _PIXEL,
-)
+
+def app_of(name: str) -> App:
+    """A connection of the contract."""
+    row = CONTRACT["connection"][name]
+    return App(
+        name=name,
+        client_id=row["client_id"],
+        mode=row["mode"],
+        role=row["role"],
+        scopes=tuple(row["scopes"]),
+        client=row["client"],
+        caps=tuple(row.get("caps", ())),
+        commands=tuple(row.get("commands", ())),
+        permissions=tuple(row.get("permissions", ())),
+    )
+
+
+MACOS: Final = app_of("mac")
+MACOS_NODE: Final = app_of("mac-node")
+IOS: Final = app_of("iphone")
+ANDROID_NODE: Final = app_of("android-node")
+ANDROID: Final = app_of("android")
 APPS: Final = (MACOS, MACOS_NODE, IOS, ANDROID_NODE, ANDROID)
 
 

@@ -32,6 +32,7 @@ from support.packages import manifest_text
 from support.plugin_channel import ABOUT
 from support.recording_channel import RecordingIntake
 from support.scripted_host import ScriptedHost
+from support.server import TOKEN
 from support.webhooks import KernelRig, kernel_rig
 
 __all__ = ["ALL_ROLES", "PluginRoomsRig", "installed", "plugin_rooms", "settings_of"]
@@ -165,7 +166,7 @@ async def plugin_rooms(folder: Path, **plain: Any) -> AsyncGenerator[PluginRooms
             accounts=accounts,
             channels=ChannelDoor(),
             webhooks=PluginWebhooks(
-                kernel.kernel, read_media=read_media, is_own_secret=lambda _value: False
+                kernel.kernel, read_media=read_media, is_own_secret=lambda value: value == TOKEN
             ),
             hook_bus=bus,
             turns=lambda plugin_id: PluginTurns(

@@ -107,15 +107,25 @@ def _environment(home: Path, brand: Brand = CLAWDBOT) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def node_gateway(folder: Path, home: Path, config: dict[str, Any]) -> AsyncGenerator[Started]:
+async def node_gateway(
+    folder: Path, home: Path, config: dict[str, Any], *, brand: Brand = CLAWDBOT
+) -> AsyncGenerator[Started]:
     """The Node gateway on a free port with `config`, ended with the block."""
     port = free_port()
-    path = home / ".clawdbot" / "clawdbot.json"
+    path = home / f".{brand.name}" / f"{brand.name}.json"
     path.parent.mkdir(parents=True)
     settings = {**config, "gateway": {**config["gateway"], "port": port, "reload": {"mode": "off"}}}
     path.write_text(json.dumps({**settings, "update": {"checkOnStart": False}}))
-    command = [*_command(folder), "gateway", "run", "--port", str(port), "--bind", "loopback"]
-    env = _environment(home)
+    command = [
+        *_command(folder, brand),
+        "gateway",
+        "run",
+        "--port",
+        str(port),
+        "--bind",
+        "loopback",
+    ]
+    env = _environment(home, brand)
     with (home / "stderr.log").open("ab") as output:
         process = await asyncio.create_subprocess_exec(
             *command,
@@ -149,12 +159,24 @@ async def _until_listening(started: Started) -> None:
 
 
 class StockCli:
-    """The unmodified command line with a home of its own, pointed at one gateway."""
+    """The unmodified command line with a home of its own, pointed at one gateway.
+
+    It speaks of a `channel` only if that is switched on in its own configuration, as its user
+    has to do with the Node gateway too.
+    """
 
     def __init__(
-        self, folder: Path, home: Path, url: str, token: str | None, *, brand: Brand = CLAWDBOT
+        self,
+        folder: Path,
+        home: Path,
+        url: str,
+        token: str | None,
+        *,
+        brand: Brand = CLAWDBOT,
+        channel: str | None = None,
     ) -> None:
         self.home = home
+        self._channel = channel
         self._brand = brand
         self._command = _command(folder, brand)
         self._env = _environment(home, brand)
@@ -165,7 +187,10 @@ class StockCli:
         remote = {"url": url} if token is None else {"url": url, "token": token}
         path = self._folder / f"{self._brand.name}.json"
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path.write_text(json.dumps({"gateway": {"mode": "remote", "remote": remote}}))
+        config: dict[str, Any] = {"gateway": {"mode": "remote", "remote": remote}}
+        if self._channel is not None:
+            config["plugins"] = {"entries": {self._channel: {"enabled": True}}}
+        path.write_text(json.dumps(config))
         path.chmod(0o600)
 
     @property

@@ -16,6 +16,8 @@ import httpx2
 from aiohttp import web
 from msgspec.structs import replace
 
+from carapace.agent.mcp.connection import McpConnection
+from carapace.agent.mcp.transport import http_streams
 from carapace.agent.providers.egress import provider_clients
 from carapace.agent.providers.spec import Api, ProviderSpec
 from carapace.agent.tools.registry import ToolTrouble
@@ -32,6 +34,7 @@ from carapace.agent.weights.pull import Puller
 from carapace.agent.weights.sources import Hub, Mirror
 from carapace.channels.builtin.webhook import WebhookChannel
 from carapace.channels.types import Outgoing, Target
+from carapace.config.settings.mcp import McpServer
 from carapace.config.settings.understanding import LinkReading
 from carapace.config.settings.web_tools import WebFetch, WebSearch
 from carapace.errors import GatewayError
@@ -250,6 +253,25 @@ async def _index_file(internet: PublicWeb, folder: Path) -> AsyncGenerator[Open]
     yield fill
 
 
+@asynccontextmanager
+async def _mcp(internet: PublicWeb, folder: Path) -> AsyncGenerator[Open]:
+    async def nothing(_listing: Any) -> None:
+        raise AssertionError("a web page is no MCP server")
+
+    async def connect(url: str) -> None:
+        settings = McpServer(url=url, allow_private=False)
+        connection = McpConnection(
+            "x",
+            settings,
+            lambda _lost: http_streams("x", settings, internet.egress),
+            on_tools=nothing,
+            clock=FakeClock(),
+        )
+        raise ValueError(await connection._once())
+
+    yield connect
+
+
 def _widest(url: str) -> OutboundRules:
     """Rules of a plugin whose manifest names just the host of that URL, as far as it has one."""
     try:
@@ -321,6 +343,7 @@ ENTRIES = (
         takes_http=True,
         ways=frozenset({"agent/tools/web/fetch.py"}),
     ),
+    UrlEntry("mcp", "agent/mcp/transport.py", _mcp),
     UrlEntry("web_search", "agent/tools/web/search.py", _web_search),
     UrlEntry("webhook", "channels/builtin/webhook.py", _webhook),
     UrlEntry("provider", "agent/providers/egress.py", _provider),
