@@ -47,6 +47,8 @@ class Provenance(Value, frozen=True, kw_only=True):
         account: Which of our accounts there.
         sender_id: The platform's immutable id of who wrote it.
         conversation: The platform's id of where.
+        lacks_admin: A client without `operator.admin` passed them on: what methods ask that
+            scope for is not to be had by asking a model for it (row Q07).
     """
 
     origin: Origin
@@ -55,10 +57,15 @@ class Provenance(Value, frozen=True, kw_only=True):
     account: str | None = None
     sender_id: str | None = None
     conversation: str | None = None
+    lacks_admin: bool = False
 
     def shrunk(self, limit: Authority) -> Provenance:
         """The same, with at most `limit`."""
         return self if self.authority <= limit else replace(self, authority=limit)
+
+    def without_admin(self) -> Provenance:
+        """The same, of a client without `operator.admin`."""
+        return self if self.lacks_admin else replace(self, lacks_admin=True)
 
     def through(self, origin: Origin, limit: Authority | None = None) -> Provenance:
         """What follows from these words through another door, with no more authority."""
@@ -77,6 +84,7 @@ class Provenance(Value, frozen=True, kw_only=True):
             account=_same(self.account, other.account),
             sender_id=_same(self.sender_id, other.sender_id),
             conversation=_same(self.conversation, other.conversation),
+            lacks_admin=self.lacks_admin or other.lacks_admin,
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import product
+from typing import Any
 
 import msgspec
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from carapace.provenance import OWNER, Authority, Origin, Provenance
 
 
-def words(authority: Authority, **more: str) -> Provenance:
+def words(authority: Authority, **more: Any) -> Provenance:
     return Provenance(origin=Origin.CHANNEL, authority=authority, **more)
 
 
@@ -34,6 +35,16 @@ def test_words_put_together_keep_only_what_they_share():
     both = anna.joined(bert)
     assert (both.channel, both.conversation, both.sender_id) == ("webhook", "room", None)
     assert anna.joined(anna) is anna
+
+
+def test_what_a_client_lacks_is_lacking_behind_every_door():
+    limited = words(Authority.OWNER).without_admin()
+    assert limited.lacks_admin
+    assert limited.without_admin() is limited
+    assert limited.through(Origin.SESSION).shrunk(Authority.PAIRED).lacks_admin
+    assert limited.joined(OWNER).lacks_admin
+    assert OWNER.joined(limited).lacks_admin
+    assert not OWNER.lacks_admin
 
 
 def test_another_door_changes_the_origin_and_adds_nothing():

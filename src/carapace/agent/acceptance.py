@@ -72,7 +72,7 @@ def write_message(
         run.begins_session = run.begins_session or position == 1
     session_records.touch(tx, asked.session_key, Touch(), now_ms=now_ms)
     if asked.route is not None:
-        session_records.set_route(tx, asked.session_key, asked.route)
+        session_records.set_route(tx, asked.session_key, asked.route, entry=entry)
     if asked.thinking is not None and asked.keeps_thinking:
         level = {"thinking_level": asked.thinking.value}
         session_records.set_fields(tx, asked.session_key, level, now_ms=now_ms)

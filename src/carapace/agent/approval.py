@@ -77,7 +77,13 @@ class Ruling(Value, frozen=True):
 
 
 class ApprovalRequest(Value, frozen=True, kw_only=True):
-    """One use of one tool; `arguments` is the JSON text that would be run."""
+    """One use of one tool; `arguments` is the JSON text that would be run.
+
+    Attributes:
+        definition: Digest of what the tool's maker says about it, where that may change: a yes
+            to one definition is none to another.
+        note: What a person should know besides; may hold a stranger's words.
+    """
 
     run_id: str
     session_key: str
@@ -86,6 +92,8 @@ class ApprovalRequest(Value, frozen=True, kw_only=True):
     arguments: str
     risk: Risk
     provenance: Provenance
+    definition: str = ""
+    note: str = ""
 
     @property
     def source(self) -> RunSource:
@@ -122,12 +130,12 @@ def _rules() -> Mapping[tuple[RunSource, Risk], Verdict]:
     table[RunSource.OPERATOR, Risk.DANGEROUS] = Verdict.ASK
     table[RunSource.HTTP, Risk.DANGEROUS] = Verdict.ASK
     table[RunSource.VISITOR, Risk.WRITE] = Verdict.ASK
-    table[RunSource.OUTSIDE, Risk.WRITE] = Verdict.ASK
     return MappingProxyType(table)
 
 
 DEFAULT_RULES: Final = _rules()
-"""Pairs that are missing are denied: only the owner's words read what the agent owns."""
+"""Pairs that are missing are denied: only the owner's words read what the agent owns, and words
+from outside use nothing, for nobody is asked about them (`carapace.agent.exec.judging`)."""
 
 
 class ToolPolicy(Value, frozen=True):
@@ -171,10 +179,6 @@ class Approvals:
         self._approver = approver
         self.policy = policy or ToolPolicy()
         self._timeout_s = timeout_s
-
-    def is_listed(self, tool: str, risk: Risk, source: RunSource) -> bool:
-        """Whether the model is shown the tool at all."""
-        return self.policy.verdict(tool, risk, source) is not Verdict.DENY
 
     async def permit(self, request: ApprovalRequest) -> Ruling:
         """Decide about one use; words without any authority use nothing, whoever is asked."""

@@ -31,7 +31,7 @@ from carapace.protocol.agent import (
 from carapace.protocol.events import Event, Publish
 from carapace.sessions import records as session_records
 from carapace.sessions.send_policy import BLOCKED_TEXT
-from carapace.sessions.types import SessionEntry, Touch
+from carapace.sessions.types import NO_USAGE, SessionEntry, Touch
 from carapace.store.ports import Database, Tx
 from carapace.telemetry.log import get_logger
 from carapace.telemetry.metrics import Metrics
@@ -241,7 +241,7 @@ class Endings:
         if self._delivery is not None and answer is not None:
             answer = self._permitted(tx, run, answer)
             taken = self._delivery.finish(tx, answer, now_ms=now_ms, place=place)
-        touch = Touch(aborted_last_run=outcome.state in _ENDED_EARLY)
+        touch, used = Touch(aborted_last_run=outcome.state in _ENDED_EARLY), NO_USAGE
         if draft is not None:
             for message in draft.messages:
                 session_records.append_message(tx, run.session_id, message)
@@ -253,10 +253,10 @@ class Endings:
                 now=self._clock.now(),
             )
             insert_usage(tx, lines)
-            session_records.add_usage(tx, run.session_key, draft.totals)
+            used = draft.totals
             if draft.last_usage != Usage():
                 touch = _touch(draft, is_aborted=bool(touch.aborted_last_run))
-        session_records.touch(tx, run.session_key, touch, now_ms=now_ms)
+        session_records.touch(tx, run.session_key, touch, now_ms=now_ms, usage=used)
         return taken
 
     @staticmethod

@@ -13,6 +13,7 @@ from typing import Final
 
 from carapace.agent.prompt import PromptSkill
 from carapace.agent.workspace import Workspace, WorkspaceFile
+from carapace.config.settings.agent_exec import AgentExec
 from carapace.config.settings.agents import AgentDefaults, AgentEntry, AgentsSettings
 from carapace.ids import AgentId
 from carapace.protocol.agent import AgentIdentity, AgentRow, AgentRowIdentity
@@ -41,6 +42,7 @@ class AgentProfile(Value, frozen=True):
         context_tokens: Cap below the model's own window, or None.
         reserve_tokens: Part of the window kept free for the answer.
         timezone: IANA name, or None for UTC.
+        exec: What its commands may do, within what all may.
     """
 
     agent_id: AgentId
@@ -51,6 +53,7 @@ class AgentProfile(Value, frozen=True):
     context_tokens: int | None
     reserve_tokens: int
     timezone: str | None
+    exec: AgentExec
 
 
 class Profiles:
@@ -185,7 +188,12 @@ class Profiles:
             context_tokens=defaults.context_tokens,
             reserve_tokens=defaults.compaction.reserve_tokens_floor,
             timezone=defaults.user_timezone,
+            exec=self._exec(agent_id),
         )
+
+    def _exec(self, agent_id: AgentId) -> AgentExec:
+        entry = self._entries.get(agent_id)
+        return entry.tools.exec if entry is not None and entry.tools is not None else AgentExec()
 
     def _workspace(self, agent_id: AgentId) -> Workspace:
         root, max_chars = self._root(agent_id), self._defaults.bootstrap_max_chars

@@ -95,9 +95,15 @@ def begin_talk(
     if target.is_embedded:
         style = PromptStyle.SHORT
     files = profile.workspace.read()
-    scope = scope_of(run.session_key, asked.provenance, entry.spawned_by)
+    scope = scope_of(
+        run.session_key,
+        asked.provenance,
+        entry.spawned_by,
+        models=tuple(target.ref for target in targets),
+    )
     skills = profiles.skills(profile)
-    listed = tools.specs(asked.source, style, scope)
+    lacks_admin = asked.provenance.lacks_admin
+    listed = tools.specs(asked.source, style, scope, lacks_admin=lacks_admin)
     if not skills:
         listed = tuple(tool for tool in listed if tool.name != READ_SKILL)
     facts = PromptFacts(
@@ -141,6 +147,8 @@ def _tools(asked: Submission, own: tuple[ToolSpec, ...]) -> tuple[ToolSpec, ...]
     """Ours and the caller's; two of one name would be refused by the vendors."""
     if not asked.client_tools:
         return own
+    if asked.forced_call is not None:
+        return asked.client_tools
     theirs = {tool.name for tool in asked.client_tools}
     return (*(tool for tool in own if tool.name not in theirs), *asked.client_tools)
 

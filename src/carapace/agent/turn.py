@@ -328,6 +328,7 @@ class Turns:
             messages=tuple(talk.messages),
             tools=tools,
             thinking=talk.thinking,
+            forced_call=run.submission.forced_call if tools else None,
         )
         try:
             stop = await self._ask(run, draft, talk, request)
@@ -403,6 +404,7 @@ class Turns:
             memory=self._memory,
             call_id=call.id,
             scope=talk.scope,
+            answers=asked.reply_route.answers if asked.reply_route is not None else None,
         )
         told = await self._tools.run(call, context)
         kept = await self._kept(run, call, told)

@@ -8,6 +8,7 @@ from typing import Final, Literal
 import msgspec
 
 from carapace.agent.providers.ports import (
+    ForcedCall,
     ImagePart,
     ModelMessage,
     ThinkingLevel,
@@ -18,6 +19,7 @@ from carapace.channels.commands import ChatCommand
 from carapace.channels.types import ReplyRoute
 from carapace.ids import AgentId, RunId, SessionKey
 from carapace.protocol.agent import AgentResult
+from carapace.protocol.scopes import Scope, allows
 from carapace.provenance import OWNER, Authority, Origin, Provenance
 from carapace.sessions.types import Route
 from carapace.value import Value
@@ -33,6 +35,7 @@ __all__ = [
     "Submission",
     "TextUpdate",
     "source_of",
+    "words_of",
 ]
 
 
@@ -55,6 +58,11 @@ def source_of(provenance: Provenance) -> RunSource:
     if provenance.authority is Authority.OWNER:
         return RunSource.HTTP if provenance.origin is Origin.HTTP else RunSource.OPERATOR
     return RunSource.VISITOR if provenance.authority >= Authority.GUEST else RunSource.OUTSIDE
+
+
+def words_of(scopes: frozenset[Scope], provenance: Provenance = OWNER) -> Provenance:
+    """Words that a client with these scopes passes on; it lends them no more than it holds."""
+    return provenance if allows(scopes, Scope.ADMIN) else provenance.without_admin()
 
 
 _DERIVED: Final = frozenset({Origin.HOOK, Origin.SESSION, Origin.OUTSIDE})
@@ -110,6 +118,8 @@ class Submission(Value, frozen=True, kw_only=True):
         tool_results: Answers to `client_tools` that an earlier run of the session called.
         client_tools: Tools that the caller runs itself: when the model calls one, the run ends
             and its outcome says with what. They win over tools of ours of the same name.
+        forced_call: The answer must be a call of one of `client_tools`; tools of ours are not
+            offered then, for they would do as well.
     """
 
     run_id: RunId
@@ -132,6 +142,7 @@ class Submission(Value, frozen=True, kw_only=True):
     earlier: tuple[ModelMessage, ...] = ()
     tool_results: tuple[ToolResult, ...] = ()
     client_tools: tuple[ToolSpec, ...] = ()
+    forced_call: ForcedCall | None = None
 
     @property
     def source(self) -> RunSource:

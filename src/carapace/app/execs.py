@@ -139,6 +139,7 @@ def open_execs(
         home=Path(home) if home else None,
         environ=environment,
         variables=variables,
+        own_of=lambda agent_id: profiles.get(agent_id).exec,
     )
     book = ApprovalsBook(database, clock, audit=audit, path=state_dir / "carapace.db")
     pending = PendingApprovals(publish, clock)

@@ -99,6 +99,7 @@ class Gateway:
             await parts.chats.stop_sending(_SENDING_DEADLINE_S)
             await parts.server.stop(_REQUESTS_DEADLINE_S)
             await parts.plugins.aclose()
+            await parts.mcp.aclose()
             await parts.hook_bus.drain(_HOOKS_DEADLINE_S)
             parts.observing.audit.record(AuditKind.GATEWAY_STOPPED, reason=reason)
         await self._stack.aclose()
@@ -161,6 +162,7 @@ class Gateway:
         parts.profiles.prepare()
         parts.meanings.start()
         self._apply_chats(parts, settings)
+        parts.mcp.apply(settings.mcp)
         _tell_unknown_tools(parts)
         parts.config.subscribe(lambda _old, new, found: self._apply(parts, new, found))
         parts.config.refuse_unfit(lambda new: unfit(new, settings))
@@ -228,6 +230,7 @@ class Gateway:
         self._apply_chats(parts, new)
         parts.scheduling.apply(new)
         parts.plugins.apply()
+        parts.mcp.apply(new.mcp)
         parts.policies.forget()
         parts.tasks.start(self._apply_auth(parts, new), name="apply auth")
         keys = ", ".join(change.key for change in found)
@@ -308,6 +311,7 @@ def _add_checks(parts: Parts) -> None:
     checks.add("channels", parts.chats.parts.accounts.trouble, is_optional=True)
     checks.add("memory", parts.meanings.check, is_optional=True)
     checks.add("plugins", parts.plugins.trouble, is_optional=True)
+    checks.add("mcp", parts.mcp.trouble, is_optional=True)
 
 
 def _tell_unknown_tools(parts: Parts) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from carapace.agent.embeddings import Embeddings
 from carapace.agent.profiles import Profiles
 from carapace.agent.service import AgentService
 from carapace.agent.tools.invoke import ToolInvoker
@@ -15,16 +16,20 @@ from carapace.auth.types import Caller, Origin
 from carapace.clock import Clock
 from carapace.config.settings import Settings
 from carapace.config.settings.http import FileLimits, ImageLimits
+from carapace.errors import Failed
 from carapace.ids import AgentId, RunId, SessionKey
+from carapace.protocol.endpoints import undeclared
 from carapace.protocol.registry import Methods
 from carapace.server.app import GatewayServer
 from carapace.server.http_access import HttpAccess
 from carapace.server.http_avatar import AvatarRoutes
 from carapace.server.http_canvas import CanvasRoutes, canvas_address
 from carapace.server.http_control_ui import ControlUi
+from carapace.server.http_embeddings import EmbeddingRoutes
 from carapace.server.http_openai import ChatRoutes, ModelRoutes
 from carapace.server.http_responses import ResponsesRoutes
 from carapace.server.http_tools import ToolRoutes
+from carapace.server.openai_door import OpenAiDoor
 from carapace.server.openai_files import RequestFiles
 from carapace.server.ports import Admitter
 from carapace.server.signed_links import SignedLinks
@@ -129,10 +134,11 @@ def serve_http(
     invoker: ToolInvoker,
     files: Files,
     canvas: Canvas,
+    embeddings: Embeddings,
     database: Database,
     clock: Clock,
 ) -> None:
-    """Add what the configuration asks for; before the server starts.
+    """Add what the configuration asks for; the last to add routes before the server starts.
 
     Args:
         server: Serves it.
@@ -145,8 +151,12 @@ def serve_http(
         invoker: Runs single tools.
         files: Brings files.
         canvas: Made the addresses that clients were told.
+        embeddings: Makes vectors.
         database: For earlier answers.
         clock: The time.
+
+    Raises:
+        Failed: If a route has no row in the table of endpoints.
     """
     endpoints, access = (
         settings().gateway.http.endpoints,
@@ -154,39 +164,30 @@ def serve_http(
     )
     avatars, models, reader = HouseAvatars(profiles), _Agents(profiles), ChildReader()
 
-    def brings(images: ImageLimits, documents: FileLimits) -> Callable[[], RequestFiles]:
-        return lambda: RequestFiles(
-            files.fetcher, files.store, reader, images=images, files=documents
+    def door(limit_bytes: int, images: ImageLimits, documents: FileLimits) -> OpenAiDoor:
+        return OpenAiDoor(
+            agent,
+            models=models,
+            to_key=to_key,
+            access=access,
+            files=lambda: RequestFiles(
+                files.fetcher, files.store, reader, images=images, files=documents
+            ),
+            max_body_bytes=limit_bytes,
         )
 
     chat, responses = endpoints.chat_completions, endpoints.responses
     if chat.enabled or responses.enabled:
         server.add(ModelRoutes(models, access=access, clock=clock))
     if chat.enabled:
-        server.add(
-            ChatRoutes(
-                agent,
-                models=models,
-                to_key=to_key,
-                access=access,
-                files=brings(chat.images, FileLimits()),
-                max_body_bytes=chat.max_body_bytes,
-                clock=clock,
-            )
-        )
+        way = door(chat.max_body_bytes, chat.images, FileLimits())
+        server.add(ChatRoutes(way, clock=clock))
     if responses.enabled:
-        server.add(
-            ResponsesRoutes(
-                agent,
-                answers=HouseAnswers(agent, database),
-                models=models,
-                to_key=to_key,
-                access=access,
-                files=brings(responses.images, responses.files),
-                max_body_bytes=responses.max_body_bytes,
-                clock=clock,
-            )
-        )
+        way = door(responses.max_body_bytes, responses.images, responses.files)
+        server.add(ResponsesRoutes(way, answers=HouseAnswers(agent, database), clock=clock))
+    if endpoints.embeddings.enabled:
+        limit_bytes = endpoints.embeddings.max_body_bytes
+        server.add(EmbeddingRoutes(embeddings, access=access, max_body_bytes=limit_bytes))
     server.add(ToolRoutes(invoker, access=access))
     server.add(
         AvatarRoutes(avatars, access=access, links=SignedLinks("avatar", now_ms=clock.now_ms))
@@ -203,3 +204,5 @@ def serve_http(
             )
         )
     server.fall_back(ControlUi(lambda: settings().gateway.control_ui, assistant=avatars.shown))
+    if strays := undeclared(server.routes()):
+        raise Failed(f"no row in the table of endpoints: {', '.join(strays)}")

@@ -11,6 +11,8 @@ from contextlib import AsyncExitStack
 
 from carapace import __version__
 from carapace.agent.budget import Budget
+from carapace.agent.embeddings import Embeddings
+from carapace.agent.mcp.servers import McpServers
 from carapace.agent.memory.local import LocalEmbedder
 from carapace.agent.memory.meanings import Meanings
 from carapace.agent.onboarding.service import Onboarding
@@ -34,6 +36,7 @@ from carapace.app.execs import Execs, open_execs
 from carapace.app.files import Files, open_files
 from carapace.app.hook_routes import hook_parts
 from carapace.app.late import Late
+from carapace.app.mcp import open_mcp
 from carapace.app.nodes import node_events, open_nodes
 from carapace.app.observing import Observing
 from carapace.app.plugin_opening import open_plugins
@@ -51,6 +54,7 @@ from carapace.app.speech import build_speech
 from carapace.auth.presence import Presence
 from carapace.auth.service import Authenticator
 from carapace.auth.shared import SharedCredential
+from carapace.channels.accounts.service import Accounts
 from carapace.channels.accounts.signing import WebLogin
 from carapace.clock import Clock
 from carapace.config.schema import config_schema
@@ -101,6 +105,7 @@ class Parts(Value, frozen=True, kw_only=True):
     files: Files
     chats: Chats
     plugins: HousePlugins
+    mcp: McpServers
     hook_bus: HookBus
     hooks: Hooks
     scheduling: Scheduling
@@ -365,7 +370,7 @@ async def build(
     # what clients see
     cache = HealthCache(
         lambda limit, agent_id: conversations.recent(limit, agent_id=agent_id),
-        lambda: _facts(profiles, config, observing),
+        lambda: _facts(profiles, config, observing, messages.accounts),
         # The name alone: every reader sees it in hello-ok, and paths are not for all (A16).
         path=database.path.name,
         clock=clock,
@@ -433,6 +438,11 @@ async def build(
         files=files,
         kernel=kernel,
         invoker=invoker,
+        embeddings=Embeddings(
+            providers,
+            meanings.embedder,
+            is_local_on=lambda: config.settings.memory.vectors != "off",
+        ),
         database=database,
         observing=observing,
     )
@@ -459,6 +469,16 @@ async def build(
         files=files,
         chats=chats,
         plugins=house_plugins,
+        mcp=open_mcp(
+            tools,
+            database=database,
+            egress=egress,
+            state_dir=paths.state_dir,
+            environment=environment,
+            clock=clock,
+            observing=observing,
+            stack=stack,
+        ),
         hook_bus=hook_bus,
         hooks=hooks,
         scheduling=scheduling,
@@ -471,7 +491,9 @@ async def build(
     )
 
 
-def _facts(profiles: Profiles, config: ConfigService, observing: Observing) -> HealthFacts:
+def _facts(
+    profiles: Profiles, config: ConfigService, observing: Observing, accounts: Accounts
+) -> HealthFacts:
     report = observing.readiness.report()
     plans = heartbeat_plans(config.settings, profiles)
     return HealthFacts(
@@ -481,6 +503,7 @@ def _facts(profiles: Profiles, config: ConfigService, observing: Observing) -> H
         ],
         config_issue=config.trouble(),
         degraded=report.reasons,
+        channels=accounts.health(),
     )
 
 

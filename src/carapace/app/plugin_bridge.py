@@ -136,7 +136,9 @@ class PluginBridge:
         _check_identity(await self.guest.call("manifest", "describe"), self.manifest)
         if "channel" in roles:
             self._channel = await PluginChannel.describe(
-                self.guest, credentials=frozenset(permissions.credentials)
+                self.guest,
+                credentials=frozenset(permissions.credentials),
+                look=self.manifest.channel,
             )
         if "tool" in roles:
             self._tools = await plugin_tools(

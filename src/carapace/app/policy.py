@@ -17,7 +17,7 @@ from carapace.config.settings.channels import (
     PluginChannelSettings,
     WebhookSettings,
 )
-from carapace.config.settings.tool_lists import ToolList
+from carapace.config.settings.tool_lists import AgentTools, ToolList
 from carapace.errors import Refused
 from carapace.sessions.types import ModelRef, SessionPolicy
 
@@ -36,10 +36,11 @@ def tool_layers(settings: Settings) -> ToolLayers:
         everywhere=Layer("tools", allow=tools.allow, deny=(*tools.deny, *_switched_off(tools))),
         agent_profiles=_agent_profiles(own),
         agents={
-            agent_id: _layer(f"agents.list[{agent_id}].tools", entry.tools)
+            agent_id: _agent_layer(f"agents.list[{agent_id}].tools", entry.tools)
             for agent_id, entry in own.items()
             if entry.tools is not None
         },
+        providers=dict(_providers(tools, own)),
         channels={
             name.lower(): _layer(f"tools.byChannel.{name}", one)
             for name, one in tools.by_channel.items()
@@ -61,6 +62,12 @@ def _layer(label: str, names: ToolList) -> Layer:
     return Layer(label, allow=names.allow, deny=names.deny)
 
 
+def _agent_layer(label: str, tools: AgentTools) -> Layer:
+    """An agent whose commands are all denied is offered none."""
+    commands = ("exec", "process") if tools.exec.security == "deny" else ()
+    return Layer(label, allow=tools.allow, deny=(*tools.deny, *commands))
+
+
 def _profile(label: str, name: Profile | None) -> Layer | None:
     return None if name is None else Layer(label, allow=PROFILES[name])
 
@@ -73,6 +80,24 @@ def _agent_profiles(own: dict[str, AgentEntry]) -> dict[str, Layer]:
         if layer is not None:
             found[agent_id] = layer
     return found
+
+
+def _providers(
+    tools: ToolsSettings, own: dict[str, AgentEntry]
+) -> Iterator[tuple[tuple[str, str], tuple[Layer, ...]]]:
+    """Every provider or model with a list, for all agents and for one."""
+    entries = [("", "tools.byProvider", tools.by_provider)]
+    entries += [
+        (agent_id, f"agents.list[{agent_id}].tools.byProvider", entry.tools.by_provider)
+        for agent_id, entry in own.items()
+        if entry.tools is not None
+    ]
+    for agent_id, key, providers in entries:
+        for name, one in providers.items():
+            label = f"{key}.{name}"
+            ready = _profile(f"{label}.profile", one.profile)
+            layers = (_layer(label, one), *((ready,) if ready is not None else ()))
+            yield (agent_id, name.strip().lower()), layers
 
 
 def _groups(channels: ChannelsSettings) -> Iterator[tuple[tuple[str, str, str], Layer]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from carapace import __version__
+from carapace.agent.embeddings import Embeddings
 from carapace.agent.events import cut_events
 from carapace.agent.service import AgentService
 from carapace.agent.tools.invoke import ToolInvoker
@@ -37,6 +38,7 @@ def serve(
     files: Files,
     kernel: WebhookKernel,
     invoker: ToolInvoker,
+    embeddings: Embeddings,
     database: Database,
     observing: Observing,
 ) -> GatewayServer:
@@ -78,6 +80,7 @@ def serve(
         invoker=invoker,
         files=files,
         canvas=canvas,
+        embeddings=embeddings,
         database=database,
         clock=clock,
     )

@@ -135,8 +135,10 @@ class FailureLimiter:
     def fail(self, attempt: Attempt, now_s: float) -> None:
         """The secret was wrong."""
         if budget := self._settle(attempt):
-            budget.failures.append(now_s)
-            self._common.failures.append(now_s)
+            for one in (budget, self._common):
+                # Nobody asks for the common one while only trusted addresses come.
+                one.spent(now_s, self._rules.window_s)
+                one.failures.append(now_s)
 
     def succeed(self, attempt: Attempt, now_s: float) -> None:
         """The secret was right: the address starts afresh and is trusted for a while."""

@@ -121,8 +121,7 @@ class _Settled(Value, frozen=True):
 
 def rule(known_device: PairedDevice | None, asking: Asking) -> Pair | Enter | Wait:
     """The policy; see the head of this file."""
-    default = DEFAULT_WISH if asking.role is Role.OPERATOR else ()
-    wish = default if asking.wish is None else known(asking.wish)
+    wish = _wish(asking)
     grant = known_device.grants.get(asking.role) if known_device else None
     if known_device is None or grant is None:
         is_trusted = asking.is_local and asking.credential.is_shared
@@ -141,6 +140,13 @@ def rule(known_device: PairedDevice | None, asking: Asking) -> Pair | Enter | Wa
     )
     upgrade = wish if wants_more or offers_more or is_moved else None
     return Enter(grant, narrow(wish, ceiling), upgrade, known_device.platform)
+
+
+def _wish(asking: Asking) -> tuple[str, ...]:
+    """What it may be approved for: a node for no scope of operators, whatever it asks for."""
+    if asking.role is Role.NODE:
+        return ()
+    return DEFAULT_WISH if asking.wish is None else known(asking.wish)
 
 
 class Pairing:

@@ -244,7 +244,8 @@ class Authenticator:
     def _matching(self, case: _Case) -> CredentialKind | None:
         is_shared = self._shared.matches(case.auth.token, case.auth.password)
         grant = case.on_record.grants.get(case.role) if case.on_record else None
-        wish = tuple(case.params.scopes or ())
+        # A node holds none, whatever it asks for, so its token need not cover any.
+        wish = () if case.role is Role.NODE else tuple(case.params.scopes or ())
         is_device = self._tokens.accepts(case.auth.token, grant, wish)
         if is_shared:
             return self._shared.kind
@@ -276,7 +277,7 @@ class Authenticator:
 
     def _device_less(self, asked: tuple[str, ...] | None) -> tuple[str, ...]:
         ceiling = scope_rules.known(scope.value for scope in self._settings.auth.device_less_scopes)
-        return scope_rules.narrow(asked, ceiling) if asked else ceiling
+        return ceiling if asked is None else scope_rules.narrow(asked, ceiling)
 
     def _cut(self, granted: tuple[str, ...], origin: Origin) -> tuple[str, ...]:
         """Where others can read along, nothing beyond read and write is used (A18)."""

@@ -170,6 +170,7 @@ def reply_route_of(message: InboundMessage, inbox_ids: tuple[int, ...] = ()) -> 
         ),
         inbox_ids=inbox_ids,
         reply_to=None if is_direct else message.message_id,
+        answers=message.message_id,
     )
 
 

@@ -184,11 +184,13 @@ class ReplyRoute(Value, frozen=True, kw_only=True):
         target: Where to.
         inbox_ids: The rows it answers; acknowledged with the answer, in one transaction.
         reply_to: The message it answers, for services that show that.
+        answers: The same, whether it is shown or not.
     """
 
     target: Target
     inbox_ids: tuple[int, ...] = ()
     reply_to: str | None = None
+    answers: str | None = None
 
 
 class OutgoingKind(StrEnum):
@@ -285,6 +287,8 @@ class ChannelInfo(Value, frozen=True, kw_only=True):
     Attributes:
         id: Lower case, as in `channels.<id>`.
         label: For people.
+        detail_label: The label where there is more room, if it has one.
+        system_image: Name of a symbol of Apple's, for the native apps, if it has one.
         max_text: Longest text of one message, in `unit`.
         chat_types: Where it can be.
         drops_repeats: The service drops a second send with the same idempotency key.
@@ -295,6 +299,8 @@ class ChannelInfo(Value, frozen=True, kw_only=True):
 
     id: str
     label: str
+    detail_label: str | None = None
+    system_image: str | None = None
     order: int = 100
     aliases: tuple[str, ...] = ()
     max_text: int = 4_000

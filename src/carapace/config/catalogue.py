@@ -50,7 +50,7 @@ class Shape(Value, frozen=True):
 
 
 class Field(Value, frozen=True):
-    """One named place of a section."""
+    """One named place of a section; the marks are those of `setting`."""
 
     name: str
     shape: Shape
@@ -60,6 +60,7 @@ class Field(Value, frozen=True):
     required: bool
     default: Any
     holds_others: bool = False
+    program: bool = False
 
     def takes(self, name: str) -> bool:
         """Whether `name` can be a key of the map that this is."""
@@ -109,6 +110,7 @@ def _field(info: msgspec.structs.FieldInfo, annotation: Any) -> Field:
         required=info.required,
         default=None if default is msgspec.NODEFAULT else default,
         holds_others=bool(extra.get("others")),
+        program=bool(extra.get("program")),
     )
 
 

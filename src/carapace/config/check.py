@@ -21,13 +21,18 @@ __all__ = ["Findings", "check", "modernise"]
 
 
 class Findings:
-    """What is wrong (`problems`) and what is merely odd (`warnings`)."""
+    """What is wrong (`problems`) and what is merely odd (`warnings`).
 
-    __slots__ = ("problems", "warnings")
+    `unknown` has those of the odd that are names which no gateway knows, each with a suggestion or
+    an empty text.
+    """
+
+    __slots__ = ("problems", "unknown", "warnings")
 
     def __init__(self) -> None:
         self.problems: list[Problem] = []
         self.warnings: list[Problem] = []
+        self.unknown: dict[Key, str] = {}
 
 
 def check(tree: Located) -> Findings:
@@ -98,7 +103,7 @@ def _section(
         elif shape.others is not None and _is_other(shape, name):
             _other(shape.others, one, (*key, name), pattern, out)
         elif not _is_silent(name, one, pattern):
-            out.warnings.append(_unknown(shape, name, one, (*key, name), pattern))
+            _unlisted(shape, one, (*key, name), pattern, out)
     for field in shape.fields.values():
         if field.required and field.name not in members:
             _missing(field, (*key, field.name), here.place, out)
@@ -143,13 +148,17 @@ def _is_silent(name: str, one: Located, pattern: tuple[str, ...]) -> bool:
     return not pattern and name in SILENT_KEYS
 
 
-def _unknown(shape: Shape, name: str, one: Located, key: Key, pattern: tuple[str, ...]) -> Problem:
-    full = key_text(key)
+def _unlisted(
+    shape: Shape, one: Located, key: Key, pattern: tuple[str, ...], out: Findings
+) -> None:
+    full, name = key_text(key), str(key[-1])
     if name in NODE_KEYS.get(pattern, ()):
         message = f"{full} is known to the Node gateway and has no effect here yet"
     else:
-        message = f"{full} is no known setting and has no effect.{_suggestion(shape, name, key)}"
-    return Problem(full, message, one.place)
+        suggestion = _suggestion(shape, name, key)
+        message = f"{full} is no known setting and has no effect.{suggestion}"
+        out.unknown[key] = suggestion
+    out.warnings.append(Problem(full, message, one.place))
 
 
 def _suggestion(shape: Shape, name: str, key: Key) -> str:

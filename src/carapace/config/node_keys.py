@@ -131,12 +131,14 @@ NODE_KEYS: Final[dict[tuple[str, ...], frozenset[str]]] = {
     ("tools",): frozenset(
         {
             "agentToAgent",
-            "byProvider",
+            "alsoAllow",
             "elevated",
             "message",
             "sandbox",
         }
     ),
+    ("tools", "byProvider", "*"): frozenset({"alsoAllow"}),
+    ("tools", "subagents", "tools"): frozenset({"alsoAllow"}),
     ("tools", "exec"): frozenset(
         {
             "applyPatch",
@@ -154,6 +156,7 @@ NODE_KEYS: Final[dict[tuple[str, ...], frozenset[str]]] = {
     ),
     ("tools", "web", "search"): frozenset({"cacheTtlMinutes"}),
     ("tools", "links"): frozenset({"models", "scope"}),
+    ("media",): frozenset({"preserveFilenames"}),
     ("tools", "media"): frozenset({"concurrency", "models", "video"}),
     ("tools", "media", "audio"): _READING - {"language"},
     ("tools", "media", "audio", "models", "*"): _READER,
@@ -183,10 +186,22 @@ NODE_KEYS: Final[dict[tuple[str, ...], frozenset[str]]] = {
         }
     ),
     ("agents", "defaults", "heartbeat"): frozenset({"includeReasoning", "model", "session"}),
-    ("agents", "defaults", "compaction"): frozenset({"memoryFlush", "mode"}),
+    ("agents", "defaults", "compaction"): frozenset({"maxHistoryShare", "memoryFlush", "mode"}),
     ("agents", "list", "*", "heartbeat"): frozenset({"includeReasoning", "model", "session"}),
     ("agents", "list", "*"): _AGENT | {"agentDir"},
     ("agents", "list", "*", "subagents"): frozenset({"model"}),
-    ("agents", "defaults", "subagents"): frozenset({"archiveAfterMinutes"}),
-    ("agents", "list", "*", "tools"): frozenset({"byProvider", "elevated", "exec", "sandbox"}),
+    ("agents", "list", "*", "tools"): frozenset({"alsoAllow", "elevated", "sandbox"}),
+    ("agents", "list", "*", "tools", "byProvider", "*"): frozenset({"alsoAllow"}),
+    ("agents", "list", "*", "tools", "exec"): frozenset(
+        {
+            "applyPatch",
+            "approvalRunningNoticeMs",
+            "backgroundMs",
+            "cleanupMs",
+            "node",
+            "notifyOnExit",
+            "pathPrepend",
+            "safeBins",
+        }
+    ),
 }

@@ -45,6 +45,7 @@ def _row(entry: Entry) -> str:
     field = entry.field
     effect = "live" if field.live else "restart"
     marks = " Secret: reads show a marker." if field.secret else ""
+    marks += " No client may change it: set it on the gateway's machine." if field.program else ""
     cells = (
         f"`{_written(entry.key)}`",
         describe(field.shape.type),

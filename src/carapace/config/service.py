@@ -25,12 +25,20 @@ from carapace.config.last_good import Kept, keep, recall
 from carapace.config.load import Loaded, Overrides, load
 from carapace.config.located import Key, parse_key
 from carapace.config.paths import Paths
+from carapace.config.programs import refuse_programs
 from carapace.config.reader import DiskReader, KeptReader, Reader, ReadError
 from carapace.config.redact import redact_text
 from carapace.config.settings import Settings
 from carapace.config.snapshot import ConfigSnapshot, Source, snapshot
 from carapace.config.watch import FileSignals, Signals, watch
-from carapace.config.writing import Draft, patched, refuse_issues, require_base, restored
+from carapace.config.writing import (
+    Draft,
+    patched,
+    refuse_issues,
+    refuse_unknown,
+    require_base,
+    restored,
+)
 from carapace.errors import Failed, Refused
 
 __all__ = ["ConfigService", "Listener", "Tell"]
@@ -268,7 +276,11 @@ class ConfigService:
         refuse_issues(trial.issues)
         # A flag or variable may stand above what is wrong; the next start may be without it.
         refuse_issues([one.issue() for one in check(trial.tree).problems])
+        now = self._load()
+        known = (now.tree,) if now.settings else (now.tree, self._used.tree)
+        refuse_unknown(trial.tree, known)
         settings = trial.settings or Settings()
+        refuse_programs(now.settings or self.settings, settings)
         refuse_issues(self._unfit(settings))
         found = changes(self.settings, settings)
         return Draft(

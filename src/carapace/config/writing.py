@@ -8,20 +8,32 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, cast
 
+from carapace.config.check import check
 from carapace.config.editor import EditError
 from carapace.config.files import text_hash
 from carapace.config.issue import Issue
 from carapace.config.json5 import Json5Error, Node, parse
 from carapace.config.load import Loaded
-from carapace.config.located import Key, key_text
+from carapace.config.located import Key, Located, key_text
 from carapace.config.patch_text import patch_text, patched_keys
 from carapace.config.redact import redact_text, restore_text
 from carapace.errors import Refused
 from carapace.value import Value
 
-__all__ = ["Draft", "patched", "refuse_issues", "require_base", "restored"]
+__all__ = [
+    "Draft",
+    "patched",
+    "refuse_issues",
+    "refuse_unknown",
+    "require_base",
+    "restored",
+]
+
+
+_RESERVED: Final = frozenset({"__proto__", "constructor", "prototype"})
+"""Names that a client which merges what it reads could take for parts of the language (C31)."""
 
 
 class Draft(Value, frozen=True):
@@ -67,7 +79,7 @@ def restored(raw: str, stored: str | None) -> str:
     Raises:
         Refused: If it is not JSON5, or a marker stands where nothing is stored.
     """
-    _parsed(raw)
+    _refuse_reserved(_parsed(raw).plain())
     try:
         return restore_text(raw, _readable(stored))
     except KeyError as error:
@@ -96,6 +108,7 @@ def patched(raw: str, stored: str | None, before: Loaded, path: Path) -> str:
     if not isinstance(patch, dict):
         raise Refused("config.patch raw must be an object")
     given: dict[str, Any] = patch  # pyright: ignore[reportUnknownVariableType] - plain JSON
+    _refuse_reserved(given)
     _refuse_included(given, before, path)
     try:
         return restored(patch_text(stored or "", given), stored)
@@ -112,6 +125,47 @@ def refuse_issues(issues: Sequence[Issue]) -> None:
     if issues:
         listed = [{"path": one.path, "message": one.message} for one in issues]
         raise Refused("invalid config", details={"issues": listed})
+
+
+def refuse_unknown(after: Located, before: Sequence[Located]) -> None:
+    """Names that no gateway knows may stay where they stand, and no client adds one.
+
+    What stands in the file may belong to another release or to a plugin that is away; what a client
+    adds is a slip of the pen, and would be taken for a setting that counts.
+
+    Raises:
+        Refused: If `after` has one that none of `before` has.
+    """
+    kept = {_sparse(key) for tree in before for key in check(tree).unknown}
+    added = {key: hint for key, hint in check(after).unknown.items() if _sparse(key) not in kept}
+    refuse_issues(
+        [
+            Issue(key_text(key[:-1]), f'Unrecognized key: "{key[-1]}"{"." if hint else ""}{hint}')
+            for key, hint in added.items()
+        ]
+    )
+
+
+def _sparse(key: Key) -> Key:
+    """Without places in lists: items move when one before them is taken away."""
+    return tuple(part for part in key if isinstance(part, str))
+
+
+def _refuse_reserved(value: object) -> None:
+    """No setting has such a name, and no plugin, provider or account is given one.
+
+    Raises:
+        Refused: If one of them stands anywhere.
+    """
+    if isinstance(value, list):
+        for item in cast("list[object]", value):
+            _refuse_reserved(item)
+    if not isinstance(value, dict):
+        return
+    for name, below in cast("dict[str, object]", value).items():
+        if name in _RESERVED or (name.startswith("__") and name.endswith("__")):
+            raise Refused(f"invalid config: the name {name[:80]!r} is reserved. Leave it out.")
+        _refuse_reserved(below)
 
 
 def _parsed(raw: str) -> Node:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from carapace.agent.runs import Run
-from carapace.agent.types import StopReason, Submission
+from carapace.agent.types import StopReason, Submission, words_of
 from carapace.channels.commands import ChatCommand, CommandName, parse_command, row_of
 from carapace.errors import Refused
 from carapace.ids import RunId
@@ -61,6 +61,7 @@ async def chat_send(ctx: Context, params: ChatSend) -> ChatStarted | ChatAborted
             command=command,
             route=None if delivers else _route(ctx),
             reply_route=delivers,
+            provenance=words_of(ctx.caller.scopes),
         )
     )
     run = accepted.run

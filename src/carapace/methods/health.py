@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 import msgspec
 
+from carapace.methods.channel_probe import probe_accounts
 from carapace.methods.context import Context
 from carapace.methods.status import report
 from carapace.protocol.channels import ChannelsStatus, ChannelsStatusParams
@@ -18,11 +21,11 @@ METHODS = Methods()
 
 
 @METHODS.method("health", scope=Scope.READ, lenient=True, result=HealthSnapshot)
-def health(ctx: Context, params: HealthParams) -> msgspec.Raw:
-    """The health snapshot, from memory; `probe` starts a fresh look for the next caller."""
-    if params.probe:
-        ctx.services.health.changed()
-    return ctx.services.health.answer()
+def health(
+    ctx: Context, params: HealthParams
+) -> msgspec.Raw | Callable[[], Awaitable[msgspec.Raw]]:
+    """The health snapshot, from memory; with `probe` it is made anew."""
+    return ctx.services.health.fresh if params.probe else ctx.services.health.answer()
 
 
 @METHODS.method("status", scope=Scope.READ, lenient=True)
@@ -38,6 +41,8 @@ def system_presence(ctx: Context, params: AnyParams) -> msgspec.Raw:  # noqa: AR
 
 
 @METHODS.method("channels.status", scope=Scope.READ)
-def channels_status(ctx: Context, params: ChannelsStatusParams) -> ChannelsStatus:  # noqa: ARG001 - accounts say how they are without being asked
-    """The chat services and their accounts."""
+async def channels_status(ctx: Context, params: ChannelsStatusParams) -> ChannelsStatus:
+    """The chat services and their accounts; `probe` asks those of plugins how they are."""
+    if params.probe:
+        await probe_accounts(ctx.services, params.timeout_ms)
     return ctx.services.accounts.report()

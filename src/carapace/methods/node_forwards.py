@@ -35,7 +35,10 @@ async def exec_approvals_node_set(ctx: Context, params: NodeApprovalsSet) -> Any
 
 @METHODS.method("browser.request", scope=Scope.WRITE, advertised=True)
 async def browser_request(ctx: Context, params: BrowserRequest) -> Any:
-    """One request to the browser control of a node that offers its browser."""
+    """One request to the browser control of a node that offers its browser.
+
+    What changes the browser's profiles needs an administrator.
+    """
     method, path = params.method.strip().upper(), params.path.strip()
     if not method or not path:
         raise Refused("method and path are required")

@@ -94,8 +94,8 @@ async def node_rename(ctx: Context, params: NodeRename) -> NodeRenamed:
 async def node_invoke(ctx: Context, params: NodeInvoke) -> NodeInvoked:
     """Run a command on a node and wait for its answer.
 
-    Commands that run programs, or change what a node may run, need an administrator, as the
-    methods do that lead to the same.
+    Commands that run programs, change what a node may run, or change the profiles of a browser
+    need an administrator, as the methods do that lead to the same.
     """
     outcome = await ctx.services.nodes.invoke(
         ctx.caller,

@@ -17,6 +17,8 @@ from carapace.channels.types import (
 )
 from carapace.errors import Failed, Refused
 from carapace.methods.context import Context
+from carapace.plugins.errors import GuestError, GuestTrap, PluginUnavailable
+from carapace.plugins.guest import said
 from carapace.protocol.outbox import (
     OutboxAttempt,
     OutboxChanged,
@@ -42,6 +44,7 @@ METHODS = Methods()
 _EXCERPT_CHARS: Final = 200
 _FETCH_TIMEOUT_S: Final = 180.0
 """For all files of a message; each has a deadline of its own as well."""
+_MAX_TARGET_CHARS: Final = 256
 _ASSUMED: Final = "whatsapp"
 _DROPPED: Final = "dropped by an operator"
 
@@ -119,7 +122,7 @@ async def send(ctx: Context, params: SendParams) -> SendQueued:
         raise Refused(f"The channel {channel.id} takes no files; send a link in the text.")
     if not urls and not params.message.strip():
         raise Refused("message required: there is nothing to send")
-    target = _target(ctx, channel, params)
+    target = await _target(ctx, channel, params)
     await _check_session(ctx, params.session_key)
     texts = ctx.services.render(params.message, target) or ([""] if urls else [])
     if not texts:
@@ -144,7 +147,7 @@ async def poll(ctx: Context, params: PollParams) -> SendQueued:
     if params.max_selections > len(options):
         raise Refused(f"maxSelections is {params.max_selections}, but there are {len(options)}.")
     outgoing = Outgoing(
-        target=_target(ctx, channel, params),
+        target=await _target(ctx, channel, params),
         kind=OutgoingKind.POLL,
         text=params.question.strip(),
         poll=Poll(options=options, max_selections=params.max_selections),
@@ -159,12 +162,33 @@ async def poll(ctx: Context, params: PollParams) -> SendQueued:
     )
 
 
-def _target(ctx: Context, channel: ChannelInfo, params: SendParams | PollParams) -> Target:
-    """Where it goes; the account must run."""
+async def _target(ctx: Context, channel: ChannelInfo, params: SendParams | PollParams) -> Target:
+    """Where it goes, as the service's own id; the account must run."""
     account = params.account_id or DEFAULT_ACCOUNT
+    conversation = await _resolved(ctx, channel, account, params.to)
     if ctx.services.accounts.get(channel.id, account) is None:
-        raise Refused(f"The account {account} of {channel.id} does not run; see channels.status.")
-    return Target(channel=channel.id, account=account, conversation=params.to)
+        raise Refused(
+            f"The account {account} of {channel.id} does not run; see channels.status.",
+            code="UNAVAILABLE",
+        )
+    return Target(channel=channel.id, account=account, conversation=conversation)
+
+
+async def _resolved(ctx: Context, channel: ChannelInfo, account: str, to: str) -> str:
+    """A target as people write it, as the service's own id.
+
+    What cannot be asked now is left as it is: the message waits in the outbox, and the channel
+    looks at its target again.
+    """
+    try:
+        guest = ctx.services.plugins.guest(channel.id, "channel")
+        found = await guest.call("channel", "resolve", account, to)
+    except GuestError as error:
+        reason = said(error.message) or said(error.code)
+        raise Refused(f"{to[:60]!r} is no target of {channel.label}: {reason}") from error
+    except (Refused, GuestTrap, PluginUnavailable):
+        return to
+    return found if isinstance(found, str) and 0 < len(found) <= _MAX_TARGET_CHARS else to
 
 
 async def _check_session(ctx: Context, session_key: str | None) -> None:

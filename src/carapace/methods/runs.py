@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from carapace.agent.runs import Run
-from carapace.agent.types import RunOutcome, Submission
+from carapace.agent.types import RunOutcome, Submission, words_of
 from carapace.errors import Failed, Refused
 from carapace.ids import AgentId, RunId, SessionKey
 from carapace.methods.attachments import images_of
@@ -64,6 +64,7 @@ async def agent(ctx: Context, params: AgentParams) -> AgentFinal | AgentAccepted
             lane=params.lane or "main",
             route=to.route,
             reply_route=to.reply,
+            provenance=words_of(ctx.caller.scopes),
         )
     )
     run = accepted.run

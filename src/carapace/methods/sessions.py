@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from carapace.methods.context import Context
 from carapace.protocol.registry import Methods
 from carapace.protocol.scopes import Scope
@@ -29,10 +31,10 @@ __all__ = ["METHODS"]
 METHODS = Methods()
 
 
-@METHODS.method("sessions.list", scope=Scope.READ)
-async def sessions_list(ctx: Context, params: SessionsList) -> SessionsPage:
+@METHODS.method("sessions.list", scope=Scope.READ, result=SessionsPage)
+async def sessions_list(ctx: Context, params: SessionsList) -> msgspec.Raw:
     """List sessions, most recently active first."""
-    return await ctx.services.sessions.page(params)
+    return await ctx.services.sessions.encoded_page(params)
 
 
 @METHODS.method("sessions.preview", scope=Scope.READ)

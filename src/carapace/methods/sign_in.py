@@ -45,7 +45,7 @@ async def channels_logout(ctx: Context, params: ChannelLogout) -> LoggedOut:
     info = _channel(ctx, params.channel)
     account = (params.account_id or "").strip() or DEFAULT_ACCOUNT
     branch = branches(ctx.services.config.settings.channels).get(info.id)
-    if branch is None or not _has_credentials(branch):
+    if branch is None or not _has_credentials(ctx, info.id, branch):
         raise Refused(f"channel {info.id} does not support logout")
     if account not in account_names(branch):
         raise Refused(f"There is no account {account[:60]} of {info.id}; see channels.status.")
@@ -110,8 +110,10 @@ def _channel(ctx: Context, name: str) -> ChannelInfo:
     raise Refused("invalid channels.logout channel")
 
 
-def _has_credentials(branch: Branch) -> bool:
+def _has_credentials(ctx: Context, channel: str, branch: Branch) -> bool:
     """Whether its accounts are signed in at all: with credentials that the file may hold."""
+    if isinstance(branch, PluginAccountSettings) and _is_plugin(ctx, channel):
+        return bool(ctx.services.plugins.manifest(channel, "channel").permissions.credentials)
     return isinstance(branch, PluginAccountSettings) or bool(branch.CREDENTIALS)
 
 

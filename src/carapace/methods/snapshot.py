@@ -12,6 +12,7 @@ from typing import Final
 
 import msgspec
 
+from carapace.channels.accounts.status import ChannelHealth
 from carapace.clock import Clock
 from carapace.protocol.health import (
     AgentHealth,
@@ -50,11 +51,13 @@ class HealthFacts(Value, frozen=True):
         agents: All agents, the default one first.
         config_issue: What is wrong with the configuration file, if something is.
         degraded: Readiness checks that fail, by name.
+        channels: The chat services with an account.
     """
 
     agents: Sequence[AgentFacts]
     config_issue: str | None
     degraded: dict[str, str]
+    channels: Sequence[ChannelHealth] = ()
 
 
 class HealthCache:
@@ -102,6 +105,12 @@ class HealthCache:
         """Something health shows has changed: renew soon, once for many changes."""
         self._dirty = True
         self._start()
+
+    async def fresh(self) -> msgspec.Raw:
+        """A snapshot made now, encoded; those who listen are told if it differs."""
+        if await self.renew():
+            self._on_change()
+        return self._raw
 
     async def renew(self) -> bool:
         """Make a new snapshot; True if it differs from the last in more than its times."""
@@ -155,9 +164,9 @@ class HealthCache:
             ok=not facts.degraded,
             ts=now_ms,
             duration_ms=round((self._clock.monotonic() - began) * 1000),
-            channels={},
-            channel_order=[],
-            channel_labels={},
+            channels={one.id: one.as_row() for one in facts.channels},
+            channel_order=[one.id for one in facts.channels],
+            channel_labels={one.id: one.label for one in facts.channels},
             heartbeat_seconds=(facts.agents[0].heartbeat.every_ms or 0) // 1000,
             default_agent_id=facts.agents[0].agent_id,
             agents=agents,
@@ -183,6 +192,7 @@ def _without_times(snapshot: HealthSnapshot) -> object:
     sessions = snapshot.sessions
     return (
         snapshot.ok,
+        tuple((name, row["running"], row["lastError"]) for name, row in snapshot.channels.items()),
         snapshot.config_issue,
         snapshot.degraded,
         sessions.count,

@@ -46,7 +46,7 @@ async def report(services: Services) -> StatusReport:
     model_defaults = {"model": model, "contextTokens": context_tokens}
     return StatusReport(
         heartbeat=HeartbeatOverview(agents[0], beats),
-        channel_summary=[],
+        channel_summary=[line for one in services.accounts.health() for line in one.as_lines()],
         queued_system_events=[note.text for note in await services.wakes.queued(main_key)],
         sessions=SessionsStatus([path], total, model_defaults, rows, by_agent),
         config_issue=services.config.trouble(),

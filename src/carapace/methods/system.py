@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
+from carapace.agent.types import words_of
 from carapace.errors import Refused
 from carapace.ids import RunId, new_id
 from carapace.methods.context import Context
@@ -19,7 +20,6 @@ from carapace.protocol.system import (
     SystemEventParams,
     WakeParams,
 )
-from carapace.provenance import OWNER
 
 __all__ = ["METHODS", "presence_of"]
 
@@ -115,8 +115,9 @@ async def _leave(ctx: Context, text: str, *, wants_turn: bool) -> None:
     agent_id = services.profiles.default_id
     key = services.sessions.key(f"agent:{agent_id}:main")
     note_id = RunId(new_id())
+    words = words_of(ctx.caller.scopes)
     await services.wakes.leave(
-        key, agent_id, note_id, text, provenance=OWNER, wants_turn=wants_turn
+        key, agent_id, note_id, text, provenance=words, wants_turn=wants_turn
     )
 
 

@@ -6,14 +6,25 @@ on the closed list may be asked nothing, where the Node gateway lets it be asked
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final, cast
 
 from carapace.auth.platform import Platform
 from carapace.config.settings.nodes import NodesSettings
 from carapace.nodes.types import LiveNode
 
-__all__ = ["ADMIN_COMMANDS", "PLATFORM_COMMANDS", "allowed_commands", "needs_admin", "refusal"]
+__all__ = [
+    "ADMIN_COMMANDS",
+    "BROWSER_COMMAND",
+    "PLATFORM_COMMANDS",
+    "allowed_commands",
+    "asks_for_admin",
+    "needs_admin",
+    "refusal",
+]
+
+BROWSER_COMMAND: Final = "browser.proxy"
 
 _SCREEN: Final = frozenset(
     {
@@ -39,7 +50,7 @@ _SYSTEM: Final = frozenset(
         "system.notify",
         "system.execApprovals.get",
         "system.execApprovals.set",
-        "browser.proxy",
+        BROWSER_COMMAND,
     }
 )
 PLATFORM_COMMANDS: Final = {
@@ -58,6 +69,9 @@ ADMIN_COMMANDS: Final = frozenset(
 """Commands whose caller must be an administrator, as for the method that does the same (Q09)."""
 
 _RISKY: Final = ("system.", "browser.")
+_PLAIN_PATH: Final = re.compile(
+    r"/?|(?:/?[A-Za-z0-9_~-][A-Za-z0-9._~-]*)(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*/?"
+)
 
 
 def allowed_commands(platform: Platform, settings: NodesSettings) -> frozenset[str]:
@@ -76,6 +90,25 @@ def refusal(command: str, node: LiveNode, settings: NodesSettings) -> str | None
     if command not in node.commands:
         return "command not declared by node"
     return None
+
+
+def asks_for_admin(command: str, params: Any) -> bool:
+    """Whether only an administrator may ask that, with those params.
+
+    A browser's profiles outlast the request that makes or empties them, so what changes them is
+    no writer's (advisory C13). An address that is not plainly written counts as one that does:
+    the node may read it in another way than we do.
+    """
+    if command != BROWSER_COMMAND:
+        return command in ADMIN_COMMANDS
+    fields = cast("dict[str, Any]", params) if isinstance(params, dict) else {}
+    method, path = fields.get("method", "GET"), fields.get("path", "/")
+    if not isinstance(method, str) or not isinstance(path, str):
+        return True
+    if not _PLAIN_PATH.fullmatch(path):
+        return True
+    first = path.strip("/").partition("/")[0].lower()
+    return first == "reset-profile" or (first == "profiles" and method.upper() != "GET")
 
 
 def needs_admin(commands: Iterable[str]) -> bool:

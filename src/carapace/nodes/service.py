@@ -19,7 +19,7 @@ from carapace.nodes.dispatched import Dispatched
 from carapace.nodes.invokes import Invokes
 from carapace.nodes.live import LiveNodes, live_node
 from carapace.nodes.pairing import NodePairing
-from carapace.nodes.policy import ADMIN_COMMANDS, refusal
+from carapace.nodes.policy import BROWSER_COMMAND, asks_for_admin, refusal
 from carapace.nodes.subscriptions import Subscriptions
 from carapace.nodes.system_run import SystemRun, system_run
 from carapace.nodes.types import NOT_CONNECTED, LiveNode, NodeCall, Outcome
@@ -35,7 +35,6 @@ __all__ = ["BROWSER_COMMAND", "DEFAULT_TIMEOUT_MS", "MAX_TIMEOUT_MS", "Nodes"]
 
 DEFAULT_TIMEOUT_MS: Final = 30_000
 MAX_TIMEOUT_MS: Final = 600_000
-BROWSER_COMMAND: Final = "browser.proxy"
 _RUN: Final = "system.run"
 _MAIN: Final = "main"
 
@@ -139,7 +138,7 @@ class Nodes:
         node = self._live.get(node_id)
         if node is None:
             return Outcome(failure=NOT_CONNECTED)
-        self._check(caller, node, command)
+        self._check(caller, node, command, params)
         wait_ms = DEFAULT_TIMEOUT_MS if timeout_ms is None else timeout_ms
         call = NodeCall(
             node_id=node_id,
@@ -206,7 +205,7 @@ class Nodes:
     def _offers_browser(self, node: LiveNode) -> bool:
         return refusal(BROWSER_COMMAND, node, self._settings()) is None
 
-    def _check(self, caller: Caller, node: LiveNode, command: str) -> None:
+    def _check(self, caller: Caller, node: LiveNode, command: str, params: Any) -> None:
         """Refuse what the policy refuses; and what only administrators may ask (Q09)."""
         reason = refusal(command, node, self._settings())
         if reason is not None:
@@ -220,7 +219,7 @@ class Nodes:
             raise Refused(
                 "node command not allowed", details={"reason": reason, "command": command}
             )
-        if command in ADMIN_COMMANDS and Scope.ADMIN not in caller.scopes:
+        if asks_for_admin(command, params) and Scope.ADMIN not in caller.scopes:
             raise Refused(f"missing scope: {Scope.ADMIN}")
 
 

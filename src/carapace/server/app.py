@@ -172,6 +172,14 @@ class GatewayServer:
         """Serve more HTTP endpoints; before `start`."""
         routes.add_to(self._app.router)
 
+    def routes(self) -> list[tuple[str, str]]:
+        """Verb and path of every route there is."""
+        return [
+            (route.method, route.resource.canonical)
+            for route in self._app.router.routes()
+            if route.resource is not None
+        ]
+
     def catch(self, catch: Catch) -> None:
         """Ask `catch` about every request before the routes; routes cannot be added later."""
         self._catch = catch

@@ -1,7 +1,8 @@
 """Who makes an HTTP request, and whether it may: by the row of the method that does the same.
 
 There is one table of scopes. An endpoint names the WebSocket method whose twin it is and takes
-that row's scope, so that no second rule can drift away from the first.
+that row's scope, so that no second rule can drift away from the first; and `protocol.endpoints`
+has to say the same of the route, or the endpoint opens for nobody.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from collections.abc import Callable
 from aiohttp import web
 
 from carapace.auth.types import Caller, ConnectRefused, Origin
+from carapace.errors import Failed
+from carapace.protocol.endpoints import Gate, endpoint_at
 from carapace.protocol.registry import Methods
 from carapace.protocol.scopes import Scope, allows
 from carapace.server.http_errors import error_response
@@ -44,9 +47,13 @@ class HttpAccess:
         """Who asks, or the refusal.
 
         Args:
-            request: With its credential in `Authorization`.
+            request: With its credential in `Authorization`; the router found its route.
             method: The WebSocket method that does the same.
+
+        Raises:
+            Failed: If the table of endpoints does not say so of this route.
         """
+        _check_declared(request, method)
         try:
             caller = await self._admitter.bearer(bearer_of(request), self._origin_of(request))
         except ConnectRefused as error:
@@ -59,3 +66,11 @@ class HttpAccess:
         if not allows(caller.scopes, needed):
             return error_response(403, f"missing scope: {needed}")
         return caller
+
+
+def _check_declared(request: web.Request, method: str) -> None:
+    resource = request.match_info.route.resource
+    path = request.path if resource is None else resource.canonical
+    row = endpoint_at(request.method, path)
+    if row is None or row.gate is not Gate.BEARER or row.twin != method:
+        raise Failed(f"{request.method} {path} is not in the table of endpoints as {method}")

@@ -7,20 +7,18 @@ to write.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final
 
 from aiohttp import web
 
 from carapace.agent.types import RunOutcome, Submission
 from carapace.clock import Clock
-from carapace.ids import RunId, SessionKey, new_id
-from carapace.provenance import Authority, Origin, Provenance
+from carapace.provenance import Provenance
 from carapace.server.http_access import HttpAccess
-from carapace.server.http_errors import error_response, json_response, read_body
-from carapace.server.http_runs import DONE, event, run_to_end, stream_run
-from carapace.server.openai_conversation import choose_agent, client_tools, cut, session_for
-from carapace.server.openai_files import PromptFiles
+from carapace.server.http_errors import error_response, json_response
+from carapace.server.http_runs import DONE, event
+from carapace.server.openai_conversation import client_tools, cut
+from carapace.server.openai_door import OpenAiDoor
 from carapace.server.openai_wire import (
     ChatRequest,
     Completion,
@@ -36,12 +34,9 @@ from carapace.server.openai_wire import (
     tool_chunk,
     usage_chunk,
 )
-from carapace.server.ports import ChatModels, ChatRuns
+from carapace.server.ports import ChatModels
 
-__all__ = ["PROGRAM", "ChatRoutes", "ModelRoutes"]
-
-PROGRAM: Final = Provenance(origin=Origin.HTTP, authority=Authority.OWNER)
-"""Whose words a request holds."""
+__all__ = ["ChatRoutes", "ModelRoutes"]
 
 _BODY_DEADLINE_S: Final = 30.0
 _CUT_SHORT: Final = "the answer was cut short: see the gateway's log"
@@ -89,32 +84,12 @@ class ChatRoutes:
     """`POST /v1/chat/completions`.
 
     Args:
-        runs: The agent.
-        models: Which agents there are.
-        to_key: A session's key as it is stored.
-        access: Judges the credential.
-        files: Makes what brings the files of one request.
-        max_body_bytes: Longest body.
+        door: How its requests come in and its answers go out.
         clock: For `created`.
     """
 
-    def __init__(
-        self,
-        runs: ChatRuns,
-        *,
-        models: ChatModels,
-        to_key: Callable[[str], SessionKey],
-        access: HttpAccess,
-        files: Callable[[], PromptFiles],
-        max_body_bytes: int,
-        clock: Clock,
-    ) -> None:
-        self._runs = runs
-        self._models = models
-        self._to_key = to_key
-        self._access = access
-        self._files = files
-        self._max_body_bytes = max_body_bytes
+    def __init__(self, door: OpenAiDoor, *, clock: Clock) -> None:
+        self._door = door
         self._clock = clock
 
     def add_to(self, router: web.UrlDispatcher) -> None:
@@ -123,47 +98,26 @@ class ChatRoutes:
 
     async def chat(self, request: web.Request) -> web.StreamResponse:
         """Answer a conversation, whole or as a stream."""
-        caller = await self._access.caller(request, "agent")
-        if isinstance(caller, web.Response):
-            return caller
-        body = await read_body(request, max_bytes=self._max_body_bytes, deadline_s=_BODY_DEADLINE_S)
-        asked = decode_request(body)
-        submission = await self._submission(asked, request)
+        taken = await self._door.take(request, deadline_s=_BODY_DEADLINE_S)
+        if isinstance(taken, web.Response):
+            return taken
+        asked = decode_request(taken.body)
+        submission = await self._submission(asked, request, taken.words)
         now_s = self._clock.now_ms() // 1000
         head = Completion(f"chatcmpl_{submission.run_id}", asked.model, now_s)
         if asked.stream:
-            return await stream_run(request, self._runs, submission, _Chunks(head, asked))
-        outcome = await run_to_end(self._runs, submission)
-        failure = failure_of(outcome)
-        return error_response(*failure) if failure else json_response(completion(head, outcome))
+            return await self._door.stream(request, submission, _Chunks(head, asked))
+        return await self._door.answer(submission, lambda outcome: completion(head, outcome))
 
-    async def _submission(self, asked: ChatRequest, request: web.Request) -> Submission:
-        agent_id = choose_agent(asked.model, request.headers, self._models.agent_ids())
+    async def _submission(
+        self, asked: ChatRequest, request: web.Request, words: Provenance
+    ) -> Submission:
+        agent_id = self._door.agent(asked.model, request.headers)
         tools = client_tools(asked.tools or (), asked.tool_choice)
-        said, system = await conversation(asked.messages, self._files())
+        said, system = await conversation(asked.messages, self._door.files())
         question = cut(said, field="messages")
-        agent_id, session_key = session_for(
-            request.headers,
-            agent_id,
-            asked.user,
-            kind="openai",
-            to_key=self._to_key,
-            agent_ids=self._models.agent_ids(),
-        )
-        prompt = "\n\n".join(part for part in (system, tools.instruction) if part)
-        return Submission(
-            run_id=RunId(new_id()),
-            session_key=session_key,
-            shown_key=session_key,
-            agent_id=agent_id,
-            message=question.message,
-            images=question.images,
-            earlier=question.earlier,
-            tool_results=question.tool_results,
-            client_tools=tools.specs,
-            extra_system_prompt=prompt or None,
-            provenance=PROGRAM,
-        )
+        session = self._door.session(request.headers, agent_id, asked.user, kind="openai")
+        return self._door.submission(session, question, tools, system, words=words)
 
 
 class _Chunks:

@@ -7,7 +7,6 @@ stand on words that the program has never seen.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final
 
 from aiohttp import web
@@ -15,15 +14,11 @@ from aiohttp import web
 from carapace.agent.types import Submission
 from carapace.clock import Clock
 from carapace.errors import Refused
-from carapace.ids import AgentId, RunId, SessionKey, new_id
-from carapace.server.http_access import HttpAccess
-from carapace.server.http_errors import error_response, json_response, read_body
-from carapace.server.http_openai import PROGRAM
-from carapace.server.http_runs import run_to_end, stream_run
-from carapace.server.openai_conversation import choose_agent, client_tools, cut, session_for
-from carapace.server.openai_files import PromptFiles
-from carapace.server.openai_wire import failure_of
-from carapace.server.ports import Answers, ChatModels, ChatRuns
+from carapace.ids import AgentId, RunId, SessionKey
+from carapace.provenance import Provenance
+from carapace.server.openai_conversation import client_tools, cut
+from carapace.server.openai_door import OpenAiDoor
+from carapace.server.ports import Answers
 from carapace.server.responses_events import ResponseEvents, ResponseHead, response_body
 from carapace.server.responses_wire import ResponsesRequest, conversation, decode_request
 from carapace.sessions.keys import agent_of
@@ -39,35 +34,14 @@ class ResponsesRoutes:
     """The one endpoint.
 
     Args:
-        runs: The agent.
+        door: How its requests come in and its answers go out.
         answers: Which session an earlier answer is the end of.
-        models: Which agents there are.
-        to_key: A session's key as it is stored.
-        access: Judges the credential.
-        files: Makes what brings the files of one request.
-        max_body_bytes: Longest body.
         clock: For `created_at`.
     """
 
-    def __init__(
-        self,
-        runs: ChatRuns,
-        *,
-        answers: Answers,
-        models: ChatModels,
-        to_key: Callable[[str], SessionKey],
-        access: HttpAccess,
-        files: Callable[[], PromptFiles],
-        max_body_bytes: int,
-        clock: Clock,
-    ) -> None:
-        self._runs = runs
+    def __init__(self, door: OpenAiDoor, *, answers: Answers, clock: Clock) -> None:
+        self._door = door
         self._answers = answers
-        self._models = models
-        self._to_key = to_key
-        self._access = access
-        self._files = files
-        self._max_body_bytes = max_body_bytes
         self._clock = clock
 
     def add_to(self, router: web.UrlDispatcher) -> None:
@@ -76,12 +50,11 @@ class ResponsesRoutes:
 
     async def respond(self, request: web.Request) -> web.StreamResponse:
         """Answer, whole or as a stream."""
-        caller = await self._access.caller(request, "agent")
-        if isinstance(caller, web.Response):
-            return caller
-        body = await read_body(request, max_bytes=self._max_body_bytes, deadline_s=_BODY_DEADLINE_S)
-        asked = decode_request(body)
-        submission = await self._submission(asked, request)
+        taken = await self._door.take(request, deadline_s=_BODY_DEADLINE_S)
+        if isinstance(taken, web.Response):
+            return taken
+        asked = decode_request(taken.body)
+        submission = await self._submission(asked, request, taken.words)
         head = ResponseHead(
             submission.run_id,
             asked.model,
@@ -89,50 +62,32 @@ class ResponsesRoutes:
             asked.previous_response_id,
         )
         if asked.stream:
-            return await stream_run(request, self._runs, submission, ResponseEvents(head))
-        outcome = await run_to_end(self._runs, submission)
-        failure = failure_of(outcome)
-        return error_response(*failure) if failure else json_response(response_body(head, outcome))
+            return await self._door.stream(request, submission, ResponseEvents(head))
+        return await self._door.answer(submission, lambda outcome: response_body(head, outcome))
 
-    async def _submission(self, asked: ResponsesRequest, request: web.Request) -> Submission:
+    async def _submission(
+        self, asked: ResponsesRequest, request: web.Request, words: Provenance
+    ) -> Submission:
         tools = client_tools(asked.tools, asked.tool_choice)
-        agent_id, session_key = await self._session(asked, request)
-        said, system = await conversation(asked.input, self._files())
+        session = await self._session(asked, request)
+        said, system = await conversation(asked.input, self._door.files())
         question = cut(said, field="input")
         if asked.previous_response_id and question.earlier:
             raise Refused(
                 "input: with previous_response_id send only what is new, without earlier answers"
             )
-        parts = (asked.instructions, system, tools.instruction)
-        return Submission(
-            run_id=RunId(new_id()),
-            session_key=session_key,
-            shown_key=session_key,
-            agent_id=agent_id,
-            message=question.message,
-            images=question.images,
-            earlier=question.earlier,
-            tool_results=question.tool_results,
-            client_tools=tools.specs,
-            extra_system_prompt="\n\n".join(part for part in parts if part) or None,
-            provenance=PROGRAM,
+        return self._door.submission(
+            session, question, tools, asked.instructions, system, words=words
         )
 
     async def _session(
         self, asked: ResponsesRequest, request: web.Request
     ) -> tuple[AgentId, SessionKey]:
-        agent_id = choose_agent(asked.model, request.headers, self._models.agent_ids())
+        agent_id = self._door.agent(asked.model, request.headers)
         if asked.previous_response_id:
             key = await self._continued(asked.previous_response_id)
             return agent_of(key, default=agent_id), key
-        return session_for(
-            request.headers,
-            agent_id,
-            asked.user,
-            kind="openresponses",
-            to_key=self._to_key,
-            agent_ids=self._models.agent_ids(),
-        )
+        return self._door.session(request.headers, agent_id, asked.user, kind="openresponses")
 
     async def _continued(self, response_id: str) -> SessionKey:
         run_id = RunId(response_id.removeprefix(_ID_HEAD))

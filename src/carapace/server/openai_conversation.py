@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, cast
 
 from carapace.agent.providers.ports import (
+    ForcedCall,
     ImagePart,
     ModelMessage,
     TextPart,
@@ -63,10 +64,17 @@ class Asked(Value, frozen=True):
 
 
 class ClientTools(Value, frozen=True):
-    """Tools of the caller, and what the model is told about them besides; maybe nothing."""
+    """Tools of the caller, what the model is told about them besides, and whether it must call.
+
+    Attributes:
+        specs: What is offered.
+        instruction: Maybe nothing. Says in words what `forced` asks: some servers take no other.
+        forced: None leaves the model free.
+    """
 
     specs: tuple[ToolSpec, ...] = ()
     instruction: str = ""
+    forced: ForcedCall | None = None
 
 
 def cut(said: Sequence[ModelMessage], *, field: str) -> Asked:
@@ -102,8 +110,8 @@ def _named(earlier: Sequence[ModelMessage]) -> tuple[ModelMessage, ...]:
 def client_tools(tools: Sequence[Mapping[str, Any]], choice: object) -> ClientTools:
     """The caller's tools as a model is offered them.
 
-    Both spellings count: `{type, function: {name, ...}}` and `{type, name, ...}`. Vendors differ
-    in how a call can be forced, so a choice narrows what is offered and is put into words.
+    Both spellings count: `{type, function: {name, ...}}` and `{type, name, ...}`. A choice
+    narrows what is offered: to nothing, or to the one tool that is named.
 
     Raises:
         Refused: If a tool makes no sense here, or the choice names none of them.
@@ -117,15 +125,15 @@ def client_tools(tools: Sequence[Mapping[str, Any]], choice: object) -> ClientTo
         return ClientTools(tuple(specs))
     if choice == "none":
         return ClientTools()
-    if choice != "required":
-        wanted = _chosen(choice)
+    wanted = None if choice == "required" else _chosen(choice)
+    if wanted is not None:
         specs = [spec for spec in specs if spec.name == wanted]
         if not specs:
             raise Refused(f"tool_choice: {wanted!r} is not among the tools")
     if not specs:
         raise Refused("tool_choice: required needs tools")
     names = ", ".join(spec.name for spec in specs)
-    return ClientTools(tuple(specs), _MUST.format(names=names))
+    return ClientTools(tuple(specs), _MUST.format(names=names), ForcedCall(wanted))
 
 
 def _spec(tool: Mapping[str, Any], at: int) -> ToolSpec:

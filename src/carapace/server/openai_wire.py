@@ -18,7 +18,7 @@ from carapace.agent.providers.ports import (
     ToolCall,
     ToolResult,
 )
-from carapace.agent.types import RunOutcome, RunState
+from carapace.agent.types import RunOutcome, RunState, Submission
 from carapace.errors import Refused
 from carapace.protocol.agent import PendingToolCall, TokenUsage
 from carapace.server.openai_conversation import MODEL_BRANDS, calls_by_id
@@ -26,6 +26,7 @@ from carapace.server.openai_files import FileSource, PromptFiles
 from carapace.value import Value
 
 __all__ = [
+    "UNCALLED",
     "ChatRequest",
     "Completion",
     "Finish",
@@ -37,6 +38,7 @@ __all__ = [
     "finish_of",
     "model_list",
     "model_row",
+    "obeyed",
     "pending_of",
     "text_of",
     "tool_chunk",
@@ -45,6 +47,12 @@ __all__ = [
 ]
 
 Finish = Literal["stop", "length", "tool_calls", "content_filter"]
+UNCALLED: Final = (
+    "tool_choice: the model answered in words although it had to call a tool, so it or its server "
+    "cannot be made to: send tool_choice auto, or have the agent use another model"
+)
+"""What a program is told when a forced call did not come."""
+
 _ZERO: Final = TokenUsage(input=0, output=0, cache_read=0, cache_write=0, total=0)
 _FINISH: Final[dict[str | None, Finish]] = {
     "tool_calls": "tool_calls",
@@ -259,12 +267,22 @@ def failure_of(outcome: RunOutcome) -> tuple[int, str] | None:
 
     To chat clients a refusal is the answer; a program must be able to tell the two apart.
     """
+    if outcome.error == UNCALLED:
+        return 400, UNCALLED
     if outcome.status == "error":
         return 500, outcome.error or outcome.summary
     if outcome.state is RunState.ERROR:
         payloads = outcome.result.payloads if outcome.result else ()
         return 502, payloads[-1].text if payloads else outcome.summary
     return None
+
+
+def obeyed(submission: Submission, outcome: RunOutcome) -> RunOutcome:
+    """The outcome; a failure if a call was forced and the model came to an end without one."""
+    is_free = submission.forced_call is None or outcome.state is not RunState.DONE
+    if is_free or pending_of(outcome) or finish_of(outcome) != "stop":
+        return outcome
+    return msgspec.structs.replace(outcome, status="error", error=UNCALLED, summary=UNCALLED)
 
 
 def finish_of(outcome: RunOutcome) -> Finish:

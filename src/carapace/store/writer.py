@@ -3,8 +3,8 @@
 The rules of this file:
 
 1. Everything that waits when the thread wakes up goes into one transaction, so that one
-   fsync serves all. Each function runs in a savepoint of its own; one that raises is undone
-   alone and its caller gets the exception.
+   fsync serves all. Each function runs in a savepoint of its own (a single one has the
+   transaction for that); one that raises is undone alone and its caller gets the exception.
 2. Nobody hears of a result before COMMIT returned.
 3. A function whose caller was cancelled before it began is skipped. Once begun it runs to
    its end; there is no half.
@@ -21,7 +21,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from carapace.store.errors import WriteLost, WriteUnknown
 from carapace.store.job_queue import JobQueue
@@ -34,6 +34,21 @@ __all__ = ["Writer"]
 
 _MAX_BATCH: Final = 256
 _COMMIT: Final = "COMMIT"
+
+
+class _Marks(NamedTuple):
+    """The statements around one function."""
+
+    before: tuple[str, ...]
+    keep: tuple[str, ...]
+    undo: tuple[str, ...]
+
+
+_AMONG_OTHERS: Final = _Marks(
+    ("SAVEPOINT job",), ("RELEASE job",), ("ROLLBACK TO job", "RELEASE job")
+)
+# What is committed afterwards is an empty transaction, which costs no fsync.
+_ALONE: Final = _Marks((), (), ("ROLLBACK", "BEGIN"))
 
 
 class Writer:
@@ -120,8 +135,9 @@ class Writer:
         """One transaction for all of `jobs`; fills in their results and errors."""
         try:
             self._connection.execute("BEGIN IMMEDIATE")
+            marks = _ALONE if len(jobs) == 1 else _AMONG_OTHERS
             for job in jobs:
-                self._run(job)
+                self._run(job, marks)
         except sqlite3.Error as error:
             self._undo()
             self._trouble = f"the database does not take writes ({error}); check the disk"
@@ -148,24 +164,28 @@ class Writer:
         self._trouble = None
         self._note("commit", time.perf_counter() - started)
 
-    def _run(self, job: Job) -> None:
-        """One function in its savepoint.
+    def _run(self, job: Job, marks: _Marks) -> None:
+        """One function, so that it can be undone alone.
 
         Raises:
             sqlite3.Error: If the transaction as a whole is gone.
         """
-        execute = self._connection.execute
         started = time.perf_counter()
-        execute("SAVEPOINT job")
+        self._all_of(marks.before)
         try:
             job.result = job.fn(self._tx)
         except BaseException as error:
             job.error = error
             if not self._connection.in_transaction:
                 raise sqlite3.OperationalError(str(error)) from error
-            execute("ROLLBACK TO job")
-        execute("RELEASE job")
+            self._all_of(marks.undo)
+        else:
+            self._all_of(marks.keep)
         self._note(job.name, time.perf_counter() - started)
+
+    def _all_of(self, statements: tuple[str, ...]) -> None:
+        for statement in statements:
+            self._connection.execute(statement)
 
     def _undo(self) -> None:
         if self._connection.in_transaction:

@@ -80,6 +80,7 @@ class AuditKind(StrEnum):
     PLUGIN_LOST = "plugin.lost"
     PLUGIN_QUARANTINED = "plugin.quarantined"
     PLUGIN_CACHE_REFUSED = "plugin.cache_refused"
+    MCP_TOOL_CHANGED = "mcp.tool_changed"
     SKILL_CHANGED = "skill.changed"
     SKILL_INSTALL = "skill.install"
 
@@ -126,6 +127,7 @@ MEANINGS: Final[dict[AuditKind, str]] = {
     AuditKind.PLUGIN_LOST: "A plugin's process ended that should not have; `reason` says how.",
     AuditKind.PLUGIN_QUARANTINED: "A plugin's process was lost too often: it is left alone now.",
     AuditKind.PLUGIN_CACHE_REFUSED: "A compiled plugin was not what we had written; removed.",
+    AuditKind.MCP_TOOL_CHANGED: "An MCP server describes a tool otherwise than before; see `tool`.",
     AuditKind.SKILL_CHANGED: "A skill was switched or given keys; `changed` names which, not what.",
     AuditKind.SKILL_INSTALL: "An install command of a skill was run; `code` says how it ended.",
 }

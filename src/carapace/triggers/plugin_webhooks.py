@@ -146,6 +146,12 @@ class PluginWebhooks:
         mount(f"{base}/*")
         troubles: list[str] = []
         for alias in aliases:
+            if f"{alias}/".startswith(f"{PLUGIN_PATH}/"):
+                troubles.append(
+                    f"the address {alias} of {guest.id} is in the plugins' own place, where each "
+                    "has its own: choose another one"
+                )
+                continue
             try:
                 mount(alias)
             except Refused as refused:

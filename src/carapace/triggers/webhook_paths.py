@@ -6,13 +6,18 @@ import re
 from typing import Final
 
 from carapace.errors import Refused
+from carapace.protocol.connect import BRANDS
 from carapace.triggers.webhook_types import WebhookRoute
 from carapace.value import Value
 
 __all__ = ["RESERVED", "Found", "Paths"]
 
-RESERVED: Final = ("/health", "/healthz", "/ready", "/readyz", "/v1", "/media", "/metrics")
-"""Paths that the gateway serves itself, with all below them."""
+RESERVED: Final = (
+    *("/health", "/healthz", "/ready", "/readyz", "/metrics"),
+    *("/v1", "/tools", "/media", "/avatar", "/canvas-pass"),
+    *(f"/__{brand}__" for brand in BRANDS),
+)
+"""Paths that the gateway serves itself, with all below them: webhooks are looked for first."""
 
 _PATH: Final = re.compile(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+(?:/\*)?")
 _MAX_PATH: Final = 256
@@ -54,7 +59,7 @@ class Paths:
         """Put a route in.
 
         Raises:
-            Refused: If its path is taken, reserved or not a plain path.
+            Refused: If its path is taken, reserved, below somebody else's or not a plain path.
         """
         self._check(route.path, route.owner)
         table = self._table(route.path)
@@ -63,6 +68,16 @@ class Paths:
             raise Refused(
                 f"the webhook path {route.path} is taken by {taken.owner}: give {route.owner} "
                 "another one"
+            )
+        holder = self._claimed(route.path.removesuffix("/*"))
+        if (
+            holder is not None
+            and route.owner != holder
+            and not route.owner.startswith(f"{holder}.")
+        ):
+            raise Refused(
+                f"the webhook path {route.path} of {route.owner} is below one of {holder}: "
+                "choose another one"
             )
         table[route.path] = route
 

@@ -151,17 +151,26 @@ class Replay:
             await connection.sign_in(self._token, Identity("main"))
             request = self._request(case, step)
             if step.on == "pair":
-                return await self._pair(connection, main, request)
+                wanted = len(_recorded(case, step)["responses"][0]["answers"])
+                return await self._pair(connection, main, request, wanted)
             return await self._exchange(connection, case, request, step.meanwhile)
 
-    async def _pair(self, own: Connection, other: Connection, request: Any) -> dict[str, Any]:
-        """One run as the connection that asked for it sees it, and as another one does."""
+    async def _pair(
+        self, own: Connection, other: Connection, request: Any, wanted: int
+    ) -> dict[str, Any]:
+        """One run as the connection that asked for it sees it, and as another one does.
+
+        The last answer comes after the last event: `wanted` of them are waited for.
+        """
         run_id = request["params"]["idempotencyKey"]
         await own.send(request)
         for connection in (own, other):
             await connection.until(
                 lambda seen=connection: _chat(seen, run_id, _TERMINAL), f"the end of {run_id}"
             )
+        await own.until(
+            lambda: len(own.answers(request["id"])) >= wanted or own.closed, f"{wanted} answers"
+        )
         await self._settle(own)
         return {"responses": [_seen_by_two(own.frames, other.frames, run_id, request["id"])]}
 

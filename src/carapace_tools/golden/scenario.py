@@ -18,6 +18,7 @@ A scenario is a TOML file beside the traces:
     headers = { "X-Forwarded-For" = "10.0.0.9" }
     rewrite = { "params.message" = "..." }       # "@repeat:x:1000" is a thousand x
     why = "reason of the rewrite"
+    differs = "why the answer would differ if it were asked as recorded"
     before = [ { method = "chat.send", params = { ... } },
                { knock = "b", request_id = "..." } ]   # a device from elsewhere that has to wait
     meanwhile = [ { method = "m" } ]        # asked between the request and its answer
@@ -45,6 +46,8 @@ hold for all of them:
 
     [config.hooks]                # what the gateway's configuration has to say besides the common
     enabled = true
+
+    plugins = ["whatsapp"]        # ids of channel plugins that the gateway has to have installed
 
 `<HERE>` in a text of `config` stands for the folder of the scenario file.
 """
@@ -110,6 +113,7 @@ class Step(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     headers: dict[str, str] = {}
     rewrite: dict[str, Any] = {}
     why: str = ""
+    differs: str = ""
     before: list[Preparation] = []
     meanwhile: list[Preparation] = []
     joins: str = ""
@@ -124,6 +128,7 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rule: list[Rule] = []
     rules_of: str = ""
     config: dict[str, Any] = {}
+    plugins: list[str] = []
     node: list[NodeScript] = []
     devices: dict[str, str] = {}
 

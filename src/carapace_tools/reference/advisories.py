@@ -1,6 +1,7 @@
 """The page that says which published advisories about gateways of this kind have a test here.
 
-A test says so in its name: `test_adv_d07_...` covers row 7 of group D. The rows are numbered as
+A test says so in its name: `test_adv_d07_...` covers row 7 of group D, and
+`test_adv_d01_d02_...` rows 1 and 2. The rows are numbered as
 in the project's list of advisories; this page counts the names and knows nothing else.
 """
 
@@ -31,7 +32,7 @@ GROUPS: Final[dict[str, tuple[str, int]]] = {
 }
 """Groups that touch what is built, with their number of rows."""
 
-_NAME: Final = re.compile(r"test_adv_([a-z])(\d\d)(?:_|$)")
+_NAME: Final = re.compile(r"test_adv((?:_[a-z]\d\d)+)(?:_|$)")
 
 
 def covered_rows(tests: Path) -> dict[str, list[str]]:
@@ -72,4 +73,4 @@ def _rows_of(path: Path) -> Iterator[str]:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             named = _NAME.match(node.name)
             if named:
-                yield f"{named[1].upper()}{named[2]}"
+                yield from named[1].upper().split("_")[1:]

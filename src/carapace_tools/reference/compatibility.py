@@ -17,10 +17,12 @@ from carapace_tools.golden.matching import Rule
 from carapace_tools.golden.scenario import Scenario, load_scenario
 from carapace_tools.golden.traces import load_trace
 
-__all__ = ["SAFER", "Coverage", "compatibility_page", "coverage"]
+__all__ = ["BEYOND", "SAFER", "Coverage", "Tolerance", "compatibility_page", "coverage"]
 
 SAFER: Final = "safer:"
 """How the reason of a rule begins that stands for a refusal the Node gateway would not give."""
+BEYOND: Final = "beyond:"
+"""Likewise of one for an answer where the recorded gateway had none, as later releases give it."""
 
 _TEST: Final = "tests/golden/test_replay.py"
 _ELSEWHERE: Final = {
@@ -35,6 +37,17 @@ _Key = tuple[str, str]  # name of the trace, name of the case
 
 
 @dataclass(frozen=True, slots=True)
+class Tolerance:
+    """A value that may differ: of which exchanges (shell patterns), how it is compared, and why."""
+
+    trace: str
+    case: str
+    path: str
+    how: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Coverage:
     """What was recorded and what is asked again.
 
@@ -42,13 +55,24 @@ class Coverage:
         recorded: Every recorded exchange, in order.
         replayed: In which scenario each is asked again, or which test holds it.
         safer: Those that a deliberate refusal makes different, with its reason.
-        tolerated: Other reasons why a value may differ, each with how many exchanges it may touch.
+        beyond: Those that are answered where the recorded gateway had no such thing.
+        other: Those whose answer differs deliberately and is no refusal.
+        reworded: Those that are asked in other words than recorded, with the reason.
+        tolerated: Other values that may differ, each with how many exchanges it may touch.
     """
 
     recorded: tuple[_Key, ...]
     replayed: dict[_Key, str]
     safer: dict[_Key, str]
-    tolerated: dict[str, int]
+    beyond: dict[_Key, str]
+    other: dict[_Key, str]
+    reworded: dict[_Key, str]
+    tolerated: dict[Tolerance, int]
+
+    @property
+    def differences(self) -> int:
+        """How many exchanges carry a deliberate difference."""
+        return len(self.safer.keys() | self.other.keys())
 
     @property
     def missing(self) -> tuple[_Key, ...]:
@@ -60,23 +84,32 @@ def coverage(folder: Path) -> Coverage:
     """Read traces and scenarios; every trace file below `folder` counts."""
     recorded = tuple(_recorded(folder))
     replayed: dict[_Key, str] = {}
-    safer: dict[_Key, str] = {}
-    tolerated: dict[str, int] = defaultdict(int)
+    marked: dict[str, dict[_Key, str]] = {SAFER: {}, BEYOND: {}}
+    other: dict[_Key, str] = {}
+    reworded: dict[_Key, str] = {}
+    tolerated: dict[Tolerance, int] = defaultdict(int)
     for path in _scenarios(folder):
         scenario = load_scenario(path)
         for step in scenario.step:
             key = (step.trace, step.case)
             replayed[key] = path.stem
-            for reason in {rule.reason for rule in _rules_of(scenario, key)}:
-                if reason.startswith(SAFER):
-                    safer[key] = reason.removeprefix(SAFER).strip()
+            if step.differs:
+                other[key] = step.differs
+            if step.rewrite:
+                reworded[key] = step.why
+            for rule in _rules_of(scenario, key):
+                mark, _, reason = rule.reason.partition(" ")
+                if mark in marked:
+                    marked[mark][key] = reason
                 else:
-                    tolerated[reason] += 1
+                    tolerated[_tolerance(rule)] += 1
     for key in recorded:
         for pattern, test in _ELSEWHERE.items():
             if key not in replayed and fnmatchcase(key[0], pattern):
                 replayed[key] = test
-    return Coverage(recorded, replayed, safer, dict(tolerated))
+    return Coverage(
+        recorded, replayed, marked[SAFER], marked[BEYOND], other, reworded, dict(tolerated)
+    )
 
 
 def compatibility_page(folder: Path) -> str:
@@ -95,7 +128,7 @@ def compatibility_page(folder: Path) -> str:
             "",
             "## Methods, events and endpoints",
             "",
-            "| recorded | exchanges | held | refused more safely | scenario or test |",
+            "| recorded | exchanges | held | differ deliberately | scenario or test |",
             "|---|---|---|---|---|",
             *_rows(found),
             "",
@@ -103,7 +136,25 @@ def compatibility_page(folder: Path) -> str:
             "",
             "Where the Node gateway would have done it.",
             "",
-            *_listed(f"`{trace}`, {case}: {why}" for (trace, case), why in found.safer.items()),
+            *_exchanges(found.safer),
+            "",
+            "## Other deliberate differences",
+            "",
+            *_exchanges(found.other),
+            "",
+            "## More than was recorded",
+            "",
+            "What the recorded release had no answer for, or cut off, and later releases, the",
+            "reference of the API or stock packages want answered. These are apart from the",
+            "deliberate differences: nothing that the recorded release did is refused here.",
+            "",
+            *_exchanges(found.beyond),
+            "",
+            "## Asked in other words",
+            "",
+            "What is sent is not what was recorded; the answer is compared all the same.",
+            "",
+            *_exchanges(found.reworded),
             "",
             "## Recorded and not held",
             "",
@@ -111,12 +162,14 @@ def compatibility_page(folder: Path) -> str:
             "",
             "## Values that may differ",
             "",
-            "Times, random ids, paths, and what else the recording could not know; the number says",
-            "how many exchanges a reason may touch.",
+            "Times, random ids, paths, and what else the recording could not know. How they are",
+            "compared: `type` wants the same type, `list` a list of the same types, `kinds` the",
+            "same kinds of events in the same order, `present` that it is there, `ignored`",
+            "nothing. The number says how many exchanges a line may touch.",
             "",
-            "| reason | exchanges |",
-            "|---|---|",
-            *(f"| {_cell(why)} | {count} |" for why, count in sorted(found.tolerated.items())),
+            "| recorded | case | field | compared | reason | exchanges |",
+            "|---|---|---|---|---|---|",
+            *_tolerances(found.tolerated),
             "",
         )
     )
@@ -124,10 +177,13 @@ def compatibility_page(folder: Path) -> str:
 
 def _summary(found: Coverage) -> tuple[str, ...]:
     total, asked = len(found.recorded), sum(key in found.replayed for key in found.recorded)
+    differ = f"{found.differences} ({_percent(found.differences, total)})"
     return (
         f"- recorded exchanges: {total}",
         f"- held: {asked} ({_percent(asked, total)})",
-        f"- refused more safely: {len(found.safer)} ({_percent(len(found.safer), total)})",
+        f"- deliberate differences: {differ}, {len(found.safer)} of them refusals that are safer",
+        f"- answered beyond the recording: {len(found.beyond)}",
+        f"- asked in other words: {len(found.reworded)}",
     )
 
 
@@ -137,8 +193,27 @@ def _rows(found: Coverage) -> Iterator[str]:
         mine = [key for key in found.recorded if key[0] == name]
         asked = [key for key in mine if key in found.replayed]
         where = ", ".join(sorted({found.replayed[key] for key in asked})) or "none"
-        safer = sum(key in found.safer for key in mine)
-        yield f"| `{name}` | {len(mine)} | {len(asked)} | {safer} | {where} |"
+        differ = sum(key in found.safer or key in found.other for key in mine)
+        yield f"| `{name}` | {len(mine)} | {len(asked)} | {differ} | {where} |"
+
+
+def _tolerances(found: dict[Tolerance, int]) -> Iterator[str]:
+    lines = sorted(
+        (one.trace, one.case, one.path, one.how, one.reason, count) for one, count in found.items()
+    )
+    for trace, case, path, how, reason, count in lines:
+        yield (
+            f"| `{_cell(trace)}` | {_any(case)} | `{_cell(path)}` | {how} | {_cell(reason)} "
+            f"| {count} |"
+        )
+
+
+def _any(case: str) -> str:
+    return "any" if case == "*" else f"`{_cell(case)}`"
+
+
+def _tolerance(rule: Rule) -> Tolerance:
+    return Tolerance(rule.trace, rule.case, rule.path, rule.how, rule.reason)
 
 
 def _recorded(folder: Path) -> Iterator[_Key]:
@@ -157,6 +232,10 @@ def _rules_of(scenario: Scenario, key: _Key) -> Iterator[Rule]:
     for rule in scenario.rule:
         if fnmatchcase(trace, rule.trace) and fnmatchcase(case, rule.case):
             yield rule
+
+
+def _exchanges(found: dict[_Key, str]) -> tuple[str, ...]:
+    return _listed(f"`{trace}`, {case}: {why}" for (trace, case), why in found.items())
 
 
 def _listed(lines: Iterable[str]) -> tuple[str, ...]:

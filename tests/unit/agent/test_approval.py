@@ -82,14 +82,13 @@ async def test_what_is_risky_needs_a_yes(risk: Risk):
 async def test_advisory_j01_words_from_outside_have_no_owner_rights():
     yes = Says(Decision.ALLOW)
     approvals = Approvals(yes)
-    for risk in (Risk.READ, Risk.OUTSIDE, Risk.DANGEROUS):
+    for risk in Risk:
         assert (await approvals.permit(request(risk, STRANGER))).decision is Decision.DENY
-        assert not approvals.is_listed("t", risk, RunSource.OUTSIDE)
+        assert approvals.policy.verdict("t", risk, RunSource.OUTSIDE) is Verdict.DENY
     assert yes.asked == []
-    assert approvals.is_listed("t", Risk.WRITE, RunSource.OUTSIDE)
 
 
-@pytest.mark.parametrize("authority", [Authority.PAIRED, Authority.GUEST, Authority.OUTSIDE])
+@pytest.mark.parametrize("authority", [Authority.PAIRED, Authority.GUEST])
 async def test_only_the_owners_words_use_what_is_the_owners(authority: Authority):
     yes = Says(Decision.ALLOW)
     words = Provenance(origin=Origin.CHANNEL, authority=authority)

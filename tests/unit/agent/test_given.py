@@ -8,6 +8,7 @@ import pytest
 
 from carapace.agent.given import MAX_EARLIER
 from carapace.agent.providers.ports import (
+    ForcedCall,
     ImagePart,
     ModelMessage,
     Stop,
@@ -151,3 +152,14 @@ async def test_a_session_begins_with_what_was_given():
         )
         await empty.ended()
         assert empty.begins_session
+
+
+async def test_a_forced_call_leaves_only_the_callers_tools():
+    async with agent_house(call_tool("get_weather")) as house:
+        forced = ForcedCall("get_weather")
+        await done(house, "hi", key=KEY, client_tools=(WEATHER,), forced_call=forced)
+        await done(house, "hi", "r2", key="agent:main:two", client_tools=(WEATHER,))
+        first, free = house.provider.requests
+        assert (first.tools, first.forced_call) == ((WEATHER,), forced)
+        assert len(free.tools) > 1
+        assert free.forced_call is None

@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from carapace.agent.profiles import Profiles, parse_identity
+from carapace.config.settings.agent_exec import AgentExec
 from carapace.config.settings.agents import (
     AgentDefaults,
     AgentEntry,
     AgentIdentity,
     AgentsSettings,
 )
+from carapace.config.settings.tool_lists import AgentTools
 from carapace.ids import AgentId
 
 MAIN = AgentId("main")
@@ -62,3 +64,11 @@ def test_workspaces_are_made_unless_a_setting_says_no(tmp_path: Path):
 def test_identity_lines_are_read_in_the_ways_people_write_them():
     text = "# Me\n- **Name:** Shelly\n* emoji: E\nCreature: crab\nName: other\nNot: this"
     assert parse_identity(text) == {"name": "Shelly", "emoji": "E", "theme": "crab"}
+
+
+def test_an_agent_has_its_own_settings_for_commands_or_none(tmp_path: Path):
+    own = AgentExec(security="allowlist")
+    entries = (AgentEntry(id="Main", tools=AgentTools(exec=own)), AgentEntry(id="other"))
+    profiles = Profiles(AgentsSettings(list=entries), state_dir=tmp_path)
+    found = [profiles.get(AgentId(name)).exec for name in ("main", "other", "nobody")]
+    assert found == [own, AgentExec(), AgentExec()]

@@ -8,6 +8,7 @@ from carapace.agent.providers.ports import (
     ProviderFault,
     ThinkingLevel,
 )
+from carapace.agent.tools.policy import Layer, ToolLayers
 from carapace.protocol.sessions import SessionsPatch
 from carapace.provenance import Authority, Origin, Provenance
 from support.agent_house import agent_house, done
@@ -77,3 +78,11 @@ async def test_an_embedded_model_gets_a_short_prompt_and_few_tools():
             "sessions_list",
             "session_status",
         ]
+
+
+async def test_the_model_that_answers_is_part_of_where_tools_run():
+    async with agent_house(echo) as house:
+        denied = Layer("tools.byProvider", deny=("current_time",))
+        house.tools.restrict(ToolLayers(providers={("", "fake/fake-1"): (denied,)}))
+        await done(house, "x")
+        assert "current_time" not in {tool.name for tool in house.provider.requests[0].tools}

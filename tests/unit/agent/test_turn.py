@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import msgspec
+
+from carapace.agent.approval import Risk
 from carapace.agent.providers.ports import (
     ProviderError,
     ProviderFault,
@@ -13,8 +16,10 @@ from carapace.agent.providers.ports import (
     ToolResult,
     Usage,
 )
+from carapace.agent.tools.registry import ToolContext, Tools
 from carapace.agent.turn import MAX_ROUNDS
 from carapace.agent.types import RunState
+from carapace.channels.types import ReplyRoute, Target
 from carapace.config.settings.agents import (
     AgentDefaults,
     AgentsSettings,
@@ -181,3 +186,27 @@ async def test_a_deleted_session_ends_its_turn_with_the_reason():
         await house.sessions.delete("agent:main:gone")
         may_end.set()
         assert "deleted" in ((await run.ended()).error or "")
+
+
+class Nothing(msgspec.Struct, frozen=True):
+    """No arguments."""
+
+
+async def test_a_tool_hears_which_message_the_turn_answers():
+    heard: list[str | None] = []
+    tools = Tools()
+
+    @tools.tool("look", risk=Risk.READ)
+    async def look(ctx: ToolContext, params: Nothing) -> str:
+        """Look."""
+        del params
+        heard.append(ctx.answers)
+        return "seen"
+
+    target = Target(channel="matrix", account="default", conversation="!room")
+    async with agent_house(
+        call_tool("look"), say("x"), call_tool("look"), say("y"), tools=tools
+    ) as house:
+        await done(house, "a", "r1", reply_route=ReplyRoute(target=target, answers="m-1"))
+        await done(house, "b", "r2")
+    assert heard == ["m-1", None]

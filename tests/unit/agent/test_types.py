@@ -5,10 +5,19 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from carapace.agent.types import RunOutcome, RunSource, RunState, StopReason, Submission, source_of
+from carapace.agent.types import (
+    RunOutcome,
+    RunSource,
+    RunState,
+    StopReason,
+    Submission,
+    source_of,
+    words_of,
+)
 from carapace.channels.types import ReplyRoute, Target
 from carapace.ids import AgentId, RunId, SessionKey
-from carapace.provenance import Authority, Origin, Provenance
+from carapace.protocol.scopes import effective
+from carapace.provenance import OWNER, Authority, Origin, Provenance
 from support.agent_house import ask
 
 
@@ -51,6 +60,14 @@ def test_what_words_may_cause_follows_from_where_they_come_from(
     origin: Origin, authority: Authority, source: RunSource
 ):
     assert source_of(Provenance(origin=origin, authority=authority)) is source
+
+
+def test_a_client_lends_its_words_no_more_than_it_holds():
+    assert words_of(effective(["operator.admin"])) is OWNER
+    limited = words_of(effective(["operator.write", "operator.approvals"]))
+    assert limited == OWNER.without_admin()
+    program = Provenance(origin=Origin.HTTP, authority=Authority.OWNER)
+    assert words_of(frozenset(), program) == program.without_admin()
 
 
 def test_a_submission_names_the_inbox_rows_it_answers():

@@ -23,13 +23,14 @@ ADDED = {
 }
 
 
-async def test_the_owner_has_all_of_them_and_strangers_those_that_a_person_allows(tmp_path: Path):
+async def test_the_owner_has_all_of_them_and_visitors_those_that_a_person_allows(tmp_path: Path):
     async with AsyncExitStack() as stack:
         tools = (await built(tmp_path, stack)).tools
         full = PromptStyle.FULL
         assert {one.name for one in tools.specs(RunSource.OPERATOR, full)} >= ADDED
-        outside = {one.name for one in tools.specs(RunSource.OUTSIDE, full)}
-        assert outside & ADDED == {"write", "edit", "apply_patch", "message", "sessions_send"}
+        visitor = {one.name for one in tools.specs(RunSource.VISITOR, full)}
+        assert visitor & ADDED == {"write", "edit", "apply_patch", "message", "sessions_send"}
+        assert tools.specs(RunSource.OUTSIDE, full) == ()
         assert tools.unknown() == ()
 
 

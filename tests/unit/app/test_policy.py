@@ -12,6 +12,7 @@ from carapace.agent.providers.ports import ProviderError, ProviderFault
 from carapace.agent.tools.policy import ToolScope
 from carapace.app.policy import SessionPolicies, tool_layers
 from carapace.config.settings import Settings, ToolsSettings
+from carapace.config.settings.agent_exec import AgentExec
 from carapace.config.settings.agents import AgentDefaults, AgentEntry, AgentsSettings
 from carapace.config.settings.channels import (
     ChannelsSettings,
@@ -20,7 +21,7 @@ from carapace.config.settings.channels import (
     WebhookSettings,
 )
 from carapace.config.settings.session import SessionSettings
-from carapace.config.settings.tool_lists import AgentTools, SubagentTools, ToolList
+from carapace.config.settings.tool_lists import AgentTools, ProviderTools, SubagentTools, ToolList
 from carapace.config.settings.web_tools import WebFetch, WebSearch, WebTools
 from carapace.sessions.types import ModelRef
 
@@ -150,3 +151,30 @@ def test_a_slip_is_told_with_its_key():
         ("tools", "exce"),
         ("agents.list[main].tools", "raed"),
     ]
+
+
+def test_lists_by_provider_are_layers_for_all_agents_and_for_one():
+    wide = {"OpenAI": ProviderTools(profile="minimal"), "acme/m": ProviderTools(deny=("exec",))}
+    mine = AgentTools(by_provider={"acme": ProviderTools(allow=("read", "exec"))})
+    settings = Settings(
+        tools=ToolsSettings(by_provider=wide),
+        agents=AgentsSettings(list=(AgentEntry(id="main", tools=mine),)),
+    )
+    layers = tool_layers(settings)
+
+    def has(name: str, model: str, agent: str = "main") -> bool:
+        return layers.permits(name, ToolScope(agent_id=agent, models=(model,)))
+
+    assert [has(name, "openai/x") for name in ("session_status", "read")] == [True, False]
+    assert [has(name, "acme/m") for name in ("read", "exec", "image")] == [True, False, False]
+    assert [has(name, "acme/n") for name in ("read", "exec", "image")] == [True, True, False]
+    assert has("image", "acme/m", agent="other")
+
+
+def test_an_agent_whose_commands_are_denied_is_offered_none():
+    mine = AgentTools(exec=AgentExec(security="deny"))
+    layers = tool_layers(Settings(agents=AgentsSettings(list=(AgentEntry(id="a", tools=mine),))))
+    for name in ("exec", "process"):
+        assert not layers.permits(name, ToolScope(agent_id="a"))
+        assert layers.permits(name, ToolScope(agent_id="main"))
+    assert layers.permits("read", ToolScope(agent_id="a"))

@@ -80,6 +80,15 @@ def test_many_addresses_share_one_budget_but_known_ones_are_spared():
     assert isinstance(limiter.begin("198.51.100.1", 62.0), Attempt)
 
 
+def test_failures_behind_a_trusted_address_are_not_kept_for_ever():
+    limiter = FailureLimiter(RULES)
+    for second in range(0, 3_000, 10):
+        _succeed(limiter, "192.0.2.1", float(second))
+        _fail(limiter, "192.0.2.1", second + 5.0)
+    assert len(limiter._common.failures) <= 6
+    assert isinstance(limiter.begin("192.0.2.9", 9_000.0), Attempt)
+
+
 def test_memory_is_bounded_and_forgets_strangers_first():
     limiter = FailureLimiter(LimitRules(max_failures_everywhere=10_000, max_addresses=4))
     _succeed(limiter, "192.0.2.200")

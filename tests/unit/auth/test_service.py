@@ -27,7 +27,7 @@ READ_WRITE = ("operator.read", "operator.write")
 
 async def test_device_less_client_gets_read_and_write_whatever_it_asks():
     async with rig() as r:
-        for scopes in (("operator.admin",), None, (), ADMIN):
+        for scopes in (("operator.admin",), None, ADMIN):
             admission = await r.connect(
                 connect_params(scopes=scopes, client_id="gateway-client", mode="backend")
             )
@@ -41,6 +41,26 @@ async def test_device_less_client_may_ask_for_less():
     async with rig() as r:
         admission = await r.connect(connect_params(scopes=["operator.read"]))
         assert admission.caller.granted == ("operator.read",)
+
+
+async def test_device_less_client_that_asks_for_nothing_gets_nothing():
+    """As recorded in `scopes.json`: an empty list is a wish, an absent one is none."""
+    async with rig() as r:
+        admission = await r.connect(connect_params(scopes=[]))
+        assert admission.caller.granted == ()
+        assert admission.caller.scopes == frozenset()
+
+
+async def test_a_node_holds_no_scope_of_operators_whatever_it_asks_for():
+    node: dict[str, Any] = {"role": "node", "client_id": "node-host", "mode": "node"}
+    async with rig() as r:
+        me = Identity()
+        first = await r.connect(connect_params(me, scopes=ADMIN, **node))
+        assert first.device_token is not None
+        token = first.device_token.device_token
+        again = await r.connect(connect_params(me, scopes=ADMIN, token=token, **node))
+        assert (first.caller.granted, again.caller.granted) == ((), ())
+        assert again.caller.credential is CredentialKind.DEVICE_TOKEN
 
 
 async def test_new_local_device_is_paired_at_once_with_all_it_asks():

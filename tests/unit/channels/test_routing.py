@@ -142,4 +142,6 @@ def test_an_answer_in_company_names_the_message_it_answers():
     target = Target(channel="chat", account="default", conversation="c1", thread_id="t")
     group = reply_route_of(message(chat_type=ChatType.GROUP, thread="t"), (1, 2))
     assert (group.target, group.inbox_ids, group.reply_to) == (target, (1, 2), "m1")
-    assert reply_route_of(message()).reply_to is None
+    direct = reply_route_of(message())
+    assert (direct.reply_to, direct.answers) == (None, message().message_id)
+    assert group.answers == group.reply_to

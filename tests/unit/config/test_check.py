@@ -98,6 +98,14 @@ def test_keys_of_the_node_gateway_warn_once_and_never_fail():
     ]
 
 
+def test_names_that_nobody_knows_are_listed_apart():
+    found = check(read("{gateway: {prot: 1, port: 'x'}, talk: {}, agents: {list: [{qqzz: 1}]}}"))
+    assert found.unknown == {
+        ("gateway", "prot"): " Did you mean gateway.port?",
+        ("agents", "list", 0, "qqzz"): "",
+    }
+
+
 def test_stamps_and_variables_are_silent():
     assert warnings("{$schema: 'x', meta: {lastTouchedAt: 'y'}, env: {KEY: 'v'}}") == []
 

@@ -1,7 +1,18 @@
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 from carapace.config.catalogue import catalogue
 from carapace.config.node_keys import NODE_KEYS, SILENT_KEYS
+from support.config_schema import strange_keys
+
+RECORDED = Path(__file__).parents[2] / "golden" / "node-2026.1" / "config.schema.json"
+
+
+def test_every_key_of_the_recorded_schema_may_be_written_by_clients():
+    payload = json.loads(RECORDED.read_text())["cases"][0]["responses"][0]["payload"]
+    assert strange_keys(payload["schema"]) == []
 
 
 def test_each_listed_place_exists_and_lists_nothing_that_is_a_setting():

@@ -6,11 +6,18 @@ import pytest
 
 from carapace.config.files import text_hash
 from carapace.config.issue import Issue
-from carapace.config.json5 import parse
+from carapace.config.json5 import Lines, parse
 from carapace.config.load import Overrides, load
+from carapace.config.located import Located, locate
 from carapace.config.reader import DiskReader
 from carapace.config.redact import MARKER
-from carapace.config.writing import patched, refuse_issues, require_base, restored
+from carapace.config.writing import (
+    patched,
+    refuse_issues,
+    refuse_unknown,
+    require_base,
+    restored,
+)
 from carapace.errors import Refused
 
 
@@ -108,3 +115,47 @@ def test_issues_refuse_and_none_do_not():
     with pytest.raises(Refused, match=r"^invalid config$") as caught:
         refuse_issues([Issue("a", "is wrong")])
     assert caught.value.details == {"issues": [{"path": "a", "message": "is wrong"}]}
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        '{"__proto__": {"x": 1}}',
+        '{"gateway": {"__proto__": {"port": 1}}}',
+        '{"agents": {"list": [{"constructor": 1}]}}',
+        '{"plugins": {"entries": {"prototype": {}}}}',
+        '{"__class__": 1}',
+        '{"\\u005f_proto__": null}',
+    ],
+)
+def test_names_that_mean_something_to_a_language_are_refused(tmp_path, raw):
+    path = tmp_path / "c.json"
+    with pytest.raises(Refused, match="is reserved"):
+        restored(raw, "{}")
+    before = load(path, DiskReader(), Overrides({}))
+    with pytest.raises(Refused, match="is reserved"):
+        patched(raw, "{}", before, path)
+
+
+def test_names_that_only_begin_so_are_not(tmp_path):
+    assert restored('{"models": {"__x": 1, "a/b": [1], "proto": {}}}', "{}")
+
+
+def tree(text: str) -> Located:
+    return locate(parse(text), "a.json", Lines(text))
+
+
+def test_an_unknown_name_stays_though_its_item_moves_in_a_list():
+    before = tree("{agents: {list: [{id: 'a'}, {id: 'b', qqzz: 1}]}}")
+    refuse_unknown(tree("{agents: {list: [{id: 'b', qqzz: 1}]}}"), [before])
+    with pytest.raises(Refused, match="invalid config"):
+        refuse_unknown(tree("{agents: {list: [{id: 'b', qqyy: 1}]}}"), [before])
+
+
+def test_what_any_of_the_trees_has_may_stay():
+    with_it, without = tree("{qqzz: 1}"), tree("{}")
+    refuse_unknown(with_it, [without, with_it])
+    refuse_unknown(without, [])
+    with pytest.raises(Refused, match="invalid config") as caught:
+        refuse_unknown(with_it, [without])
+    assert caught.value.details == {"issues": [{"path": "", "message": 'Unrecognized key: "qqzz"'}]}

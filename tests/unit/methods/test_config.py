@@ -107,13 +107,53 @@ async def test_secrets_are_never_shown_and_a_marker_keeps_them():
         assert "hunter2" not in str(answer)
 
 
-async def test_an_unknown_key_warns_and_is_written():
+@pytest.mark.parametrize(
+    ("method", "raw", "issues"),
+    [
+        ("config.patch", "{gateway: {qqzz: 1}}", [("gateway", 'Unrecognized key: "qqzz"')]),
+        ("config.set", "{qqzz: 1}", [("", 'Unrecognized key: "qqzz"')]),
+        (
+            "config.apply",
+            "{gateway: {prot: 1}, agents: {list: [{id: 'a', qqzz: {}}]}}",
+            [
+                ("gateway", 'Unrecognized key: "prot". Did you mean gateway.port?'),
+                ("agents.list[0]", 'Unrecognized key: "qqzz"'),
+            ],
+        ),
+    ],
+)
+async def test_no_client_adds_a_name_that_nobody_knows(method, raw, issues):
     async with method_house() as house:
         shown = await begin(house)
-        await house.call("config.patch", {"raw": "{gateway: {nope: 1}}", "baseHash": shown})
-        warnings = (await house.call("config.get"))["warnings"]
-        assert "nope" in text_of(house)
-    assert [one["path"] for one in warnings] == ["gateway.nope"]
+        refused = await refusal(house, method, raw=raw, baseHash=shown)
+        assert text_of(house) == FILE
+    assert refused.message == "invalid config"
+    listed = (refused.details or {})["issues"]
+    assert [(one["path"], one["message"]) for one in listed] == issues
+
+
+async def test_unknown_names_that_stand_in_the_file_stay_and_warn():
+    async with method_house() as house:
+        text = FILE.replace("gateway: {", "gateway: { qqzz: 1,")
+        shown = await begin(house, text)
+        await house.call("config.patch", {"raw": "{logging: {level: 'warn'}}", "baseHash": shown})
+        shown = (await house.call("config.get"))["hash"]
+        await house.call("config.set", {"raw": "{gateway: {qqzz: 2}}", "baseHash": shown})
+        found = await house.call("config.get")
+        assert "qqzz: 2" in text_of(house)
+        assert [one["path"] for one in found["warnings"]] == ["gateway.qqzz"]
+        await house.call("config.set", {"raw": "{}", "baseHash": found["hash"]})
+        shown = (await house.call("config.get"))["hash"]
+        await refusal(house, "config.set", raw="{gateway: {qqzz: 2}}", baseHash=shown)
+
+
+async def test_names_that_the_node_gateway_knows_may_be_added():
+    async with method_house() as house:
+        shown = await begin(house)
+        raw = "{talk: {voiceId: 'x'}, meta: {lastTouchedAt: 'now'}}"
+        await house.call("config.patch", {"raw": raw, "baseHash": shown})
+        found = await house.call("config.get")
+    assert [one["path"] for one in found["warnings"]] == ["talk"]
 
 
 async def test_a_patch_of_live_settings_needs_no_restart():

@@ -20,6 +20,7 @@ from carapace.config.settings.channels import (
 )
 from carapace.errors import Failed, Refused
 from carapace.methods import outbox
+from carapace.plugins.errors import GuestError, GuestTrap
 from carapace.provenance import OWNER
 from support.media import PNG, png
 from support.methods import MethodHouse, method_house
@@ -287,3 +288,65 @@ async def test_of_several_channels_one_has_to_be_named(house: MethodHouse):
     )
     with pytest.raises(Refused, match="channel required: one of second"):
         await house.call("send", {"to": "c1", "message": "hi", "idempotencyKey": "k"})
+
+
+def by_plugin(house: MethodHouse, resolve: Any) -> None:
+    """A channel of a plugin, which says what a target is."""
+    accounts = house.services.accounts
+    accounts.add(
+        RecordingChannel(replace(RECORDING_INFO, id="phone", label="Phone", can_poll=True))
+    )
+    accounts.apply(ChannelsSettings(plugins={"phone": PluginChannelSettings(enabled=True)}))
+    house.plugins.run("phone", "channel").script("phone:channel.resolve", resolve)
+
+
+def told(error: Exception) -> Any:
+    def script(_account: str, _text: str) -> str:
+        raise error
+
+    return script
+
+
+async def sent_to(house: MethodHouse, to: str) -> str:
+    params = {"to": to, "message": "hi", "channel": "phone", "idempotencyKey": "k"}
+    await house.call("send", params)
+    page = await house.call("outbox.list", {"channel": "phone"})
+    return page["items"][0]["conversation"]
+
+
+async def test_a_target_becomes_the_services_own_id(house: MethodHouse):
+    by_plugin(house, lambda account, text: f"{account}/{text.strip()}")
+    await asyncio.sleep(0)
+    assert await sent_to(house, " ann ") == "default/ann"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [lambda *_: "", lambda *_: 5, lambda *_: "x" * 300, told(GuestTrap("deadline", "interrupt"))],
+)
+async def test_a_target_that_cannot_be_asked_about_now_is_left_as_it_is(
+    house: MethodHouse, answer: Any
+):
+    by_plugin(house, answer)
+    await asyncio.sleep(0)
+    assert await sent_to(house, "ann") == "ann"
+
+
+async def test_what_is_no_target_is_refused_before_anything_is_put(house: MethodHouse):
+    by_plugin(house, told(GuestError("bad-target", "write a number")))
+    for method, more in (
+        ("send", {"message": "hi"}),
+        ("poll", {"question": "?", "options": ["a", "b"]}),
+    ):
+        params = {"to": "ann", "channel": "phone", "idempotencyKey": "k", **more}
+        with pytest.raises(Refused, match="'ann' is no target of Phone: write a number") as caught:
+            await house.call(method, params)
+        assert caught.value.code == "INVALID_REQUEST"
+    assert (await house.call("outbox.list", {}))["items"] == []
+
+
+async def test_an_account_that_does_not_run_is_unavailable(house: MethodHouse):
+    params = {"to": "c1", "message": "hi", "accountId": "second", "channel": "webhook"}
+    with pytest.raises(Refused, match="does not run") as caught:
+        await house.call("send", {**params, "idempotencyKey": "k"})
+    assert caught.value.code == "UNAVAILABLE"

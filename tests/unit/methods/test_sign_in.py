@@ -38,9 +38,15 @@ def written(house: MethodHouse) -> Any:
     return json.loads(house.services.config.paths.config_path.read_text())["channels"]
 
 
-def plugin(house: MethodHouse, login: Callable[..., Any], name: str = "zalo") -> None:
+def plugin(
+    house: MethodHouse,
+    login: Callable[..., Any],
+    name: str = "zalo",
+    credentials: tuple[str, ...] = (),
+) -> None:
     house.services.accounts.add(RecordingChannel(ChannelInfo(id=name, label=name, order=50)))
-    house.plugins.run(name, "channel").script(f"{name}:channel.login", login)
+    host = house.plugins.run(name, "channel", credentials=credentials)
+    host.script(f"{name}:channel.login", login)
 
 
 async def test_logging_out_removes_the_credentials_and_cuts_the_account_off(house: MethodHouse):
@@ -62,7 +68,7 @@ async def test_logging_out_removes_the_credentials_and_cuts_the_account_off(hous
 async def test_the_other_accounts_keep_theirs(house: MethodHouse):
     accounts = {"a": {"botToken": "ta", "name": "A"}, "b": {"botToken": "tb"}}
     configure(house, {"zalo": {"accounts": accounts}})
-    plugin(house, lambda *_: DONE)
+    plugin(house, lambda *_: DONE, credentials=("botToken",))
     told = await house.call("channels.logout", {"channel": "zalo", "accountId": "a"})
     assert (told["accountId"], told["cleared"], told["loggedOut"]) == ("a", True, True)
     assert written(house) == {"zalo": {"accounts": {"a": {"name": "A"}, "b": {"botToken": "tb"}}}}
@@ -164,7 +170,7 @@ async def test_a_plugin_that_needs_no_sign_in_says_so_and_another_is_preferred(h
 
 async def test_logging_out_ends_a_login_that_waits(house: MethodHouse):
     configure(house, {"zalo": {"botToken": "t"}})
-    plugin(house, lambda *_: WAIT)
+    plugin(house, lambda *_: WAIT, credentials=("botToken",))
     await house.call("web.login.start")
     await house.call("channels.logout", {"channel": "zalo"})
     told = await house.call("web.login.wait")
@@ -173,3 +179,10 @@ async def test_logging_out_ends_a_login_that_waits(house: MethodHouse):
 
 def test_adv_q20_signing_in_and_out_is_for_administrators_and_for_no_tool():
     assert {row.scope for row in METHODS.values()} == {Scope.ADMIN}
+
+
+async def test_a_plugin_without_credentials_has_nothing_to_log_out_of(house: MethodHouse):
+    configure(house, {"zalo": {"apiUrl": "http://127.0.0.1:9"}})
+    plugin(house, lambda *_: DONE)
+    with pytest.raises(Refused, match="channel zalo does not support logout"):
+        await house.call("channels.logout", {"channel": "zalo"})

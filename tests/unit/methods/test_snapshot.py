@@ -6,6 +6,7 @@ import asyncio
 
 import msgspec
 
+from carapace.channels.accounts.status import ChannelHealth
 from carapace.methods.snapshot import AgentFacts, HealthCache, HealthFacts
 from carapace.protocol.health import HeartbeatHealth
 from carapace.sessions.types import SessionEntry
@@ -24,6 +25,7 @@ class House:
         self.clock = FakeClock()
         self.tasks = Tasks("test", lambda _name, _error: None)
         self.degraded: dict[str, str] = {}
+        self.channels: tuple[ChannelHealth, ...] = ()
         self.asked: list[str | None] = []
         self.gate: asyncio.Event | None = None
         self.agents = agents or ("main",)
@@ -46,7 +48,7 @@ class House:
 
     def facts(self) -> HealthFacts:
         agents = [AgentFacts(one, one == self.agents[0], BEAT) for one in self.agents]
-        return HealthFacts(agents, None, dict(self.degraded))
+        return HealthFacts(agents, None, dict(self.degraded), self.channels)
 
 
 async def test_before_the_first_renewal_there_is_nothing():
@@ -125,3 +127,26 @@ async def test_the_heartbeat_of_the_default_agent_is_told_in_seconds():
     answer = msgspec.json.decode(house.cache.answer())
     assert answer["heartbeatSeconds"] == 1800
     assert answer["agents"][0]["heartbeat"]["everyMs"] == 1_800_000
+
+
+async def test_a_fresh_one_is_made_at_once_and_told_if_it_differs():
+    house = House()
+    await house.cache.renew()
+    await house.cache.fresh()
+    assert house.told == []
+    house.degraded["store"] = "full"
+    assert msgspec.json.decode(await house.cache.fresh())["degraded"] == {"store": "full"}
+    assert len(house.told) == 1
+
+
+async def test_channels_are_told_and_an_account_that_ends_is_news():
+    house = House()
+    account = {"configured": True, "running": True, "lastError": None, "accountId": "default"}
+    house.channels = (ChannelHealth(id="zalo", label="Zalo", accounts=(account,)),)
+    shown = msgspec.json.decode(await house.cache.fresh())
+    assert (shown["channelOrder"], shown["channelLabels"]) == (["zalo"], {"zalo": "Zalo"})
+    assert shown["channels"]["zalo"] == {**account, "accounts": {"default": account}}
+    assert not await house.cache.renew()
+    ended = {**account, "running": False, "lastError": "no line"}
+    house.channels = (ChannelHealth(id="zalo", label="Zalo", accounts=(ended,)),)
+    assert await house.cache.renew()

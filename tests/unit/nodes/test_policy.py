@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from carapace.auth.platform import Platform
@@ -10,6 +12,7 @@ from carapace.nodes.policy import (
     ADMIN_COMMANDS,
     PLATFORM_COMMANDS,
     allowed_commands,
+    asks_for_admin,
     needs_admin,
     refusal,
 )
@@ -71,3 +74,50 @@ def test_programs_and_browsers_need_an_administrators_approval() -> None:
     assert needs_admin(["browser.proxy"])
     assert not needs_admin(["camera.snap", "canvas.eval"])
     assert needs_admin(ADMIN_COMMANDS)
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        None,
+        {},
+        {"path": "/"},
+        {"method": "GET", "path": "/profiles"},
+        {"method": "get", "path": "profiles/work"},
+        {"method": "POST", "path": "/tabs/open", "body": {"url": "https://a.example"}},
+        {"method": "DELETE", "path": "/tabs/4A2F.1"},
+        {"method": "POST", "path": "/profiles-of-mine"},
+        {"method": "POST", "path": "/act/"},
+    ],
+)
+def test_a_browser_is_used_by_writers(params: Any) -> None:
+    assert not asks_for_admin("browser.proxy", params)
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"method": "POST", "path": "/profiles/create"},
+        {"method": "DELETE", "path": "/profiles/work"},
+        {"method": "put", "path": "Profiles/work/"},
+        {"method": "POST", "path": "/reset-profile"},
+        {"method": "GET", "path": "/reset-profile"},
+        {"method": "POST", "path": "//profiles/create"},
+        {"method": "POST", "path": "/tabs/../profiles/create"},
+        {"method": "POST", "path": "/%70rofiles/create"},
+        {"method": "POST", "path": "/profiles/create?x=1"},
+        {"method": "POST", "path": "\\profiles\\create"},
+        {"method": "POST", "path": " /profiles/create"},
+        {"method": "POST", "path": "/profiles;a/create"},
+        {"method": ["POST"], "path": "/"},
+        {"path": ["/"]},
+    ],
+)
+def test_its_profiles_are_changed_by_administrators_alone(params: Any) -> None:
+    assert asks_for_admin("browser.proxy", params)
+
+
+def test_programs_are_an_administrators_whatever_they_are() -> None:
+    for command in ADMIN_COMMANDS:
+        assert asks_for_admin(command, {"method": "GET", "path": "/"})
+    assert not asks_for_admin("camera.snap", {"path": "/reset-profile"})

@@ -10,6 +10,7 @@ from aiohttp import http_parser, web
 
 from carapace.config.settings.gateway import LimitSettings
 from carapace.errors import Failed
+from carapace.protocol.endpoints import undeclared
 from carapace.protocol.events import Event
 from carapace.protocol.scopes import Scope
 from carapace.server.app import refuse_slow_parser
@@ -141,6 +142,8 @@ async def test_more_routes_can_be_added(tmp_path):
         http.get(running.url + "/hello") as response,
     ):
         assert await response.text() == "hi"
+        assert ("GET", "/hello") in running.server.routes()
+        assert "GET /hello" in undeclared(running.server.routes())
 
 
 def test_the_slow_parser_is_refused(monkeypatch):

@@ -75,6 +75,29 @@ async def test_a_plain_handler_answers_before_dispatch_returns(metrics):
     assert len(served) == 0
 
 
+async def test_a_plain_handler_may_hand_back_what_has_to_wait(metrics):
+    methods = Methods()
+
+    @methods.method("look", scope=Scope.READ, result=dict)
+    def look(ctx: object):
+        """Look again."""
+
+        async def again() -> dict[str, bool]:
+            return {"ok": True}
+
+        return again
+
+    link = FakeLink(make_caller())
+    served = dispatcher(metrics, methods)
+    served.dispatch(link, request("look"))
+    assert (link.frames, link.waiting) == ([], {"1"})
+    assert await served.drain(1.0)
+    assert link.frames[0]["payload"] == {"ok": True}
+    await served.close()
+    served.dispatch(link, request("look"))
+    assert link.frames[-1]["error"]["code"] == "UNAVAILABLE"
+
+
 async def test_a_coroutine_handler_answers_later_and_waits_in_flight_meanwhile(metrics):
     link = FakeLink(make_caller())
     served = dispatcher(metrics)
@@ -83,6 +106,36 @@ async def test_a_coroutine_handler_answers_later_and_waits_in_flight_meanwhile(m
     assert await served.drain(1.0)
     assert link.frames[0]["payload"] == {"models": []}
     assert link.waiting == set()
+
+
+async def test_a_pass_of_the_loop_sends_at_most_one_large_answer(metrics):
+    methods, passes = Methods(), 0
+    asked = 20
+
+    @methods.method("large", scope=Scope.READ)
+    async def large(ctx: object) -> dict[str, str]:
+        """Answer at length."""
+        return {"text": "x" * 100_000}
+
+    @methods.method("small", scope=Scope.READ)
+    async def small(ctx: object) -> dict[str, str]:
+        """Answer briefly."""
+        return {"text": "x"}
+
+    link, other = FakeLink(make_caller()), FakeLink(make_caller())
+    served = dispatcher(metrics, methods)
+    for number in range(asked):
+        served.dispatch(link, request("large", request_id=str(number)))
+        served.dispatch(other, request("small", request_id=str(number)))
+    while len(link.frames) < asked:
+        before, passes = len(link.frames), passes + 1
+        await asyncio.sleep(0)
+        assert len(link.frames) <= before + 1
+        assert passes < 10 * asked
+        if passes > 3:
+            assert len(other.frames) == asked
+    assert [frame["id"] for frame in link.frames] == [str(number) for number in range(asked)]
+    await served.close()
 
 
 async def test_params_are_checked_against_the_row(metrics):

@@ -11,6 +11,8 @@ from carapace.server.http_errors import json_response
 from support.openai_requests import access
 from support.server import TOKEN, running_server
 
+PATHS = {"agent": ("POST", "/v1/chat/completions"), "models.list": ("GET", "/v1/models")}
+
 
 @pytest.fixture
 async def ask(tmp_path):
@@ -18,23 +20,26 @@ async def ask(tmp_path):
         judge = access(server, admitter)
 
         async def handle(request: web.Request) -> web.Response:
-            caller = await judge.caller(request, request.match_info["method"])
+            caller = await judge.caller(request, request.query["as"])
             return caller if isinstance(caller, web.Response) else json_response(caller.granted)
 
-        class Route:
+        class Routes:
             def add_to(self, router: web.UrlDispatcher) -> None:
-                router.add_get("/{method}", handle)
+                for verb, path in (*PATHS.values(), ("GET", "/stray"), ("GET", "/health")):
+                    router.add_route(verb, path, handle)
 
-        server.add(Route())
+        server.add(Routes())
 
     async with (
         running_server(tmp_path, prepare=prepare) as running,
         aiohttp.ClientSession() as http,
     ):
 
-        async def ask(method: str, token: str | None = TOKEN):
+        async def ask(method: str, token: str | None = TOKEN, path: str = ""):
             headers = {"Authorization": f"Bearer {token}"} if token else {}
-            async with http.get(f"{running.url}/{method}", headers=headers) as response:
+            verb, usual = PATHS[method]
+            url = f"{running.url}{path or usual}?as={method}"
+            async with http.request("GET" if path else verb, url, headers=headers) as response:
                 return response.status, msgspec.json.decode(await response.read()), response.headers
 
         yield ask
@@ -57,3 +62,14 @@ async def test_strangers_are_told_which_credential_is_asked_for(ask, token):
 async def test_who_is_locked_out_is_told_how_long(ask):
     status, _, headers = await ask("agent", "locked")
     assert (status, headers["Retry-After"]) == (429, "2")
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("agent", "/stray"), ("agent", "/health"), ("agent", "/v1/models")],
+    ids=["without a row", "declared open", "declared as another"],
+)
+async def test_an_endpoint_that_the_table_does_not_know_opens_for_nobody(ask, method, path):
+    status, body, _ = await ask(method, TOKEN, path)
+    assert status == 503
+    assert "granted" not in str(body)

@@ -16,6 +16,7 @@ from carapace.clock import SystemClock
 from carapace.errors import Failed
 from carapace.protocol.agent import PendingToolCall
 from carapace.server.http_openai import ChatRoutes, ModelRoutes
+from carapace.server.openai_door import OpenAiDoor
 from carapace.sessions.keys import canonical
 from support.chat_runs import Agents, ScriptedRuns, outcome
 from support.openai_requests import ScriptedFiles, access
@@ -29,17 +30,15 @@ def routes(runs):
     def prepare(server, admitter) -> None:
         judge = access(server, admitter)
         server.add(ModelRoutes(Agents(), access=judge, clock=SystemClock()))
-        server.add(
-            ChatRoutes(
-                runs,
-                models=Agents(),
-                to_key=canonical,
-                access=judge,
-                files=ScriptedFiles,
-                max_body_bytes=1_048_576,
-                clock=SystemClock(),
-            )
+        door = OpenAiDoor(
+            runs,
+            models=Agents(),
+            to_key=canonical,
+            access=judge,
+            files=ScriptedFiles,
+            max_body_bytes=1_048_576,
         )
+        server.add(ChatRoutes(door, clock=SystemClock()))
 
     return prepare
 

@@ -10,6 +10,7 @@ from carapace.agent.providers.ports import ToolResult
 from carapace.agent.types import RunState
 from carapace.clock import SystemClock
 from carapace.server.http_responses import ResponsesRoutes
+from carapace.server.openai_door import OpenAiDoor
 from carapace.sessions.keys import canonical
 from support.chat_runs import Agents, ScriptedRuns, outcome
 from support.openai_requests import KnownAnswers, ScriptedFiles, access
@@ -26,18 +27,15 @@ def runs() -> ScriptedRuns:
 @pytest.fixture
 async def ask(tmp_path, runs):
     def prepare(server, admitter) -> None:
-        server.add(
-            ResponsesRoutes(
-                runs,
-                answers=KnownAnswers(),
-                models=Agents(),
-                to_key=canonical,
-                access=access(server, admitter),
-                files=ScriptedFiles,
-                max_body_bytes=100_000,
-                clock=SystemClock(),
-            )
+        door = OpenAiDoor(
+            runs,
+            models=Agents(),
+            to_key=canonical,
+            access=access(server, admitter),
+            files=ScriptedFiles,
+            max_body_bytes=100_000,
         )
+        server.add(ResponsesRoutes(door, answers=KnownAnswers(), clock=SystemClock()))
 
     async with (
         running_server(tmp_path, prepare=prepare) as running,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from carapace.agent.providers.ports import (
+    ForcedCall,
     ImagePart,
     ModelMessage,
     TextPart,
@@ -90,11 +91,15 @@ def test_a_choice_narrows_what_is_offered(choice):
     tools = client_tools([FLAT, NESTED], choice)
     assert [one.name for one in tools.specs] == ["b"]
     assert "b" in tools.instruction
+    assert tools.forced == ForcedCall("b")
 
 
 def test_none_offers_nothing_and_required_says_so():
     assert client_tools([FLAT], "none").specs == ()
-    assert "a, b" in client_tools([FLAT, NESTED], "required").instruction
+    required = client_tools([FLAT, NESTED], "required")
+    assert "a, b" in required.instruction
+    assert required.forced == ForcedCall()
+    assert client_tools([FLAT], "auto").forced is None
 
 
 @pytest.mark.parametrize(

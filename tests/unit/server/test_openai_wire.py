@@ -7,11 +7,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from carapace.agent.providers.ports import ImagePart, TextPart, ToolCall, ToolResult
-from carapace.agent.types import RunState
+from carapace.agent.providers.ports import ForcedCall, ImagePart, TextPart, ToolCall, ToolResult
+from carapace.agent.types import RunState, Submission
 from carapace.errors import Refused
+from carapace.ids import AgentId, RunId, SessionKey
 from carapace.protocol.agent import PendingToolCall
 from carapace.server.openai_wire import (
+    UNCALLED,
     Completion,
     chunk,
     completion,
@@ -21,6 +23,7 @@ from carapace.server.openai_wire import (
     finish_of,
     model_list,
     model_row,
+    obeyed,
     usage_chunk,
 )
 from support.chat_runs import outcome
@@ -155,3 +158,22 @@ def test_agents_are_models():
 )
 def test_a_model_is_known_if_its_name_picks_an_agent(name, is_known):
     assert (model_row(name, AGENTS, 7) is not None) is is_known
+
+
+def test_a_forced_call_that_did_not_come_is_the_programs_affair():
+    forced = Submission(
+        run_id=RunId("r"),
+        session_key=SessionKey("agent:main:x"),
+        shown_key="x",
+        agent_id=AgentId("main"),
+        message="hi",
+        forced_call=ForcedCall(),
+    )
+    said = outcome("words")
+    assert failure_of(obeyed(forced, said)) == (400, UNCALLED)
+    assert obeyed(msgspec.structs.replace(forced, forced_call=None), said) is said
+    cut = outcome("words", stop_reason="length")
+    refused = outcome("HTTP 400", state=RunState.ERROR)
+    called = outcome("", stop_reason="tool_calls", calls=(PendingToolCall("c", "a", "{}"),))
+    for fine in (cut, refused, called):
+        assert obeyed(forced, fine) is fine

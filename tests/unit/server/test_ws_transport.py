@@ -105,6 +105,9 @@ async def test_messages_go_out_as_text_frames(stage):
     assert await stage.reader.readexactly(14) == b"\x81\x05hello\x81\x05parts"
     assert await stage.reader.readexactly(4) == b"\x81\x7e" + struct.pack("!H", 5001)
     assert await stage.reader.readexactly(5001) == b"x" * 5000 + b"}"
+    stage.wire.send(b"y" * 70_000)
+    assert await stage.reader.readexactly(10) == b"\x81\x7f" + struct.pack("!Q", 70_000)
+    assert await stage.reader.readexactly(70_000) == b"y" * 70_000
 
 
 async def test_a_ping_is_answered_and_a_pong_ignored(stage):

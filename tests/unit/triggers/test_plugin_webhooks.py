@@ -145,6 +145,17 @@ async def test_an_alias_leads_to_it_and_a_taken_one_is_told(rig):
     assert rig.host.calls[-1].plugin_id == "other"
 
 
+async def test_no_alias_is_in_the_place_of_another_plugin(rig):
+    aliases = ("/plugins", "/plugins/other", "/plugins/other/in", "/plugins/parrot/x", "/pluginsx")
+    _, troubles = rig.open(aliases=aliases)
+    assert len(troubles) == 4
+    rig.open("other")
+    await rig.send("/plugins/other/in")
+    assert rig.host.calls[-1].plugin_id == "other"
+    await rig.send("/pluginsx")
+    assert rig.host.calls[-1].plugin_id == "parrot"
+
+
 @pytest.mark.parametrize(
     ("error", "status", "wait"),
     [

@@ -117,6 +117,21 @@ def test_the_gateways_own_paths_are_not_given_away(kept: str):
     Paths().add(route(f"{kept}y"))
 
 
+@pytest.mark.parametrize("path", ["/a", "/a/b", "/a/*", "/a/b/c"])
+def test_nobody_puts_a_path_below_another_owners(path: str):
+    """Nor does an owner whose name only begins alike; what is part of the owner may."""
+    for owner in ("other", "tes", "tester"):
+        paths = Paths()
+        paths.claim("/a", "test")
+        with pytest.raises(Refused, match="below one of test"):
+            paths.add(route(path, owner=owner))
+    for owner in ("test", "test.part"):
+        paths = Paths()
+        paths.claim("/a", "test")
+        paths.add(route(path, owner=owner))
+        assert len(paths) == 1
+
+
 def test_an_owner_takes_its_routes_along():
     paths = Paths()
     paths.claim("/a", "test")

@@ -7,7 +7,7 @@ shown: the digest goes with it, and what runs must have the same.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Final
 
 import msgspec
@@ -27,10 +27,12 @@ from carapace.agent.exec.service import ExecParams, ExecService
 from carapace.agent.exec.shown import shown_text
 from carapace.agent.tools.registry import ToolTrouble
 from carapace.agent.types import RunSource
+from carapace.config.settings.agent_exec import AgentExec
 from carapace.errors import GatewayError
 from carapace.ids import AgentId
 from carapace.protocol.approvals import ApprovalSubject
 from carapace.provenance import Provenance
+from carapace.sessions.keys import agent_of
 from carapace.sessions.types import SessionEntry
 from carapace.telemetry.audit import Audit, AuditKind
 
@@ -43,7 +45,10 @@ _NOBODY: Final = "it needs a person's yes, and nobody is connected who could giv
 _SILENCE: Final = "nobody allowed it in time"
 _TOO_LONG: Final = "it is too long to be shown to a person"
 
-_ON_A_NODE: Final = "commands of this session are set to run on a node, which exec does not do"
+_ON_A_NODE: Final = (
+    "commands of this session or agent are set to run on a node, which exec does not do"
+)
+_NODE: Final = "node"
 
 EntryOf = Callable[[str], Awaitable[SessionEntry | None]]
 """A session by its key, with what it says for itself."""
@@ -105,10 +110,15 @@ class PersonApprover:
             request.agent_id, security=settings.security, ask=settings.ask
         )
         entry = await self._entry_of(request.session_key)
+        hosts = set[str | None]()
+        for own in self._own(request, entry):
+            hosts.add(own.host)
+            rules = narrowed(rules, own.security, own.ask)
         if entry is not None:
-            if use.command is not None and entry.exec_host == "node":
-                return Ruling(Decision.DENY, _ON_A_NODE)
+            hosts.add(entry.exec_host)
             rules = narrowed(rules, entry.exec_security, entry.exec_ask)
+        if use.command is not None and _NODE in hosts:
+            return Ruling(Decision.DENY, _ON_A_NODE)
         found = judge(use, rules, request.source)
         if found.verdict is Verdict.DENY:
             return Ruling(Decision.DENY, found.reason)
@@ -117,6 +127,13 @@ class PersonApprover:
         if len(use.shown) > _MAX_SHOWN_CHARS:
             return Ruling(Decision.DENY, _TOO_LONG)
         return await self._ask(request, use, rules)
+
+    def _own(self, request: ApprovalRequest, entry: SessionEntry | None) -> Iterator[AgentExec]:
+        """What the agent's settings say, and those of the agent that opened the session (J05)."""
+        owner = AgentId(request.agent_id)
+        yield self._service.own_of(owner)
+        if entry is not None and entry.spawned_by is not None:
+            yield self._service.own_of(agent_of(entry.spawned_by, default=owner))
 
     async def _use_of(self, request: ApprovalRequest) -> Use:
         """What would be done.
@@ -129,8 +146,12 @@ class PersonApprover:
         if request.tool != EXEC_TOOL:
             arguments: Any = msgspec.json.decode(raw)
             bound = [request.tool, request.agent_id, arguments]
+            if request.definition:
+                bound.append(request.definition)
             digest = hashlib.sha256(msgspec.json.encode(bound, order="sorted")).hexdigest()
             shown = f"{request.tool} {shown_text(raw)}"
+            if request.note:
+                shown += f"\n\n{shown_text(request.note)}"
             is_own = request.tool == PROCESS_TOOL
             return Use(tool=request.tool, digest=digest, shown=shown, is_own=is_own)
         params = msgspec.json.decode(raw, type=ExecParams)

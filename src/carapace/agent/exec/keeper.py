@@ -1,9 +1,10 @@
 """The process between the gateway and a command: `python -m carapace.agent.exec.keeper`.
 
 It reads one JSON object (made by `keeping.spec_of`), starts the command in its own fence and waits
-for it. The two and everything the command starts are one process group, which nothing in it can
-leave, and the end of either is the end of all: of the command, because then nobody needs the rest;
-of the gateway, because then nobody watches it.
+for it. The command's input is `stdin_fd` if the object names one, else nothing. The two and
+everything the command starts are one process group, which nothing in it can leave, and the end of
+either is the end of all: of the command, because then nobody needs the rest; of the gateway,
+because then nobody watches it.
 
 What becomes of the command is written to a pipe as one line of JSON: `{"error": TEXT}` if it did
 not start, else `{"code": N}` or `{"signal": N}`. A keeper that was killed writes nothing.
@@ -36,8 +37,10 @@ def main() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGTERM), 0, 0, 0)
     if os.getppid() != spec["parent_pid"]:  # it died before the kernel was told
         _end_all(0, None)
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
+    given: int | None = spec.get("stdin_fd")
+    os.dup2(os.open(os.devnull, os.O_RDONLY) if given is None else given, 0)
+    if given is not None:
+        os.close(given)
     os.set_inheritable(spec["status_fd"], False)
     child = os.fork()
     if child == 0:

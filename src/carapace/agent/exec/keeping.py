@@ -23,9 +23,9 @@ from carapace.agent.exec.output import Output
 from carapace.agent.exec.types import Exit, OpenCommand
 from carapace.value import Value
 
-__all__ = ["KEEPER", "MAX_OUTPUT_BYTES", "Fence", "Kept", "run", "spec_of"]
+__all__ = ["MAX_OUTPUT_BYTES", "Fence", "Kept", "run", "spec_of", "start_keeper"]
 
-KEEPER: Final = (sys.executable, "-P", "-m", "carapace.agent.exec.keeper")
+_KEEPER: Final = (sys.executable, "-P", "-m", "carapace.agent.exec.keeper")
 MAX_OUTPUT_BYTES: Final = 64 * 1024
 """Of each of its two streams."""
 
@@ -201,19 +201,32 @@ async def run(
         await asyncio.to_thread(shutil.rmtree, private, ignore_errors=True)
 
 
+async def start_keeper(environ: Mapping[str, str], *fds: int) -> Process:
+    """The program that fences a command in and becomes it, in a group of its own.
+
+    Args:
+        environ: The gateway's environment; it gets the little of it that Python needs.
+        fds: What it inherits beside its three streams.
+
+    Raises:
+        OSError: If it cannot be started.
+    """
+    return await asyncio.create_subprocess_exec(
+        *_KEEPER,
+        stdin=PIPE,
+        stdout=PIPE,
+        stderr=PIPE,
+        env=worker_environment(environ),
+        cwd=ROOT,
+        start_new_session=True,
+        pass_fds=fds,
+    )
+
+
 async def _run(spec: dict[str, Any], kept: Kept, environ: Mapping[str, str]) -> Exit:
     status_read, status_write = os.pipe()
     try:
-        process = await asyncio.create_subprocess_exec(
-            *KEEPER,
-            stdin=PIPE,
-            stdout=PIPE,
-            stderr=PIPE,
-            env=worker_environment(environ),
-            cwd=ROOT,
-            start_new_session=True,
-            pass_fds=(status_write, spec["program_fd"], spec["cwd_fd"]),
-        )
+        process = await start_keeper(environ, status_write, spec["program_fd"], spec["cwd_fd"])
     except BaseException:
         os.close(status_read)
         raise

@@ -17,6 +17,7 @@ from carapace.agent.exec.looking import Look, look_at
 from carapace.agent.exec.processes import Child, Processes
 from carapace.agent.exec.types import OpenCommand
 from carapace.agent.tools.registry import ToolTrouble
+from carapace.config.settings.agent_exec import AgentExec
 from carapace.config.settings.exec import ExecSettings
 from carapace.confine import can_fence
 from carapace.ids import AgentId, SessionKey
@@ -84,6 +85,7 @@ class ExecService:
         environ: Our environment.
         is_fence_there: Whether this system can fence commands in.
         variables: See `Variables`.
+        own_of: What an agent's commands may do, within `settings`.
     """
 
     def __init__(
@@ -97,6 +99,7 @@ class ExecService:
         environ: Mapping[str, str] = os.environ,
         is_fence_there: Callable[[], bool] = can_fence,
         variables: Variables | None = None,
+        own_of: Callable[[AgentId], AgentExec] = lambda _: AgentExec(),
     ) -> None:
         self.processes = processes
         self.settings = settings
@@ -104,6 +107,7 @@ class ExecService:
         self._place = _Place(state_dir=state_dir, home=home, environ=environ)
         self._is_fence_there = is_fence_there
         self._variables = variables
+        self.own_of = own_of
 
     def apply(self, settings: ExecSettings) -> None:
         """Go by these settings from now on; what runs goes on."""
@@ -162,7 +166,7 @@ class ExecService:
         if not approved or opened.command.digest != approved:
             opened.close()
             raise ToolTrouble(_STALE)
-        timeout_s = min(params.timeout or self.settings.timeout_sec, MAX_TIMEOUT_S)
+        timeout_s = self._timeout_s(params, agent_id)
         child = self.processes.start(
             opened, self._fence(agent_id), session_key, timeout_s=timeout_s
         )
@@ -179,6 +183,13 @@ class ExecService:
         if self._variables is None or "/" in program:
             return {}
         return await self._variables(agent_id, program)
+
+    def _timeout_s(self, params: ExecParams, agent_id: AgentId) -> int:
+        """What the model asked for, or else what the settings say; an agent's own is a cap."""
+        wanted = params.timeout or self.settings.timeout_sec
+        own = self.own_of(agent_id).timeout_sec
+        most = MAX_TIMEOUT_S if own is None else min(own, self.settings.timeout_sec)
+        return min(wanted, most)
 
     def _fence(self, agent_id: AgentId) -> Fence:
         settings = self.settings

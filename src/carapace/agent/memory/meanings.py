@@ -42,13 +42,16 @@ class Meanings:
         embedder: Makes vectors.
         clock: For pauses after trouble.
         mode: `memory.vectors`.
+
+    Attributes:
+        embedder: For others who want vectors; it may be asked whatever the mode is.
     """
 
     def __init__(
         self, database: Database, embedder: Embedder, clock: Clock, *, mode: VectorsMode = "auto"
     ) -> None:
         self._database = database
-        self._embedder = embedder
+        self.embedder = embedder
         self._clock = clock
         self._mode: VectorsMode = mode
         self._tasks = Tasks("meanings", _report)
@@ -102,13 +105,13 @@ class Meanings:
         """
         if not self.is_on:
             return []
-        model = self._embedder.model
+        model = self.embedder.model
         found = await self._database.read(lambda tx: records.candidates(tx, agent_id, model))
         if not found.names:
             return []
         try:
             async with asyncio.timeout(_SEARCH_TIMEOUT_S):
-                hits = await self._embedder.nearest(
+                hits = await self.embedder.nearest(
                     question[:_MAX_QUESTION_CHARS], found.vectors, limit=limit
                 )
         except EmbedderTrouble as trouble:
@@ -127,14 +130,14 @@ class Meanings:
     async def close(self) -> None:
         """Stop; what is undone is done after the next start."""
         await self._tasks.close()
-        await self._embedder.close()
+        await self.embedder.close()
 
     async def _keep_current(self) -> None:
         while True:
             await self._wake.wait()
             self._wake.clear()
             if self._mode == "off":
-                await self._embedder.close()
+                await self.embedder.close()
             try:
                 while self.is_on and (batch := await self._next_batch()):
                     await self._do(batch)
@@ -147,7 +150,7 @@ class Meanings:
 
     async def _next_batch(self) -> list[Pending]:
         """What is done at once: little, so that a search need not wait for long."""
-        model = self._embedder.model
+        model = self.embedder.model
         todo = await self._database.read(lambda tx: records.pending(tx, model, _BATCH))
         if self._suspect is not None:
             return todo[:1]
@@ -161,7 +164,7 @@ class Meanings:
 
     async def _do(self, batch: list[Pending]) -> None:
         try:
-            vectors = await self._embedder.embed([_said(one) for one in batch])
+            vectors = await self.embedder.embed([_said(one) for one in batch])
         except EmbedderTrouble as trouble:
             self._failed(trouble)
             if trouble.kind is TroubleKind.MISSING:
@@ -184,7 +187,7 @@ class Meanings:
         self._suspect = first.row_id
 
     async def _put(self, vectors: dict[Pending, bytes | None] | dict[Pending, bytes]) -> None:
-        model, dims = self._embedder.model, self._embedder.dims
+        model, dims = self.embedder.model, self.embedder.dims
         await self._database.write(
             lambda tx: [
                 records.put(tx, one, model=model, dims=dims, vector=vector)

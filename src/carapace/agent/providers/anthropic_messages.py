@@ -192,12 +192,17 @@ def messages_body(request: ModelRequest, model: ModelSpec) -> dict[str, Any]:
             {"name": tool.name, "description": tool.description, "input_schema": tool.parameters}
             for tool in request.tools
         ]
+    if (forced := request.forced_call) is not None:
+        name = {"type": "tool", "name": forced.name}
+        body["tool_choice"] = name if forced.name else {"type": "any"}
     return body | _limits(request, model)
 
 
 def _limits(request: ModelRequest, model: ModelSpec) -> dict[str, Any]:
     limit = request.max_tokens or model.max_tokens or _DEFAULT_MAX_TOKENS
-    if request.thinking is ThinkingLevel.OFF or model.reasoning is False:
+    is_thinking = request.thinking is not ThinkingLevel.OFF and model.reasoning is not False
+    # The vendor refuses a forced call together with thinking.
+    if not is_thinking or request.forced_call is not None:
         return {"max_tokens": limit}
     if request.model.startswith("claude-") and not _TAKES_BUDGET.match(request.model):
         return {

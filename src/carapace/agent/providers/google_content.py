@@ -172,6 +172,9 @@ def google_body(request: ModelRequest, model: ModelSpec) -> dict[str, Any]:
             for tool in request.tools
         ]
         body["tools"] = [{"functionDeclarations": rows}]
+    if (forced := request.forced_call) is not None:
+        calling = {"mode": "ANY"} | ({"allowedFunctionNames": [forced.name]} if forced.name else {})
+        body["toolConfig"] = {"functionCallingConfig": calling}
     if generation := _generation(request, model):
         body["generationConfig"] = generation
     return body

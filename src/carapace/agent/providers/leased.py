@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from carapace.agent.providers.ports import ModelEvent, ModelRequest, Provider
+from carapace.agent.providers.ports import (
+    Embedded,
+    EmbedRequest,
+    Embeds,
+    ModelEvent,
+    ModelRequest,
+    Provider,
+    ProviderError,
+    ProviderFault,
+)
 
 __all__ = ["LeasedProvider"]
 
@@ -28,6 +37,18 @@ class LeasedProvider:
             async with aclosing(self.provider.stream(request)) as events:
                 async for event in events:
                     yield event
+        finally:
+            self._active -= 1
+            await self._close_if_idle()
+
+    async def embed(self, request: EmbedRequest) -> Embedded:
+        """See `Embeds.embed`; refused if this provider makes no vectors."""
+        if not isinstance(self.provider, Embeds):
+            text = "This provider makes no vectors; those that speak OpenAI's format do."
+            raise ProviderError(ProviderFault.BAD_REQUEST, text)
+        self._active += 1
+        try:
+            return await self.provider.embed(request)
         finally:
             self._active -= 1
             await self._close_if_idle()

@@ -99,7 +99,8 @@ class LocalProvider:
         """Events of one answer, ended by `Stop`. Closing the generator cancels the request.
 
         With tools, the model first chooses one or none; a chosen one ends the stream. A
-        conversation that ends with a tool's result is answered in words.
+        conversation that ends with a tool's result is answered in words. A forced call is chosen
+        from the first six tools, whatever was said last.
 
         Raises:
             ProviderError: No weights, no engine, a crash, a full queue, too long a prompt.
@@ -107,9 +108,15 @@ class LocalProvider:
         async with self._turn(request.timeout_s), self._faults():
             worker = await self._keeper.ready(request.model)
             used = Usage()
-            asked = question(request) if request.tools else None
-            if asked is not None and not is_small_talk(asked):
+            asked = _choosing_for(request)
+            if asked is not None:
                 call, used = await self._route(worker, request, asked)
+                if call is None and request.forced_call is not None:
+                    raise ProviderError(
+                        ProviderFault.BROKEN,
+                        "The embedded model began a call and did not finish it: ask again, with "
+                        "tools that take less, or use a larger model.",
+                    )
                 if call is not None:
                     yield call
                     yield used
@@ -153,7 +160,7 @@ class LocalProvider:
             MAX_ROUTE_TOKENS,
             temperature=0.0,
             lane=_ROUTE_LANE,
-            schema=route_schema(request.tools, asked),
+            schema=route_schema(request.tools, asked, is_forced=request.forced_call is not None),
         )
         text = ""
         used = Usage()
@@ -214,6 +221,15 @@ class LocalProvider:
     async def aclose(self) -> None:
         """End the child."""
         await self._keeper.close()
+
+
+def _choosing_for(request: ModelRequest) -> str | None:
+    """The words a tool is chosen for; None if there is nothing to choose."""
+    asked = question(request) if request.tools else None
+    if request.forced_call is not None and request.tools:
+        said = chat_messages(request)
+        return asked or (said[-1].content if said else "")
+    return None if asked is None or is_small_talk(asked) else asked
 
 
 def _sum(used: Usage, done: Done) -> Usage:

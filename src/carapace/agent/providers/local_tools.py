@@ -110,12 +110,17 @@ def is_order_to_remember(message: str) -> bool:
     return message.strip().lower().startswith(_REMEMBER)
 
 
-def route_schema(tools: tuple[ToolSpec, ...], message: str = "") -> dict[str, Any]:
+def route_schema(
+    tools: tuple[ToolSpec, ...], message: str = "", *, is_forced: bool = False
+) -> dict[str, Any]:
     """JSON Schema of the choice: one object for each of the first six tools, or none.
 
-    A `message` that plainly says to remember something leaves the one tool for it.
+    A `message` that plainly says to remember something leaves the one tool for it. A choice that
+    `is_forced` cannot be none.
     """
     offered = tools[:MAX_TOOLS]
+    if is_forced:
+        return {"anyOf": [_choice(tool) for tool in offered]}
     if is_order_to_remember(message):
         for tool in offered:
             if tool.name == "memory_write":

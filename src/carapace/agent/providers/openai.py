@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 from types import ModuleType
 from typing import Any
 from urllib.parse import urlsplit
 
 from carapace.agent.providers.openai_chat import ChatDecoder, chat_body
+from carapace.agent.providers.openai_embeddings import embeddings_body, read_embeddings, whole
 from carapace.agent.providers.openai_responses import ResponsesDecoder, responses_body
-from carapace.agent.providers.ports import ModelEvent, ModelRequest
+from carapace.agent.providers.ports import (
+    Embedded,
+    EmbedRequest,
+    ModelEvent,
+    ModelRequest,
+    ProviderError,
+    ProviderFault,
+)
 from carapace.agent.providers.sdk import Sdk
 from carapace.agent.providers.spec import Api, HttpClientFactory, ProviderSpec
 from carapace.agent.providers.streaming import EventDecoder, Opened, SseStream, relay
@@ -58,6 +67,28 @@ class OpenAiProvider:
             explain=self._sdk.explain,
             prepare=self._sdk.client,
         )
+
+    async def embed(self, request: EmbedRequest) -> Embedded:
+        """See `Embeds.embed`."""
+        await self._sdk.client()
+        headers = self._spec.model(request.model).headers
+        try:
+            async with asyncio.timeout(request.timeout_s):
+                opened = await self._sdk.post("/embeddings", embeddings_body(request), headers)
+                try:
+                    data = await whole(opened.pieces)
+                finally:
+                    await opened.close()
+        except ProviderError:
+            raise
+        except TimeoutError:
+            text = (
+                f"The server of {self._spec.name} made no vectors within {request.timeout_s:g} s."
+            )
+            raise ProviderError(ProviderFault.UNREACHABLE, text) from None
+        except Exception as error:
+            raise self._sdk.explain(error) from error
+        return read_embeddings(data, request)
 
     async def aclose(self) -> None:
         """Close the connections."""

@@ -184,6 +184,9 @@ def chat_body(request: ModelRequest, model: ModelSpec, *, is_official: bool) -> 
             }
             for tool in request.tools
         ]
+    if (forced := request.forced_call) is not None:
+        name = {"type": "function", "function": {"name": forced.name}}
+        body["tool_choice"] = name if forced.name else "required"
     if limit := request.max_tokens or model.max_tokens:
         body["max_completion_tokens" if is_official else "max_tokens"] = limit
     if request.thinking is not ThinkingLevel.OFF and model.reasoning is not False:

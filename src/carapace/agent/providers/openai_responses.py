@@ -169,6 +169,9 @@ def responses_body(request: ModelRequest, model: ModelSpec) -> dict[str, Any]:
             }
             for tool in request.tools
         ]
+    if (forced := request.forced_call) is not None:
+        name = {"type": "function", "name": forced.name}
+        body["tool_choice"] = name if forced.name else "required"
     if limit := request.max_tokens or model.max_tokens:
         body["max_output_tokens"] = limit
     if request.thinking is not ThinkingLevel.OFF and model.reasoning is not False:

@@ -10,11 +10,15 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from enum import StrEnum
 from functools import cached_property
-from typing import Any, Final, Literal, Protocol
+from typing import Any, Final, Literal, Protocol, runtime_checkable
 
 import msgspec
 
 __all__ = [
+    "EmbedRequest",
+    "Embedded",
+    "Embeds",
+    "ForcedCall",
     "ImagePart",
     "ModelEvent",
     "ModelMessage",
@@ -116,6 +120,12 @@ class ToolSpec(msgspec.Struct, frozen=True):
     parameters: dict[str, Any]
 
 
+class ForcedCall(msgspec.Struct, frozen=True):
+    """The answer must be a call: of the tool `name`, or of any that is offered if None."""
+
+    name: str | None = None
+
+
 class ModelRequest(msgspec.Struct, frozen=True):
     """One request to a model.
 
@@ -127,6 +137,8 @@ class ModelRequest(msgspec.Struct, frozen=True):
         thinking: Mapped by each provider to what its models know.
         max_tokens: Upper bound of the answer; None is the vendor's default.
         timeout_s: Longest silence between two events.
+        forced_call: None leaves the model free; else `tools` holds what it names. A server that
+            does not know forced calls may answer in words all the same.
     """
 
     model: str
@@ -136,6 +148,7 @@ class ModelRequest(msgspec.Struct, frozen=True):
     thinking: ThinkingLevel = ThinkingLevel.OFF
     max_tokens: int | None = None
     timeout_s: float = 120.0
+    forced_call: ForcedCall | None = None
 
 
 class TextDelta(msgspec.Struct, frozen=True):
@@ -218,4 +231,47 @@ class Provider(Protocol):
 
     async def aclose(self) -> None:
         """Let connections and child processes go."""
+        ...
+
+
+class EmbedRequest(msgspec.Struct, frozen=True):
+    """Texts that vectors are wanted of.
+
+    Attributes:
+        model: The vendor's model id, without the provider's name.
+        texts: At least one, none of them blank.
+        dimensions: How many numbers a vector shall have; None is the model's own number.
+        timeout_s: Bound of the whole answer.
+    """
+
+    model: str
+    texts: tuple[str, ...]
+    dimensions: int | None = None
+    timeout_s: float = 60.0
+
+
+class Embedded(msgspec.Struct, frozen=True):
+    """One vector for each text, in order.
+
+    Attributes:
+        model: Who made them, as `provider/model`.
+        vectors: All of the same length.
+        tokens: What was read; estimated where the model does not count.
+    """
+
+    model: str
+    vectors: tuple[tuple[float, ...], ...]
+    tokens: int
+
+
+@runtime_checkable
+class Embeds(Protocol):
+    """A source of models that also turns texts into vectors."""
+
+    async def embed(self, request: EmbedRequest) -> Embedded:
+        """The vectors; `Embedded.model` is the vendor's word.
+
+        Raises:
+            ProviderError: If there are none.
+        """
         ...

@@ -21,7 +21,7 @@ from carapace.agent.providers.google import GoogleProvider
 from carapace.agent.providers.leased import LeasedProvider
 from carapace.agent.providers.ollama import probe_ollama
 from carapace.agent.providers.openai import OpenAiProvider
-from carapace.agent.providers.ports import Provider
+from carapace.agent.providers.ports import Embeds, Provider
 from carapace.agent.providers.spec import Api, HttpClientFactory, ModelSpec, ProviderSpec
 from carapace.clock import Clock
 from carapace.config.settings.agents import AgentsSettings, ModelChoice
@@ -176,6 +176,17 @@ class ProviderRegistry:
                 picked.append(other)
         cap = self._agents.defaults.context_tokens
         return [self._target(spec, model, cap) for spec, model in picked]
+
+    def embeds(self, model_ref: str) -> tuple[Embeds, ModelSpec] | None:
+        """Who makes the vectors of `provider/model`; None if no provider has that name.
+
+        The model need not be one of the provider's list: that names models that talk.
+        """
+        name, _, model_id = model_ref.strip().partition("/")
+        spec = self._specs.get(name)
+        if spec is None or not model_id:
+            return None
+        return self._provider(spec, spec.api), spec.model(model_id)
 
     def _choice(self, agent_id: AgentId) -> ModelChoice:
         for entry in self._agents.list:

@@ -17,6 +17,7 @@ __all__ = [
     "Cleanup",
     "SubagentRow",
     "announced",
+    "due",
     "insert",
     "owed",
     "prune",
@@ -38,6 +39,11 @@ _OWED: Final = (
     f"SELECT {_COLUMNS} FROM subagents"  # noqa: S608 - our own column names
     " WHERE announced_at_ms IS NULL ORDER BY created_at_ms, run_id LIMIT ?"
 )
+_DUE: Final = """
+SELECT subagents.child_key FROM subagents JOIN sessions ON sessions.key = subagents.child_key
+WHERE subagents.announced_at_ms <= :before_ms AND sessions.updated_at_ms <= :before_ms
+ORDER BY subagents.announced_at_ms, subagents.run_id LIMIT :limit
+"""
 _MAX_OWED: Final = 1_000
 _TARGET: Final = msgspec.json.Decoder(Target)
 _PROVENANCE: Final = msgspec.json.Decoder(Provenance)
@@ -116,6 +122,12 @@ def announced(tx: Tx, run_id: RunId, *, now_ms: int) -> None:
         "UPDATE subagents SET announced_at_ms = ? WHERE run_id = ? AND announced_at_ms IS NULL",
         (now_ms, run_id),
     )
+
+
+def due(tx: Tx, before_ms: int, *, limit: int) -> list[SessionKey]:
+    """Sessions that are still there, were told of and last spoken in until `before_ms`."""
+    rows = tx.all(_DUE, {"before_ms": before_ms, "limit": limit})
+    return [SessionKey(row["child_key"]) for row in rows]
 
 
 def remove(tx: Tx, run_id: RunId) -> None:

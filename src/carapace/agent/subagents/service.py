@@ -15,6 +15,7 @@ import msgspec
 from carapace.agent.profiles import Profiles
 from carapace.agent.service import AgentService
 from carapace.agent.subagents import records
+from carapace.agent.subagents.archive import SubagentArchive
 from carapace.agent.subagents.records import Cleanup, SubagentRow
 from carapace.agent.subagents.texts import FOR_THE_CHILD, FOR_THE_PARENT, report
 from carapace.agent.types import RunOutcome, RunSource, RunState, Submission, source_of
@@ -72,6 +73,9 @@ class SubAgents:
         settings: `agents.*` as it is now.
         database: The registry.
         clock: For times.
+
+    Attributes:
+        archive: Takes their sessions away in time.
     """
 
     def __init__(
@@ -92,6 +96,13 @@ class SubAgents:
         self._clock = clock
         self._tasks = Tasks("sub-agents", _report_death)
         self._live: dict[RunId, SubagentRow] = {}
+        self.archive = SubagentArchive(
+            agent,
+            sessions,
+            after_minutes=lambda: settings().defaults.subagents.archive_after_minutes,
+            database=database,
+            clock=clock,
+        )
         agent.children = self.children
 
     @property
@@ -127,12 +138,15 @@ class SubAgents:
         return Spawned(row.run_id, row.child_key)
 
     async def recover(self) -> int:
-        """Tell the ends that the last process did not; call once the agent has recovered.
+        """Tell the ends that the last process did not, and begin to archive what is over.
+
+        Call it once the agent has recovered.
 
         Returns:
             How many those are.
         """
-        before_ms = self._clock.now_ms() - _KEEP_MS
+        # A row is needed until its session is archived.
+        before_ms = max(0, self._clock.now_ms() - max(_KEEP_MS, 2 * self.archive.after_ms))
 
         def work(tx: Tx) -> list[SubagentRow]:
             records.prune(tx, before_ms)
@@ -141,10 +155,12 @@ class SubAgents:
         rows = await self._database.write(work)
         for row in rows:
             self._tasks.start(self._resume(row), name=row.run_id)
+        self.archive.start()
         return len(rows)
 
     async def aclose(self) -> None:
         """Watch no longer; what is owed is told after the next start."""
+        await self.archive.aclose()
         await self._tasks.close()
 
     # ---- the beginning ----

@@ -19,6 +19,7 @@ from carapace.agent.tools.memory_store import MemoryStore
 from carapace.agent.tools.policy import GROUPS
 from carapace.agent.tools.registry import ToolContext, ToolRow
 from carapace.agent.tools.runner import ToolReport, ToolRunner
+from carapace.agent.types import words_of
 from carapace.auth.types import Caller
 from carapace.clock import Clock
 from carapace.errors import GatewayError
@@ -107,7 +108,7 @@ class ToolInvoker:
         if not name:
             return NotInvoked("invalid_request_error", "tools.invoke requires body.tool")
         try:
-            ctx = self._context(session_key)
+            ctx = self._context(session_key, caller)
         except GatewayError as error:
             return NotInvoked("tool_error", error.message)
         if not self._profiles.knows(ctx.agent_id):
@@ -115,13 +116,13 @@ class ToolInvoker:
         row = None if name in _NOT_HERE else self._tools.find(name, ctx)
         if row is None:
             return NotInvoked("not_found", f"Tool not available: {name[:100]}")
-        needed = _SCOPES[row.risk]
+        needed = _needed(row, (args or {}).get("action", action))
         if not allows(caller.scopes, needed):
             return NotInvoked("forbidden", f"missing scope: {needed}")
         call = ToolCall(ctx.call_id, name, _arguments(row, action, args or {}))
         return _answer(await self._tools.run(call, ctx))
 
-    def _context(self, session_key: str | None) -> ToolContext:
+    def _context(self, session_key: str | None, caller: Caller) -> ToolContext:
         key = self._sessions.key((session_key or "").strip() or _MAIN)
         agent_id = agent_of(key, default=self._profiles.default_id)
         call_id = new_id()
@@ -129,7 +130,7 @@ class ToolInvoker:
             run_id=RunId(f"tool-{call_id}"),
             session_key=key,
             agent_id=agent_id,
-            provenance=_PROGRAM,
+            provenance=words_of(caller.scopes, _PROGRAM),
             timezone=self._profiles.get(agent_id).timezone,
             clock=self._clock,
             sessions=self._sessions,
@@ -137,6 +138,13 @@ class ToolInvoker:
             call_id=call_id,
             is_direct=True,
         )
+
+
+def _needed(row: ToolRow, action: object) -> Scope:
+    """What the methods ask for that do the same."""
+    if row.needs_admin and not (isinstance(action, str) and action in row.reads):
+        return Scope.ADMIN
+    return _SCOPES[row.risk]
 
 
 def _arguments(row: ToolRow, action: str | None, args: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""`message`: a text or a file to a conversation on a chat service.
+"""`message`: a text or a file to a conversation on a chat service; a reaction, an edit.
 
 Where the agent speaks already it may speak again: in the conversation that it answers, and in
 those of its other sessions. Anywhere else a person is asked first, as for everything that
@@ -17,8 +17,9 @@ from msgspec import Meta
 
 from carapace.agent.approval import ApprovalRequest, Decision, Risk, Ruling
 from carapace.agent.tools.registry import ToolAnswer, ToolContext, Tools, ToolTrouble
+from carapace.channels.outbox.service import OutboxDetail
 from carapace.channels.outbox.types import Queued
-from carapace.channels.types import DEFAULT_ACCOUNT, ChannelInfo, Outgoing, Target
+from carapace.channels.types import DEFAULT_ACCOUNT, ChannelInfo, Outgoing, OutgoingKind, Target
 from carapace.config.settings.session import SendPolicySettings
 from carapace.protocol.sessions import SessionsList
 from carapace.provenance import Provenance
@@ -37,7 +38,13 @@ Ask = Callable[[ApprovalRequest], Awaitable[Ruling]]
 class MessageParams(msgspec.Struct, rename="camel", forbid_unknown_fields=True, frozen=True):
     """Arguments of `message`."""
 
-    action: Literal["send"] = "send"
+    action: Annotated[
+        Literal["send", "react", "edit"],
+        Meta(
+            description="send a text or file; react with emoji to the message you answer, or to "
+            "messageId; edit the text of messageId."
+        ),
+    ] = "send"
     channel: Annotated[_Name, Meta(description="Chat service; this one's without it.")] | None = (
         None
     )
@@ -50,6 +57,14 @@ class MessageParams(msgspec.Struct, rename="camel", forbid_unknown_fields=True, 
     media: Annotated[str, Meta(max_length=2_048, description="https address of a file.")] | None = (
         None
     )
+    message_id: (
+        Annotated[
+            str,
+            Meta(pattern=r"^[0-9]{1,18}$", description="A message you sent, as send called it."),
+        ]
+        | None
+    ) = None
+    emoji: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
 
 
 class Accounts(Protocol):
@@ -76,6 +91,10 @@ class Outbox(Protocol):
         group: str | None = None,
     ) -> Queued:
         """Write it down; the same idempotency key again changes nothing."""
+        ...
+
+    async def get(self, outbox_id: int) -> OutboxDetail | None:
+        """A message that was written down, as long as it is listed."""
         ...
 
 
@@ -112,15 +131,116 @@ class MessageTool:
         """Its row for the registry."""
         rows = Tools()
         # WRITE for where it speaks already; `_permit` asks as for OUTSIDE everywhere else.
-        rows.tool("message", risk=Risk.WRITE, timeout_s=_TIMEOUT_S)(self.send)
+        rows.tool("message", risk=Risk.WRITE, timeout_s=_TIMEOUT_S)(self.act)
         return rows
 
-    async def send(self, ctx: ToolContext, params: MessageParams) -> ToolAnswer:
+    async def act(self, ctx: ToolContext, params: MessageParams) -> ToolAnswer:
         """Send a message to a chat: to the user elsewhere, or to somebody they name.
 
-        Do not use it to answer: your answer reaches the conversation by itself.
+        Do not use it to answer: your answer reaches the conversation by itself. It also reacts to
+        messages, and edits those you sent, where the chat service can.
         """
         channel = self._channel(ctx, params.channel)
+        match params.action:
+            case "send":
+                return await self._send(ctx, channel, params)
+            case "react":
+                return await self._react(ctx, channel, params)
+            case "edit":
+                return await self._edit(ctx, channel, params)
+
+    async def _react(
+        self, ctx: ToolContext, channel: ChannelInfo, params: MessageParams
+    ) -> ToolAnswer:
+        if not channel.can_react:
+            raise ToolTrouble(f"The channel {channel.id} has no reactions; say it in words.")
+        if not (params.emoji or "").strip():
+            raise ToolTrouble("Say with which emoji to react.")
+        target = self._target(ctx, channel, params)
+        await self._permit(ctx, target, params)
+        if params.message_id is not None:
+            about, target = await self._sent(target, params.message_id)
+        elif ctx.answers is not None and _is_here(ctx.provenance, target):
+            about = ctx.answers
+        else:
+            raise ToolTrouble("There is no message to react to here; name one you sent: messageId.")
+        return await self._change(
+            ctx,
+            params,
+            Outgoing(
+                target=target,
+                kind=OutgoingKind.REACTION,
+                text=(params.emoji or "").strip(),
+                about_message_id=about,
+                idempotency_key=f"{_key(ctx, params)}/1",
+            ),
+        )
+
+    async def _edit(
+        self, ctx: ToolContext, channel: ChannelInfo, params: MessageParams
+    ) -> ToolAnswer:
+        if not channel.can_edit:
+            raise ToolTrouble(f"The channel {channel.id} cannot edit; send another message.")
+        if params.message_id is None:
+            raise ToolTrouble("Say which message to edit: messageId, as send called it.")
+        target = self._target(ctx, channel, params)
+        await self._permit(ctx, target, params)
+        about, target = await self._sent(target, params.message_id)
+        texts = self._render(params.message, target)
+        if len(texts) != 1:
+            why = "longer than one message" if texts else "empty"
+            raise ToolTrouble(f"The new text is {why}.")
+        return await self._change(
+            ctx,
+            params,
+            Outgoing(
+                target=target,
+                kind=OutgoingKind.EDIT,
+                text=texts[0],
+                about_message_id=about,
+                idempotency_key=f"{_key(ctx, params)}/1",
+            ),
+        )
+
+    async def _sent(self, target: Target, message_id: str) -> tuple[str, Target]:
+        """The service's id of a message of ours in that conversation, and where it stands.
+
+        Raises:
+            ToolTrouble: If there is none, or it has not arrived.
+        """
+        detail = await self._outbox.get(int(message_id))
+        row = detail.row if detail is not None else None
+        sent = row.outgoing if row is not None else None
+        is_ours = (
+            sent is not None
+            and sent.kind is OutgoingKind.MESSAGE
+            and _place(sent.target) == _place(target)
+        )
+        if row is None or sent is None or not is_ours:
+            raise ToolTrouble(f"You sent no message {message_id} to that conversation.")
+        if row.message_id is None:
+            raise ToolTrouble(
+                f"Message {message_id} has not arrived, or the service gave it no name: it cannot "
+                "be changed now."
+            )
+        return row.message_id, sent.target
+
+    async def _change(
+        self, ctx: ToolContext, params: MessageParams, outgoing: Outgoing
+    ) -> ToolAnswer:
+        """Write down a reaction or an edit."""
+        queued = await self._outbox.put(
+            outgoing,
+            provenance=ctx.provenance,
+            run_id=ctx.run_id,
+            group=_key(ctx, params),
+        )
+        details = _details(params, outgoing.target, queued.outbox_id)
+        return ToolAnswer(f"It is on its way to {outgoing.target.channel}.", details)
+
+    async def _send(
+        self, ctx: ToolContext, channel: ChannelInfo, params: MessageParams
+    ) -> ToolAnswer:
         if params.media and not channel.can_media:
             raise ToolTrouble(f"The channel {channel.id} takes no files; send a link in the text.")
         target = self._target(ctx, channel, params)
@@ -130,16 +250,8 @@ class MessageTool:
             raise ToolTrouble("There is nothing to send: message is empty.")
         media = (await self._fetch_file(params.media, target),) if params.media else ()
         first = await self._put(ctx, target, texts, media, params)
-        details: dict[str, Any] = {
-            "ok": True,
-            "action": "send",
-            "channel": target.channel,
-            "to": target.conversation,
-            "accountId": target.account,
-            "messageId": str(first),
-            "queued": True,
-        }
-        return ToolAnswer(f"It is on its way to {target.channel}.", details)
+        text = f"It is on its way to {target.channel}; its messageId is {first}."
+        return ToolAnswer(text, _details(params, target, first))
 
     async def _put(
         self,
@@ -224,20 +336,31 @@ class MessageTool:
             )
 
 
+def _details(params: MessageParams, target: Target, outbox_id: int) -> dict[str, Any]:
+    return {
+        "ok": True,
+        "action": params.action,
+        "channel": target.channel,
+        "to": target.conversation,
+        "accountId": target.account,
+        "messageId": str(outbox_id),
+        "queued": True,
+    }
+
+
+def _place(target: Target) -> tuple[str, str, str]:
+    return target.channel, target.account, target.conversation
+
+
 def _is_here(words: Provenance, target: Target) -> bool:
-    return (words.channel, words.account, words.conversation) == (
-        target.channel,
-        target.account,
-        target.conversation,
-    )
+    return (words.channel, words.account, words.conversation) == _place(target)
 
 
 async def _is_known(ctx: ToolContext, target: Target) -> bool:
     """Whether a session of this agent was spoken to from there."""
     page = await ctx.sessions.page(SessionsList(agent_id=ctx.agent_id))
-    wanted = (target.channel, target.account, target.conversation)
     return any(
-        (row.last_channel, row.last_account_id or DEFAULT_ACCOUNT, row.last_to) == wanted
+        (row.last_channel, row.last_account_id or DEFAULT_ACCOUNT, row.last_to) == _place(target)
         for row in page.sessions
     )
 

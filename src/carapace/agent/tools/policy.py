@@ -1,8 +1,9 @@
 """Which tools exist for whom: layers of allow and deny lists, each of which can only take away.
 
-A layer is one pair of lists of the configuration: the profile, `tools`, an agent, a channel, a
-group, sub-agents. A tool exists where every layer that applies lets it pass. What a tool may do
-for whose words is another question: `carapace.agent.approval` answers it after this one.
+A layer is one pair of lists of the configuration: the profile, `tools`, an agent, a model or its
+provider, a channel, a group, sub-agents. A tool exists where every layer that applies lets it
+pass. What a tool may do for whose words is another question: `carapace.agent.approval` answers it
+after this one.
 """
 
 from __future__ import annotations
@@ -62,6 +63,7 @@ GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
     "group:automation": ("cron", "gateway"),
     "group:nodes": ("nodes",),
     "group:plugins": ("plugin_*",),
+    "group:mcp": ("mcp_*",),
     # The Node gateway's word for its own tools, by the release's name.
     "group:clawdbot": _OURS,
     "group:moltbot": _OURS,
@@ -101,6 +103,9 @@ class ToolScope(Value, frozen=True, kw_only=True):
         group: The service's id of the group, lower case; None in a direct conversation.
         is_subagent: A session that an agent opened for itself.
         opened_by: The agent that did, where it may be another one.
+        models: Every model that may be asked there, as `provider/model`: what one of them must
+            not have, none has, since any of them may answer. Empty where a person or a program
+            uses a tool.
     """
 
     agent_id: str
@@ -109,9 +114,16 @@ class ToolScope(Value, frozen=True, kw_only=True):
     group: str | None = None
     is_subagent: bool = False
     opened_by: str | None = None
+    models: tuple[str, ...] = ()
 
 
-def scope_of(session_key: str, provenance: Provenance, spawned_by: str | None = None) -> ToolScope:
+def scope_of(
+    session_key: str,
+    provenance: Provenance,
+    spawned_by: str | None = None,
+    *,
+    models: tuple[str, ...] = (),
+) -> ToolScope:
     """Where a turn of this session runs.
 
     A session that another one opened is bound by the lists of that one as well (row J05).
@@ -120,6 +132,7 @@ def scope_of(session_key: str, provenance: Provenance, spawned_by: str | None = 
         session_key: Canonical.
         provenance: Whose words started the turn.
         spawned_by: The session that opened this one, if one did.
+        models: Those that may be asked, as `provider/model`.
     """
     parts = rest_of(spawned_by or session_key).split(":", 2)
     channel = group = None
@@ -132,6 +145,7 @@ def scope_of(session_key: str, provenance: Provenance, spawned_by: str | None = 
         group=group,
         is_subagent=spawned_by is not None or is_subagent(session_key),
         opened_by=None if spawned_by is None else agent_of(spawned_by),
+        models=tuple(model.lower() for model in models),
     )
 
 
@@ -187,10 +201,10 @@ class Layer:
     def unknown(self, known: Collection[str]) -> Iterator[str]:
         """Names that stand for no tool and no group.
 
-        Those of plugins are left out: a plugin may be started later.
+        Those of plugins and MCP servers are left out: these may be started later.
         """
         for name in dict.fromkeys((*self._allow.written, *self._deny.written)):
-            is_other = "*" in name or name.startswith("plugin_")
+            is_other = "*" in name or name.startswith(("plugin_", "mcp_"))
             if not is_other and name not in GROUPS and name not in known:
                 yield name
 
@@ -203,6 +217,8 @@ class ToolLayers(Value, frozen=True, kw_only=True):
         everywhere: `tools.allow` and `tools.deny`.
         agent_profiles: By agent, instead of `profile`.
         agents: By agent.
+        providers: By agent (`""` for all of them) and then by provider or `provider/model`, in
+            lower case.
         channels: By chat service.
         groups: By chat service, account (`""` for the service's own) and group, `*` for the
             others.
@@ -213,6 +229,9 @@ class ToolLayers(Value, frozen=True, kw_only=True):
     everywhere: Layer | None = None
     agent_profiles: Mapping[str, Layer] = msgspec.field(default_factory=dict[str, Layer])
     agents: Mapping[str, Layer] = msgspec.field(default_factory=dict[str, Layer])
+    providers: Mapping[tuple[str, str], tuple[Layer, ...]] = msgspec.field(
+        default_factory=dict[tuple[str, str], tuple[Layer, ...]]
+    )
     channels: Mapping[str, Layer] = msgspec.field(default_factory=dict[str, Layer])
     groups: Mapping[tuple[str, str, str], Layer] = msgspec.field(
         default_factory=dict[tuple[str, str, str], Layer]
@@ -228,6 +247,7 @@ class ToolLayers(Value, frozen=True, kw_only=True):
         all_layers = (
             *(self.profile, self.everywhere, *self.agent_profiles.values()),
             *(*self.agents.values(), *self.channels.values(), *self.groups.values()),
+            *(layer for layers in self.providers.values() for layer in layers),
             self.subagents,
         )
         own = {*known, *_FS, *_RUNTIME, *_OURS}
@@ -242,11 +262,20 @@ class ToolLayers(Value, frozen=True, kw_only=True):
             *(self.agent_profiles.get(owner, self.profile) for owner in owners),
             self.everywhere,
             *(self.agents.get(owner) for owner in owners),
+            *(one for owner in ("", *owners) for one in self._of_models(owner, scope)),
             self.channels.get(channel),
             self._of_group(channel, scope),
             self.subagents if scope.is_subagent else None,
         )
         return (layer for layer in found if layer is not None)
+
+    def _of_models(self, owner: str, scope: ToolScope) -> Iterator[Layer]:
+        """Of each model the nearest entry: its own before its provider's."""
+        for model in scope.models if self.providers else ():
+            own = self.providers.get((owner, model))
+            yield from (
+                self.providers.get((owner, model.partition("/")[0]), ()) if own is None else own
+            )
 
     def _of_group(self, channel: str, scope: ToolScope) -> Layer | None:
         """The nearest entry: the account's own before the service's, the group before `*`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Any, Final, TypeVar, get_type_hints
 
 import msgspec
 
@@ -21,7 +21,16 @@ if TYPE_CHECKING:
     from carapace.agent.tools.memory_store import MemoryStore
     from carapace.sessions.service import Sessions
 
-__all__ = ["ToolAnswer", "ToolContext", "ToolRow", "ToolTrouble", "Tools", "json_answer"]
+__all__ = [
+    "ANYBODY",
+    "OWNERS",
+    "ToolAnswer",
+    "ToolContext",
+    "ToolRow",
+    "ToolTrouble",
+    "Tools",
+    "json_answer",
+]
 
 
 class ToolTrouble(Exception):  # noqa: N818 - reads as a sentence where it is raised
@@ -42,6 +51,7 @@ class ToolContext(Value, frozen=True, kw_only=True):
         memory: What the agent remembers.
         call_id: The model's id of this call; not unique in every run.
         scope: Which lists of tools hold; None is what session and provenance say.
+        answers: Id, on its chat service, of the message that the turn answers, if there is one.
         is_direct: A person's program calls the tool by itself (`/tools/invoke`): no model chose
             it, so nobody is asked.
         approved: Digest of exactly what may be done, where the tool is one that looks again.
@@ -57,6 +67,7 @@ class ToolContext(Value, frozen=True, kw_only=True):
     memory: MemoryStore
     call_id: str = ""
     scope: ToolScope | None = None
+    answers: str | None = None
     is_direct: bool = False
     approved: str = ""
 
@@ -87,6 +98,12 @@ def json_answer(ctx: ToolContext, details: Any) -> ToolAnswer:
 Handler = Callable[[ToolContext, Any], Awaitable[str | ToolAnswer]]
 _F = TypeVar("_F", bound=Handler)
 
+ANYBODY: Final = frozenset(RunSource)
+"""Rules alone say whose words use a tool."""
+
+OWNERS: Final = frozenset({RunSource.OPERATOR, RunSource.HTTP})
+"""Only words that come straight from the owner or the owner's programs use a tool."""
+
 
 class ToolRow(Value, frozen=True):
     """One tool.
@@ -100,6 +117,13 @@ class ToolRow(Value, frozen=True):
         is_core: Also offered to models with a small window.
         timeout_s: Longest run.
         spec: As a provider gets it.
+        sources: Whose words may use it at all, whatever the rules would let pass.
+        needs_admin: It does what methods ask `operator.admin` for: no model has it that answers
+            words without that.
+        reads: Values of its argument `action` for which a program that calls it by itself needs
+            no `operator.admin` either.
+        definition: Digest of what its maker says about it, where that may change while we run.
+        note: What a person who is asked about a use should know of it.
     """
 
     name: str
@@ -110,6 +134,11 @@ class ToolRow(Value, frozen=True):
     is_core: bool
     timeout_s: float
     spec: ToolSpec
+    sources: frozenset[RunSource] = ANYBODY
+    needs_admin: bool = False
+    reads: frozenset[str] = frozenset()
+    definition: str = ""
+    note: str = ""
 
 
 class Tools(Mapping[str, ToolRow]):
@@ -128,7 +157,15 @@ class Tools(Mapping[str, ToolRow]):
         return len(self._rows)
 
     def tool(
-        self, name: str, *, risk: Risk, is_core: bool = False, timeout_s: float = 30.0
+        self,
+        name: str,
+        *,
+        risk: Risk,
+        is_core: bool = False,
+        timeout_s: float = 30.0,
+        sources: frozenset[RunSource] = ANYBODY,
+        needs_admin: bool = False,
+        reads: frozenset[str] = frozenset(),
     ) -> Callable[[_F], _F]:
         """Declare the decorated `async (ctx, params) -> str` as tool `name`.
 
@@ -152,6 +189,9 @@ class Tools(Mapping[str, ToolRow]):
                 is_core=is_core,
                 timeout_s=timeout_s,
                 spec=ToolSpec(name=name, description=text, parameters=_schema(params)),
+                sources=sources,
+                needs_admin=needs_admin,
+                reads=reads,
             )
             self.add(row)
             return handler

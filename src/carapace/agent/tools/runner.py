@@ -93,7 +93,7 @@ class ToolRunner:
         self._metrics = metrics
         self._hooks = hooks
         self._listed: dict[
-            tuple[RunSource, PromptStyle, ToolScope | None], tuple[ToolSpec, ...]
+            tuple[RunSource, PromptStyle, ToolScope | None, bool], tuple[ToolSpec, ...]
         ] = {}
 
     def apply(self, policy: ToolPolicy) -> None:
@@ -135,7 +135,12 @@ class ToolRunner:
         self._listed.clear()
 
     def specs(
-        self, source: RunSource, style: PromptStyle, scope: ToolScope | None = None
+        self,
+        source: RunSource,
+        style: PromptStyle,
+        scope: ToolScope | None = None,
+        *,
+        lacks_admin: bool = False,
     ) -> tuple[ToolSpec, ...]:
         """What a model is shown: nothing the policy denies, little if its window is small.
 
@@ -143,16 +148,16 @@ class ToolRunner:
             source: Whose words it answers.
             style: How much it can hold.
             scope: Where it runs; None is nowhere in particular.
+            lacks_admin: As the provenance of the words says.
         """
-        key = (source, style, scope)
+        key = (source, style, scope, lacks_admin)
         listed = self._listed.get(key)
         if listed is None:
             listed = tuple(
                 row.spec
                 for row in self._tools.values()
-                if self._approvals.is_listed(row.name, row.risk, source)
-                and (scope is None or self._layers.permits(row.name, scope))
-                and (row.is_core or style is PromptStyle.FULL)
+                if (row.is_core or style is PromptStyle.FULL)
+                and self._says(row, source, scope, lacks_admin=lacks_admin) is not Verdict.DENY
             )
             if len(self._listed) >= _MAX_LISTS:
                 self._listed.clear()
@@ -233,18 +238,30 @@ class ToolRunner:
                 arguments=call.arguments,
                 risk=row.risk,
                 provenance=ctx.provenance,
+                definition=row.definition,
+                note=row.note,
             )
         )
 
     def _verdict(self, row: ToolRow, ctx: ToolContext) -> Verdict:
-        """What lists and rules say, before anybody is asked."""
-        scope = ctx.scope or scope_of(ctx.session_key, ctx.provenance)
-        if not self._layers.permits(row.name, scope):
-            return Verdict.DENY
+        """Whether this use passes, before anybody is asked."""
         # What acts on the machine is decided by a person who sees it, never by a request alone.
         if ctx.is_direct and row.risk is Risk.DANGEROUS:
             return Verdict.DENY
-        return self._approvals.policy.verdict(row.name, row.risk, ctx.source)
+        scope = ctx.scope or scope_of(ctx.session_key, ctx.provenance)
+        # A program names the action itself: `ToolInvoker` asks for what that one needs.
+        lacks_admin = ctx.provenance.lacks_admin and not ctx.is_direct
+        return self._says(row, ctx.source, scope, lacks_admin=lacks_admin)
+
+    def _says(
+        self, row: ToolRow, source: RunSource, scope: ToolScope | None, *, lacks_admin: bool
+    ) -> Verdict:
+        """What the tool itself, lists and rules say: for what is shown and for what runs alike."""
+        if source not in row.sources or (row.needs_admin and lacks_admin):
+            return Verdict.DENY
+        if scope is not None and not self._layers.permits(row.name, scope):
+            return Verdict.DENY
+        return self._approvals.policy.verdict(row.name, row.risk, source)
 
     def _denied(self, row: ToolRow, ctx: ToolContext, *, reason: str) -> None:
         self._audit.record(

@@ -15,8 +15,8 @@ import msgspec
 from msgspec import Meta
 
 from carapace.agent.approval import Risk
-from carapace.agent.tools.registry import ToolAnswer, ToolContext, Tools, ToolTrouble
-from carapace.agent.types import RunOutcome, Submission
+from carapace.agent.tools.registry import ANYBODY, ToolAnswer, ToolContext, Tools, ToolTrouble
+from carapace.agent.types import RunOutcome, RunSource, Submission
 from carapace.agent.understanding.fence import OutsideText, cleaned, fenced
 from carapace.ids import RunId, SessionKey
 from carapace.protocol.sessions import MAX_LABEL_CHARS, SessionsResolve
@@ -80,13 +80,13 @@ class SessionsSendTool:
     def tools(self) -> Tools:
         """Its row for the registry."""
         rows = Tools()
-        rows.tool("sessions_send", risk=Risk.WRITE, timeout_s=_TIMEOUT_S)(self.send)
+        # A session that another one wrote to does not write to a third, or it would never end.
+        direct = ANYBODY - {RunSource.OUTSIDE}
+        rows.tool("sessions_send", risk=Risk.WRITE, timeout_s=_TIMEOUT_S, sources=direct)(self.send)
         return rows
 
     async def send(self, ctx: ToolContext, params: SessionsSend) -> ToolAnswer:
         """Send a message to another of your sessions; its answer comes back to you."""
-        if ctx.provenance.origin is Origin.SESSION:
-            raise ToolTrouble("A session that another one wrote to does not write to a third.")
         key = await _key(ctx, params)
         self._count(ctx.run_id)
         run_id = _run_id(ctx, key, params.message)

@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from carapace.agent.approval import Risk
 from carapace.agent.subagents.service import Spawned, SpawnWish
-from carapace.agent.tools.registry import ToolContext, Tools
+from carapace.agent.tools.registry import OWNERS, ToolContext, Tools
 from carapace.ids import RunId, SessionKey
 from carapace.provenance import Provenance
 
@@ -59,7 +59,7 @@ def spawn_tools(spawner: Spawner) -> Tools:
     """The tool, over the one that starts them."""
     tools = Tools()
 
-    @tools.tool("sessions_spawn", risk=Risk.WRITE)
+    @tools.tool("sessions_spawn", risk=Risk.WRITE, sources=OWNERS)
     async def sessions_spawn(ctx: ToolContext, params: SessionsSpawn) -> str:
         """Start a sub-agent for a task that can be done apart, and go on without waiting.
 

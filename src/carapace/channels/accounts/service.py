@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -21,7 +22,12 @@ from carapace.channels.accounts.settings import (
     has_credential,
 )
 from carapace.channels.accounts.slot import AccountSlot
-from carapace.channels.accounts.status import AccountStatus, channels_status
+from carapace.channels.accounts.status import (
+    AccountStatus,
+    ChannelHealth,
+    channel_health,
+    channels_status,
+)
 from carapace.channels.ports import Account, Channel, Intake
 from carapace.channels.types import ChannelInfo
 from carapace.clock import Clock
@@ -38,6 +44,7 @@ __all__ = ["Accounts"]
 
 _log = get_logger(__name__)
 _CLOSE_TIMEOUT_S: Final = 15.0
+_ADDRESSES: Final = ("httpUrl", "baseUrl", "serverUrl")
 _COMMON: Final = frozenset(AccountSettings.__struct_fields__)
 
 
@@ -134,8 +141,17 @@ class Accounts:
 
     def report(self) -> ChannelsStatus:
         """The answer of `channels.status`."""
-        shown = [one for one in self.statuses() if one.channel not in self._unlisted]
-        return channels_status(self.infos(), shown, now_ms=self._clock.now_ms())
+        return channels_status(self.infos(), self.listed(), now_ms=self._clock.now_ms())
+
+    def health(self) -> tuple[ChannelHealth, ...]:
+        """The channels as `health` and `status` tell of them."""
+        return channel_health(self.infos(), self.listed())
+
+    def listed(self) -> tuple[AccountStatus, ...]:
+        """How each account is that clients see."""
+        return tuple(
+            one for one in self.statuses() if one.is_listed and one.channel not in self._unlisted
+        )
 
     def trouble(self) -> str | None:
         """Which accounts are meant to run and do not; a readiness check."""
@@ -187,7 +203,22 @@ def _describe(status: AccountStatus, account: AccountSettings | None) -> dict[st
     status.is_configured = is_set_up(account)
     status.is_enabled = status.is_configured if account.enabled is None else account.enabled
     status.dm_policy = account.dm_policy or "pairing"
-    return own_settings(account) if status.is_enabled else None
+    status.allow_from = account.allow_from
+    own = own_settings(account)
+    status.base_url = base_url(own)
+    return own if status.is_enabled else None
+
+
+def base_url(own: Mapping[str, Any]) -> str | None:
+    """Where a service is: an address may hold credentials, so only its host is told."""
+    values = (own.get(key) for key in _ADDRESSES)
+    found = next((value for value in values if isinstance(value, str)), "")
+    try:
+        parts = urlsplit(found)
+    except ValueError:
+        return None
+    host = parts.netloc.rpartition("@")[2]
+    return f"{parts.scheme}://{host}" if parts.scheme and host else None
 
 
 def own_settings(account: AccountSettings) -> dict[str, Any]:

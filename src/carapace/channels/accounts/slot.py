@@ -78,7 +78,7 @@ class AccountSlot:
         if settings == self._wanted:
             return
         self._wanted = settings
-        self._failures = 0
+        self._failures = self.status.failed_starts = 0
         if self._door is not None:
             self._door.shut()
         self.status.is_running = False
@@ -132,7 +132,7 @@ class AccountSlot:
 
     def _began(self, account: OutboundDoor) -> None:
         self._account = account
-        self._failures = 0
+        self._failures = self.status.failed_starts = 0
         if self._door is not None and not self._door.is_open:
             return  # not wanted any more; closed by the next round
         self.status.is_running = True
@@ -145,6 +145,7 @@ class AccountSlot:
         if self._door is not None:
             self._door.shut()
         self._failures += 1
+        self.status.failed_starts = self._failures
         self.status.last_error = reason
         _log.warning("account does not run", **self._names(), reason=reason)
 

@@ -125,7 +125,9 @@ class Drafts:
         Belongs in the transaction that puts them into the outbox.
         """
         row = draft_records.find(tx, run_id)
-        info = None if row is None else self._infos(row.target.channel)
+        if row is None:
+            return outgoing
+        info = self._infos(row.target.channel)
         can_delete = info is not None and info.can_delete
         return draft_records.settle(tx, run_id, outgoing, can_delete=can_delete)
 

@@ -16,6 +16,7 @@ from carapace.errors import Failed, Refused
 from carapace.plugins.capabilities.inbound_wire import InboundEvent
 from carapace.plugins.errors import GuestError, GuestTrap, PluginUnavailable
 from carapace.plugins.guest import Guest, said
+from carapace.plugins.package.manifest import ChannelLook
 
 __all__ = ["PluginChannel"]
 
@@ -39,8 +40,10 @@ class PluginChannel:
         self._accounts: dict[str, PluginAccount] = {}
 
     @classmethod
-    async def describe(cls, guest: Guest, *, credentials: frozenset[str]) -> PluginChannel:
-        """The channel of a plugin that was just started.
+    async def describe(
+        cls, guest: Guest, *, credentials: frozenset[str], look: ChannelLook | None = None
+    ) -> PluginChannel:
+        """The channel of a plugin that was just started; `look` is what its manifest adds.
 
         Raises:
             Refused: If what it says about its channel makes no sense.
@@ -52,7 +55,13 @@ class PluginChannel:
             raise Failed(
                 f"The plugin {guest.id} does not say what its channel is: {said(str(error))}."
             ) from error
-        return cls(guest, channel_info(about, guest.id), credentials=credentials)
+        look = look or ChannelLook()
+        info = msgspec.structs.replace(
+            channel_info(about, guest.id),
+            detail_label=look.detail_label,
+            system_image=look.system_image,
+        )
+        return cls(guest, info, credentials=credentials)
 
     def __repr__(self) -> str:
         return f"<channel {self._info.id} of a plugin>"

@@ -64,6 +64,14 @@ class SubagentDefaults(Section, frozen=True):
     max_concurrent: Annotated[
         PositiveInt, setting("Sub-agents that may run at once, over all sessions.", live=True)
     ] = 8
+    archive_after_minutes: Annotated[
+        PositiveInt,
+        setting(
+            "Minutes after which the session of one that ended is archived, counted from when its "
+            "end was told or something was last said there.",
+            live=True,
+        ),
+    ] = 60
     model: Annotated[
         Name | None,
         setting("Their model as `provider/model`; without it that of their agent.", live=True),

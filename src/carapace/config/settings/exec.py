@@ -39,7 +39,7 @@ class ExecSettings(Section, frozen=True):
     ] = 300
     path_prepend: Annotated[
         tuple[_Path, ...],
-        setting("Folders of programs to look in before the usual ones.", live=True),
+        setting("Folders of programs to look in before the usual ones.", live=True, program=True),
     ] = ()
     sandbox: Annotated[
         Literal["required", "off"],

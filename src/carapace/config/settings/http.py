@@ -10,6 +10,7 @@ from carapace.config.settings.setting import PositiveInt, Section, setting
 
 __all__ = [
     "ChatCompletionsSettings",
+    "EmbeddingsSettings",
     "FileLimits",
     "HttpEndpoints",
     "HttpSettings",
@@ -74,6 +75,15 @@ class ResponsesSettings(Section, frozen=True):
     )
 
 
+class EmbeddingsSettings(Section, frozen=True):
+    """POST /v1/embeddings."""
+
+    enabled: Annotated[bool, setting("Serve this endpoint.")] = False
+    max_body_bytes: Annotated[PositiveInt, setting("Longest body accepted, in bytes.")] = (
+        4 * _MEBIBYTE
+    )
+
+
 class HttpEndpoints(Section, frozen=True):
     """HTTP endpoints beside the WebSocket."""
 
@@ -82,6 +92,9 @@ class HttpEndpoints(Section, frozen=True):
     )
     responses: Annotated[ResponsesSettings, setting("POST /v1/responses.")] = msgspec.field(
         default_factory=ResponsesSettings
+    )
+    embeddings: Annotated[EmbeddingsSettings, setting("POST /v1/embeddings.")] = msgspec.field(
+        default_factory=EmbeddingsSettings
     )
 
 

@@ -16,6 +16,7 @@ from carapace.config.settings.environment import EnvSettings
 from carapace.config.settings.gateway import GatewaySettings
 from carapace.config.settings.hooks import HooksSettings
 from carapace.config.settings.logging import LoggingSettings
+from carapace.config.settings.mcp import McpSettings
 from carapace.config.settings.media import MediaSettings
 from carapace.config.settings.messages import MessagesSettings
 from carapace.config.settings.metrics import MetricsSettings
@@ -50,6 +51,9 @@ class Settings(Section, frozen=True):
     )
     skills: Annotated[SkillsSettings, setting("Guides to kinds of work.")] = msgspec.field(
         default_factory=SkillsSettings
+    )
+    mcp: Annotated[McpSettings, setting("Servers with tools for agents.")] = msgspec.field(
+        default_factory=McpSettings
     )
     memory: Annotated[MemorySettings, setting("What agents remember.")] = msgspec.field(
         default_factory=MemorySettings

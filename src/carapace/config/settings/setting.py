@@ -23,7 +23,12 @@ class Section(msgspec.Struct, frozen=True, rename="camel"):
 
 
 def setting(
-    meaning: str, *, live: bool = False, secret: bool = False, others: bool = False
+    meaning: str,
+    *,
+    live: bool = False,
+    secret: bool = False,
+    others: bool = False,
+    program: bool = False,
 ) -> msgspec.Meta:
     """The description of one field.
 
@@ -32,8 +37,12 @@ def setting(
         live: A change takes effect at once; otherwise after a restart.
         secret: Never shown: reads give a marker instead.
         others: The field is no key of the file: it holds what its section does not name.
+        program: It says which program of this machine runs, so it is written on this machine
+            alone and by no client (advisory C29).
     """
     extra: dict[str, Any] = {"live": live, "secret": secret}
+    if program:
+        extra["program"] = True
     if not others:
         return msgspec.Meta(description=meaning, extra=extra)
     mark = {OTHERS_MARK: True}

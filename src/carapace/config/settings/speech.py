@@ -33,9 +33,9 @@ class EspeakSettings(Section, frozen=True):
 class PiperSettings(Section, frozen=True):
     """piper, a program of this machine."""
 
-    command: Annotated[Name, setting("Its program: a name in the PATH, or a path.", live=True)] = (
-        "piper"
-    )
+    command: Annotated[
+        Name, setting("Its program: a name in the PATH, or a path.", live=True, program=True)
+    ] = "piper"
     voice: Annotated[
         Name | None,
         setting("Path of the voice, an .onnx file; off without.", live=True),

@@ -8,7 +8,13 @@ import msgspec
 
 from carapace.config.settings.exec import ExecSettings
 from carapace.config.settings.setting import Name, Section, setting
-from carapace.config.settings.tool_lists import SubagentTools, ToolList, ToolNames, ToolProfile
+from carapace.config.settings.tool_lists import (
+    ProviderTools,
+    SubagentTools,
+    ToolList,
+    ToolNames,
+    ToolProfile,
+)
 from carapace.config.settings.understanding import LinkReading, MediaReading
 from carapace.config.settings.web_tools import WebTools
 
@@ -34,6 +40,14 @@ class ToolsSettings(Section, frozen=True):
         ),
     ] = ()
     deny: Annotated[ToolNames, setting("Never these tools, whatever allows them.", live=True)] = ()
+    by_provider: Annotated[
+        dict[Name, ProviderTools],
+        setting(
+            "What is left of them for models of one `provider`, or one `provider/model`, which "
+            "then stands alone. Fallbacks count: a turn has what all its models may have.",
+            live=True,
+        ),
+    ] = msgspec.field(default_factory=dict[str, ProviderTools])
     by_channel: Annotated[
         dict[Name, ToolList],
         setting("What is left of them in conversations of one chat service.", live=True),

@@ -2,6 +2,7 @@
 
 What a job will say later has the authority of the words that made it, never more (rows J02, Q45).
 Words of anybody but the owner make none: a job outlives the conversation in which it was asked for.
+Nor do those of a client without `operator.admin`, which the methods of jobs ask for (row Q07).
 """
 
 from __future__ import annotations
@@ -14,13 +15,13 @@ from msgspec import Meta
 
 from carapace.agent.approval import Risk
 from carapace.agent.tools.registry import (
+    OWNERS,
     ToolAnswer,
     ToolContext,
     Tools,
     ToolTrouble,
     json_answer,
 )
-from carapace.agent.types import RunSource
 from carapace.errors import GatewayError
 from carapace.ids import AgentId
 from carapace.protocol.cron import CronAdd, CronPayloadIn, CronScheduleIn
@@ -31,7 +32,7 @@ __all__ = ["CronCall", "cron_tools"]
 
 _MINUTE_MS: Final = 60_000
 _MAX_LISTED: Final = 50
-_OWN: Final = frozenset({RunSource.OPERATOR, RunSource.HTTP})
+_READS: Final = frozenset({"list", "status"})
 _Text = Annotated[str, Meta(min_length=1, max_length=4_000)]
 
 
@@ -69,14 +70,12 @@ def cron_tools(cron: Callable[[], CronService], default_agent: Callable[[], Agen
     """
     tools = Tools()
 
-    @tools.tool("cron", risk=Risk.WRITE)
+    @tools.tool("cron", risk=Risk.WRITE, sources=OWNERS, needs_admin=True, reads=_READS)
     async def cron_tool(ctx: ToolContext, params: CronCall) -> str | ToolAnswer:
         """Make, list, run or remove jobs of yours: reminders and tasks at a time to come.
 
         Use it when the user asks to be reminded or wants something done later or regularly.
         """
-        if ctx.source not in _OWN:
-            raise ToolTrouble("only the owner's own words may look at jobs or change them")
         try:
             if params.action == "status":
                 return json_answer(ctx, msgspec.to_builtins(await cron().status()))

@@ -298,7 +298,8 @@ def _whose(notes: Sequence[Note]) -> Provenance:
     found = others[0] if others else OWNER
     for other in others[1:]:
         found = found.joined(other)
-    return found
+    is_limited = any(note.provenance.lacks_admin for note in notes)
+    return found.without_admin() if is_limited else found
 
 
 def _text(outcome: RunOutcome) -> str:

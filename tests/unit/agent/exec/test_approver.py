@@ -16,6 +16,7 @@ from carapace.agent.exec.book import ApprovalsBook
 from carapace.agent.exec.pending import PendingApprovals
 from carapace.agent.exec.processes import Processes
 from carapace.agent.exec.service import ExecParams, ExecService
+from carapace.config.settings.agent_exec import AgentExec
 from carapace.config.settings.exec import ExecSettings
 from carapace.ids import AgentId, SessionKey
 from carapace.protocol.approvals import ApprovalDecision, ApprovalsFile, ApprovalSubject
@@ -84,7 +85,9 @@ class Desk:
                 self.pending.resolve(waiting, self.answer, "webhook:alice")
         return self.is_in_a_chat
 
-    async def decide(self, arguments: Any, tool: str = "exec", words: Provenance = OWNER) -> Ruling:
+    async def decide(
+        self, arguments: Any, tool: str = "exec", words: Provenance = OWNER, **more: str
+    ) -> Ruling:
         raw = arguments if isinstance(arguments, str) else json.dumps(arguments)
         return await self.approver.decide(
             ApprovalRequest(
@@ -95,6 +98,7 @@ class Desk:
                 arguments=raw,
                 risk=Risk.DANGEROUS,
                 provenance=words,
+                **more,
             )
         )
 
@@ -150,6 +154,17 @@ async def test_always_for_a_carrier_is_once(desk: Desk):
     desk.answer = "deny"
     assert (await desk.decide(shell)).decision is Decision.DENY
     assert (await desk.book.snapshot()).file.agents == {}
+
+
+async def test_always_is_to_what_the_tool_said_of_itself(desk: Desk):
+    desk.answer = "allow-always"
+    first = await desk.decide({}, tool="mcp_x_a", definition="1")
+    assert await desk.decide({}, tool="mcp_x_a", definition="1") == first
+    assert len(desk.asked) == 1
+    desk.answer = "deny"
+    other = await desk.decide({}, tool="mcp_x_a", definition="2", note="It says\nnow: \u202eno.")
+    assert other.decision is Decision.DENY
+    assert desk.asked[1].command == "mcp_x_a {}\n\nIt says\\nnow: \\u202eno."
 
 
 async def test_another_tool_is_bound_to_its_arguments(desk: Desk):
@@ -268,3 +283,43 @@ async def test_a_session_can_only_take_away(desk: Desk, fields: dict[str, str], 
     ruling = await desk.decide(LS)
     assert (ruling.decision is Decision.ALLOW) is (reason == "")
     assert reason in ruling.reason
+
+
+@pytest.mark.parametrize(
+    ("own", "reason"),
+    [
+        (AgentExec(security="deny"), "no command may run here"),
+        (AgentExec(security="allowlist"), "refused it"),
+        (AgentExec(ask="always"), "refused it"),
+        (AgentExec(host="node"), "run on a node"),
+        (AgentExec(security="full", ask="off", host="gateway"), ""),
+        (AgentExec(host="sandbox"), ""),
+    ],
+)
+@pytest.mark.parametrize("is_opener", [False, True])
+async def test_an_agents_own_settings_can_only_take_away(
+    desk: Desk, own: AgentExec, reason: str, *, is_opener: bool
+):
+    """Those of the agent that opened a session bind the one it gave the work to (J05)."""
+    desk.answer = "deny"
+    desk.service.apply(ExecSettings(security="full"))
+    narrow = "boss" if is_opener else "main"
+    desk.service.own_of = lambda agent_id: own if agent_id == narrow else AgentExec()
+    if is_opener:
+        desk.entry = SessionEntry(
+            SessionKey("agent:main:main"),
+            "id",
+            AgentId("main"),
+            0,
+            0,
+            spawned_by=SessionKey("agent:boss:main"),
+        )
+    ruling = await desk.decide(LS)
+    assert (ruling.decision is Decision.ALLOW) is (reason == "")
+    assert reason in ruling.reason
+
+
+async def test_an_agents_own_settings_add_nothing_to_those_of_all(desk: Desk):
+    desk.service.apply(ExecSettings(security="deny"))
+    desk.service.own_of = lambda _: AgentExec(security="full", ask="off")
+    assert "no command may run here" in (await desk.decide(LS)).reason

@@ -34,7 +34,12 @@ def kept(yard: Yard, argv: list[str], **changes: Any) -> tuple[str, str]:
         KEEPER,
         input=json.dumps(spec).encode(),
         capture_output=True,
-        pass_fds=(status_write, opened.program_fd, opened.cwd_fd),
+        pass_fds=(
+            status_write,
+            opened.program_fd,
+            opened.cwd_fd,
+            *((changes["stdin_fd"],) if "stdin_fd" in changes else ()),
+        ),
         start_new_session=True,
         check=False,
     )
@@ -55,6 +60,15 @@ def test_a_signal_is_told(tmp_path: Path):
 
 def test_an_orphan_starts_nothing(tmp_path: Path):
     assert kept(Yard(tmp_path), ["echo", "hi"], parent_pid=1) == ("", "")
+
+
+def test_a_command_may_be_given_an_input(tmp_path: Path):
+    given, ours = os.pipe()
+    os.write(ours, b"ping\n")
+    os.close(ours)
+    assert kept(Yard(tmp_path), ["cat"]) == ('{"code": 0}\n', "")
+    assert kept(Yard(tmp_path), ["cat"], stdin_fd=given) == ('{"code": 0}\n', "ping\n")
+    os.close(given)
 
 
 def test_a_program_that_was_swapped_is_not_started(tmp_path: Path):

@@ -84,14 +84,14 @@ async def test_a_command_that_cannot_start_says_why(yard: Yard):
 async def test_a_keeper_that_is_lost_takes_the_command_along(
     yard: Yard, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(keeping, "KEEPER", (sys.executable, "-c", "raise SystemExit"))
+    monkeypatch.setattr(keeping, "_KEEPER", (sys.executable, "-c", "raise SystemExit"))
     kept = await yard.run(["echo"])
     assert kept.exit is not None
     assert "was lost" in str(kept.exit.error)
 
 
 async def test_a_keeper_that_cannot_be_started_is_told(yard: Yard, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(keeping, "KEEPER", (str(yard.root / "none"),))
+    monkeypatch.setattr(keeping, "_KEEPER", (str(yard.root / "none"),))
     before = sum(1 for _ in Path("/dev/fd").iterdir())
     kept = await yard.run(["echo"])
     assert kept.exit == Exit(error="No such file or directory")

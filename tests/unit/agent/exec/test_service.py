@@ -14,6 +14,7 @@ from carapace.agent.exec.service import MAX_TIMEOUT_S, ExecParams, ExecService
 from carapace.agent.exec.types import Exit
 from carapace.agent.tools.registry import ToolTrouble
 from carapace.clock import SystemClock
+from carapace.config.settings.agent_exec import AgentExec
 from carapace.config.settings.exec import ExecSettings
 from carapace.confine import can_fence
 from carapace.ids import AgentId, SessionKey
@@ -169,3 +170,26 @@ async def test_a_look_that_nobody_waits_for_holds_nothing(shop: Shop):
 def test_arguments_are_a_list_and_nothing_else(text: str):
     with pytest.raises(msgspec.ValidationError):
         msgspec.json.decode(text, type=ExecParams)
+
+
+@needs_fence
+@pytest.mark.slow
+async def test_an_agents_own_limit_ends_a_command_whatever_was_asked_for(shop: Shop):
+    shop.service.own_of = lambda agent_id: AgentExec(timeout_sec=1 if agent_id == MAIN else None)
+    params = ExecParams(argv=("sleep", "67"), timeout=600)
+    child = await shop.service.run(
+        params, agent_id=MAIN, session_key=SESSION, approved=await shop.digest(params)
+    )
+    assert child.kept.exit == Exit(timed_out=True)
+
+
+@needs_fence
+@pytest.mark.slow
+async def test_an_agents_own_limit_is_within_that_of_all(shop: Shop):
+    shop.service.apply(ExecSettings(security="allowlist", timeout_sec=1))
+    shop.service.own_of = lambda _: AgentExec(timeout_sec=3_600)
+    params = ExecParams(argv=("sleep", "68"), timeout=600)
+    child = await shop.service.run(
+        params, agent_id=MAIN, session_key=SESSION, approved=await shop.digest(params)
+    )
+    assert child.kept.exit == Exit(timed_out=True)

@@ -9,6 +9,7 @@ import pytest
 
 from carapace.agent.providers.anthropic_messages import MessagesDecoder, messages_body
 from carapace.agent.providers.ports import (
+    ForcedCall,
     ImagePart,
     ModelEvent,
     ModelMessage,
@@ -160,3 +161,18 @@ def test_a_model_that_cannot_think_is_not_asked_to() -> None:
 def test_an_answer_that_goes_on_after_a_tool_needs_no_signed_thinking() -> None:
     messages = (user("hi"), ModelMessage("tool", (ToolResult("c", "see", "x"),)))
     assert "thinking" not in limits("claude-haiku-4-5", messages=messages)
+
+
+@pytest.mark.parametrize(
+    ("forced", "expected"),
+    [(ForcedCall(), {"type": "any"}), (ForcedCall("see"), {"type": "tool", "name": "see"})],
+)
+def test_a_forced_call_is_asked_for_without_thinking(
+    forced: ForcedCall, expected: dict[str, str]
+) -> None:
+    tools = (ToolSpec("see", "Looks.", {"type": "object"}),)
+    body = messages_body(request("hi", tools=tools, forced_call=forced), MODEL)
+    assert body["tool_choice"] == expected
+    assert "tool_choice" not in messages_body(request("hi", tools=tools), MODEL)
+    for model in ("claude-sonnet-5-5", "claude-haiku-4-5"):
+        assert set(limits(model, forced_call=forced)) == {"max_tokens"}

@@ -9,6 +9,7 @@ import pytest
 
 from carapace.agent.providers.google_content import GoogleDecoder, google_body
 from carapace.agent.providers.ports import (
+    ForcedCall,
     ImagePart,
     ModelEvent,
     ModelMessage,
@@ -136,3 +137,17 @@ def test_a_model_that_cannot_think_is_not_asked_to() -> None:
     plain = ModelSpec("g", "G", reasoning=False)
     body = google_body(request("hi", thinking=ThinkingLevel.LOW), plain)
     assert "generationConfig" not in body
+
+
+@pytest.mark.parametrize(
+    ("forced", "expected"),
+    [
+        (ForcedCall(), {"mode": "ANY"}),
+        (ForcedCall("see"), {"mode": "ANY", "allowedFunctionNames": ["see"]}),
+    ],
+)
+def test_a_forced_call_is_asked_for(forced: ForcedCall, expected: dict[str, object]) -> None:
+    tools = (ToolSpec("see", "Looks.", {"type": "object"}),)
+    body = google_body(request("hi", tools=tools, forced_call=forced), MODEL)
+    assert body["toolConfig"] == {"functionCallingConfig": expected}
+    assert "toolConfig" not in google_body(request("hi", tools=tools), MODEL)

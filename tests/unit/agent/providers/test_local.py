@@ -3,10 +3,12 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from msgspec import structs
 
 from carapace.agent.providers.local import MAX_WAITING, LocalProvider
 from carapace.agent.providers.local_keeper import LocalState
 from carapace.agent.providers.ports import (
+    ForcedCall,
     ModelMessage,
     ModelRequest,
     ProviderError,
@@ -15,6 +17,7 @@ from carapace.agent.providers.ports import (
     TextDelta,
     TextPart,
     ToolCall,
+    ToolResult,
     ToolSpec,
     Usage,
 )
@@ -133,3 +136,16 @@ async def test_new_settings_reach_the_process(provider, tmp_path):
     provider.apply(EmbeddedSettings(model=path, context_tokens=600, threads=1))
     await provider.warm()
     assert provider.worker_pid != pid
+
+
+async def test_a_forced_call_is_chosen_even_for_a_greeting_and_after_a_result(provider):
+    """The scripted worker says none to a plain text, which the grammar would not let it."""
+    forced = ForcedCall()
+    asked = structs.replace(ask("tool: current_time", tools=(TOOL,)), forced_call=forced)
+    assert (await events(provider, asked))[-1] == Stop("tool_calls")
+    with pytest.raises(ProviderError, match="did not finish"):
+        await events(provider, structs.replace(ask("hi", tools=(TOOL,)), forced_call=forced))
+    told = ModelMessage("tool", (ToolResult("c", "look", "rain"),))
+    later = structs.replace(asked, messages=(*asked.messages, told))
+    with pytest.raises(ProviderError, match="did not finish"):
+        await events(provider, later)

@@ -101,3 +101,10 @@ def test_greetings_are_small_talk_and_questions_are_not():
     assert is_small_talk(" Hello! ")
     assert is_small_talk("Thank you.")
     assert not is_small_talk("hello, what time is it")
+
+
+def test_a_forced_choice_cannot_be_none_whatever_was_said():
+    tools = (tool("a"), tool("memory_write"))
+    schema = route_schema(tools, "remember that I like tea", is_forced=True)
+    names = [one["properties"]["tool"]["const"] for one in schema["anyOf"]]
+    assert names == ["a", "memory_write"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from carapace.agent.providers.openai import OpenAiProvider
-from carapace.agent.providers.ports import ProviderError, ProviderFault
+from carapace.agent.providers.ports import EmbedRequest, ProviderError, ProviderFault
 from carapace.agent.providers.spec import Api, ModelSpec, ProviderSpec
 from carapace.clock import SystemClock
 from support.fake_llm import fake_llm
@@ -51,4 +51,36 @@ async def test_a_server_that_is_not_there_is_unreachable() -> None:
     with pytest.raises(ProviderError, match=r"127\.0\.0\.1:1") as caught:
         await collect(source, request("hi"))
     assert caught.value.fault is ProviderFault.UNREACHABLE
+    await source.aclose()
+
+
+async def test_vectors_are_asked_for_with_the_same_credential() -> None:
+    async with fake_llm() as server:
+        source = OpenAiProvider(
+            spec(Api.OPENAI_RESPONSES, server), http_client=plain_client, clock=SystemClock()
+        )
+        made = await source.embed(EmbedRequest("embed-1", ("a", "b")))
+        again = await source.embed(EmbedRequest("embed-1", ("b",)))
+        await source.aclose()
+        assert made.vectors[1] == again.vectors[0] != made.vectors[0]
+        assert (len(made.vectors[0]), made.model) == (32, "embed-1")
+        assert server.headers["authorization"] == f"Bearer {KEY}"
+
+
+async def test_vectors_that_do_not_come_are_the_providers_fault() -> None:
+    async with fake_llm() as server:
+        source = OpenAiProvider(
+            spec(Api.OPENAI_COMPLETIONS, server), http_client=plain_client, clock=SystemClock()
+        )
+        with pytest.raises(ProviderError, match="fake error 429") as refused:
+            await source.embed(EmbedRequest("embed-1", ("[[error:429]]",)))
+        with pytest.raises(ProviderError, match="made no vectors within") as slow:
+            await source.embed(EmbedRequest("embed-1", ("[[delay:60000]]",), timeout_s=0.05))
+        await source.aclose()
+    assert refused.value.fault is ProviderFault.RATE_LIMIT
+    assert slow.value.fault is ProviderFault.UNREACHABLE
+    gone = ProviderSpec("gone", Api.OPENAI_COMPLETIONS, base_url="http://127.0.0.1:1/v1")
+    source = OpenAiProvider(gone, http_client=plain_client, clock=SystemClock())
+    with pytest.raises(ProviderError, match=r"127\.0\.0\.1:1"):
+        await source.embed(EmbedRequest("embed-1", ("a",)))
     await source.aclose()

@@ -9,6 +9,7 @@ import pytest
 
 from carapace.agent.providers.openai_chat import ChatDecoder, chat_body
 from carapace.agent.providers.ports import (
+    ForcedCall,
     ImagePart,
     ModelEvent,
     ModelMessage,
@@ -153,3 +154,17 @@ def test_a_message_is_turned_into_rows_once_unless_it_has_a_picture():
     assert first == again
     assert first[-2] is again[-2]
     assert first[-1] is not again[-1]
+
+
+@pytest.mark.parametrize(
+    ("forced", "expected"),
+    [
+        (ForcedCall(), "required"),
+        (ForcedCall("see"), {"type": "function", "function": {"name": "see"}}),
+    ],
+)
+def test_a_forced_call_is_asked_for(forced: ForcedCall, expected: object) -> None:
+    tools = (ToolSpec("see", "Looks.", {"type": "object"}),)
+    body = chat_body(request("hi", tools=tools, forced_call=forced), MODEL, is_official=False)
+    assert body["tool_choice"] == expected
+    assert "tool_choice" not in chat_body(request("hi", tools=tools), MODEL, is_official=False)

@@ -9,6 +9,7 @@ import pytest
 
 from carapace.agent.providers.openai_responses import ResponsesDecoder, responses_body
 from carapace.agent.providers.ports import (
+    ForcedCall,
     ImagePart,
     ModelEvent,
     ModelMessage,
@@ -129,3 +130,14 @@ def test_the_body_of_a_tool_round() -> None:
 def test_the_smallest_body() -> None:
     body = responses_body(request("hi", system=""), MODEL)
     assert set(body) == {"model", "input", "stream", "store"}
+
+
+@pytest.mark.parametrize(
+    ("forced", "expected"),
+    [(ForcedCall(), "required"), (ForcedCall("see"), {"type": "function", "name": "see"})],
+)
+def test_a_forced_call_is_asked_for(forced: ForcedCall, expected: object) -> None:
+    tools = (ToolSpec("see", "Looks.", {"type": "object"}),)
+    body = responses_body(request("hi", tools=tools, forced_call=forced), MODEL)
+    assert body["tool_choice"] == expected
+    assert "tool_choice" not in responses_body(request("hi", tools=tools), MODEL)

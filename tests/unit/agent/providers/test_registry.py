@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from carapace.agent.pricing import Price
-from carapace.agent.providers.ports import ModelEvent, ModelRequest, Stop
+from carapace.agent.providers.ports import EmbedRequest, ModelEvent, ModelRequest, Stop
 from carapace.agent.providers.registry import ProviderRegistry
 from carapace.agent.providers.spec import ProviderSpec
 from carapace.config.settings.agents import AgentsSettings
@@ -230,3 +230,15 @@ async def test_a_key_that_comes_with_new_variables_brings_its_provider() -> None
 async def server() -> AsyncGenerator[FakeLlm]:
     async with fake_llm() as running:
         yield running
+
+
+async def test_a_provider_makes_vectors_with_any_model_of_its_own(server: FakeLlm) -> None:
+    found = registry(models(server.url))
+    embeds = found.embeds("fake/embed-9")
+    assert embeds is not None
+    source, model = embeds
+    assert len((await source.embed(EmbedRequest(model.id, ("a",)))).vectors) == 1
+    assert server.requests[-1]["body"]["model"] == "embed-9"
+    assert found.embeds("nobody/embed-9") is None
+    assert found.embeds("fake") is None
+    await found.aclose()

@@ -12,6 +12,7 @@ from carapace.agent.subagents.records import SubagentRow
 from carapace.channels.types import Target
 from carapace.ids import AgentId, RunId, SessionKey
 from carapace.provenance import OWNER
+from carapace.sessions import records as session_records
 from carapace.store.sqlite import SqliteDatabase
 from support.database import memory_database
 
@@ -66,3 +67,18 @@ async def test_one_that_never_began_leaves_nothing(database: SqliteDatabase):
     await database.write(lambda tx: records.insert(tx, ROW))
     await database.write(lambda tx: records.remove(tx, ROW.run_id))
     assert await owed(database) == []
+
+
+async def test_a_session_is_due_once_it_was_told_and_was_last_spoken_in(database: SqliteDatabase):
+    async def due(before_ms: int) -> list[SessionKey]:
+        return await database.read(lambda tx: records.due(tx, before_ms, limit=10))
+
+    await database.write(lambda tx: records.insert(tx, ROW))
+    await database.write(lambda tx: session_records.ensure(tx, ROW.child_key, now_ms=20))
+    assert await due(1_000) == []
+    await database.write(lambda tx: records.announced(tx, ROW.run_id, now_ms=10))
+    assert (await due(9), await due(19)) == ([], [])
+    assert await due(20) == [ROW.child_key]
+    assert await database.read(lambda tx: records.due(tx, 20, limit=0)) == []
+    await database.write(lambda tx: session_records.remove(tx, ROW.child_key, now_ms=21))
+    assert await due(1_000) == []

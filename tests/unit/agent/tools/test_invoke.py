@@ -39,6 +39,12 @@ async def acts(ctx: ToolContext, params: Act) -> str:
     return "x" * (MAX_OUTPUT_CHARS + 1) if params.action == "long" else ctx.run_id
 
 
+@MORE.tool("administers", risk=Risk.WRITE, needs_admin=True, reads=frozenset({"status"}))
+async def administers(ctx: ToolContext, params: Act) -> str:
+    """Does what a method does that asks for `operator.admin`."""
+    return "done"
+
+
 @MORE.tool("exec", risk=Risk.READ)
 async def execute(ctx: ToolContext, params: Nothing) -> str:
     """Stands for what acts on the machine."""
@@ -133,6 +139,16 @@ async def test_advisory_j06_a_caller_that_may_only_read_only_reads():
     assert isinstance(
         await invoke("acts", {"action": "status"}, caller=program(Scope.WRITE)), Invoked
     )
+
+
+async def test_a_caller_without_admin_has_no_tool_of_admins():
+    """Row Q07: the second door asks for what the first one asks for."""
+    writer = program(Scope.WRITE)
+    assert isinstance(await invoke("administers", {"action": "long"}), Invoked)
+    assert isinstance(await invoke("administers", {"action": "status"}, caller=writer), Invoked)
+    for odd in ({}, {"action": "long"}, {"action": ["status"]}, {"action": None}):
+        found = await invoke("administers", odd, caller=writer)
+        assert found == NotInvoked("forbidden", "missing scope: operator.admin")
 
 
 @pytest.mark.parametrize("key", ["agent:", "x" * 600])

@@ -53,6 +53,8 @@ def test_a_star_stands_for_any_letters_and_nothing_else_does():
     assert not some.permits("abc")
     assert layer("*").permits("read")
     assert layer("group:plugins").permits("plugin_weather_now")
+    assert layer("group:mcp").permits("mcp_files_read")
+    assert not layer("group:mcp").permits("plugin_weather_now")
 
 
 def test_names_of_old_are_understood():
@@ -106,7 +108,9 @@ def test_a_session_that_an_agent_opened_does_not_direct():
 def test_names_that_stand_for_nothing_are_told_with_their_key():
     layers = ToolLayers(
         everywhere=Layer("tools", allow=("read", "raed", "group:fs"), deny=("group:x",)),
-        agents={"a": Layer("agents.list[a].tools", allow=("plugin_later_on", "web_*", "odd"))},
+        agents={
+            "a": Layer("agents.list[a].tools", allow=("plugin_later_on", "mcp_x_a", "web_*", "odd"))
+        },
         subagents=layer(deny=("raed",)),
     )
     assert list(layers.unknown({"odd"})) == [
@@ -157,3 +161,55 @@ def test_advisory_j05_another_agent_that_was_given_the_work_has_no_more_than_the
     assert [layers.permits(name, child) for name in names] == [True, False, False]
     alone = ToolScope(agent_id="wide")
     assert all(layers.permits(name, alone) for name in names)
+
+
+CLAUDE = ToolScope(agent_id="main", models=("anthropic/claude", "openai/gpt"))
+
+
+def test_a_model_has_the_lists_of_its_own_entry_or_else_of_its_provider():
+    layers = ToolLayers(
+        providers={
+            ("", "openai"): (layer(deny=("exec",)),),
+            ("", "openai/gpt"): (layer("read", "write"), layer("group:fs")),
+            ("other", "anthropic"): (layer(deny=("read",)),),
+        }
+    )
+    other = ToolScope(agent_id="main", models=("openai/mini",))
+    assert [layers.permits(name, other) for name in ("read", "exec", "image")] == [
+        True,
+        False,
+        True,
+    ]
+    gpt = ToolScope(agent_id="main", models=("openai/gpt",))
+    assert [layers.permits(name, gpt) for name in ("read", "exec", "edit")] == [True, False, False]
+    assert layers.permits("exec", MAIN)
+    assert layers.permits("exec", ToolScope(agent_id="main", models=("anthropic/claude",)))
+
+
+def test_a_turn_that_may_fall_back_has_what_all_its_models_may_have():
+    layers = ToolLayers(providers={("", "openai"): (layer(deny=("exec",)),)})
+    assert not layers.permits("exec", CLAUDE)
+    assert layers.permits("read", CLAUDE)
+
+
+def test_an_agents_own_list_for_a_provider_narrows_further_and_binds_what_it_opens():
+    layers = ToolLayers(
+        providers={
+            ("", "openai"): (layer(deny=("exec",)),),
+            ("main", "openai/gpt"): (layer(deny=("write",)),),
+        }
+    )
+    opened = ToolScope(agent_id="other", opened_by="main", models=("openai/gpt",))
+    for scope in (CLAUDE, opened):
+        assert [layers.permits(name, scope) for name in ("exec", "write")] == [False, False]
+    assert layers.permits("write", ToolScope(agent_id="other", models=("openai/gpt",)))
+
+
+def test_names_of_models_are_compared_in_lower_case():
+    scope = scope_of("agent:main:main", OWNER, models=("OpenAI/GPT",))
+    assert scope.models == ("openai/gpt",)
+
+
+def test_a_slip_in_a_providers_list_is_told():
+    layers = ToolLayers(providers={("", "x"): (Layer("tools.byProvider.x", deny=("exce",)),)})
+    assert list(layers.unknown(())) == [("tools.byProvider.x", "exce")]

@@ -7,7 +7,7 @@ import pytest
 
 from carapace.agent.approval import Risk
 from carapace.agent.tools.builtin import builtin_tools
-from carapace.agent.tools.registry import ToolContext, Tools, json_answer
+from carapace.agent.tools.registry import ANYBODY, OWNERS, ToolContext, Tools, json_answer
 from support.agent_house import agent_house
 from support.tool_calls import tool_context
 
@@ -60,6 +60,20 @@ def test_schemas_are_plain_objects_for_every_vendor():
     for row in builtin_tools().values():
         assert row.spec.parameters["type"] == "object"
         assert "$ref" not in row.spec.parameters
+
+
+def test_a_row_says_whose_words_use_it():
+    tools = Tools()
+
+    async def handler(ctx: ToolContext, params: Params) -> str:
+        """Does it."""
+        raise AssertionError("it ran")
+
+    tools.tool("anybodys", risk=Risk.READ)(handler)
+    tools.tool("owners", risk=Risk.READ, sources=OWNERS, needs_admin=True)(handler)
+    assert (tools["anybodys"].sources, tools["anybodys"].needs_admin) == (ANYBODY, False)
+    assert (tools["owners"].sources, tools["owners"].needs_admin) == (OWNERS, True)
+    assert OWNERS < ANYBODY
 
 
 def test_a_tool_that_was_removed_is_gone_and_its_name_is_free():

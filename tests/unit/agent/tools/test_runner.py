@@ -122,7 +122,9 @@ async def test_advisory_j06_a_model_is_shown_what_its_source_may_use():
         outside = {tool.name for tool in runner.specs(RunSource.OUTSIDE, PromptStyle.FULL)}
         assert full == set(builtin_tools())
         assert short < full
-        assert outside == {"memory_write", "memory_forget"}
+        visitor = {tool.name for tool in runner.specs(RunSource.VISITOR, PromptStyle.FULL)}
+        assert outside == set()
+        assert visitor == {"memory_write", "memory_forget"}
 
 
 async def test_the_built_in_tools_do_what_they_say():

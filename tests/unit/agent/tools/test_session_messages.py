@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from carapace.agent.approval import Risk
+from carapace.agent.providers.ports import ToolCall
 from carapace.agent.tools.registry import ToolTrouble
 from carapace.agent.tools.session_messages import MAX_SENDS, SessionsSend, SessionsSendTool
 from carapace.agent.types import RunSource
@@ -93,10 +94,15 @@ async def test_the_same_call_again_is_the_same_message():
 
 
 async def test_nothing_goes_round():
-    async with agent_house(say("x")) as house:
-        await house.sessions.ensure(OTHER)
-        derived = {"provenance": OWNER.through(Origin.SESSION)}
-        assert "does not write to a third" in await trouble(house, context=derived)
+    """A session that another one wrote to has the tool no more."""
+    async with agent_house() as house:
+        runner = house.agent._turns._tools
+        runner.add(*SessionsSendTool(house.agent).tools().values())
+        derived = tool_context(house, provenance=OWNER.through(Origin.SESSION))
+        assert runner.find("sessions_send", tool_context(house)) is not None
+        assert runner.find("sessions_send", derived) is None
+        report = await runner.run(ToolCall("c", "sessions_send", "{}"), derived)
+        assert report.outcome == "denied"
         await house.sessions.ensure("main")
         assert "this very session" in await trouble(house, session_key="main")
 

@@ -14,10 +14,12 @@ def test_rows_are_found_by_the_names_of_tests(tmp_path: Path):
     tests.mkdir()
     (tests / "test_one.py").write_text("def test_adv_a01_x(): ...\nasync def test_adv_d07(): ...\n")
     (tests / "test_two.py").write_text("class T:\n    def test_adv_a01_y(self): ...\n")
+    (tests / "test_three.py").write_text("def test_adv_e01_e02_f03_v04_x(): ...\n")
     (tests / "other.py").write_text("def test_adv_a02_x(): ...\n")
     assert covered_rows(tests) == {
         "A01": ["tests/test_one.py", "tests/test_two.py"],
         "D07": ["tests/test_one.py"],
+        **{key: ["tests/test_three.py"] for key in ("E01", "E02", "F03", "V04")},
     }
     page = advisories_page(tests)
     assert (

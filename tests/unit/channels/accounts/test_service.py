@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from carapace.channels.accounts.service import Accounts, is_set_up, own_settings
+from carapace.channels.accounts.service import Accounts, base_url, is_set_up, own_settings
 from carapace.channels.types import (
     ChannelInfo,
     Conversation,
@@ -180,6 +180,7 @@ async def test_refused_settings_are_told_and_not_tried_again(house):
     await house.apply(settings(a=WebhookAccount(secret="t" * 20)))
     assert house.row().is_running
     assert house.row().last_error is None
+    assert house.row().failed_starts == 0
 
 
 async def test_a_failed_opening_is_tried_again_with_growing_pauses(house):
@@ -194,6 +195,7 @@ async def test_a_failed_opening_is_tried_again_with_growing_pauses(house):
     assert len(house.channel.opened) == 2
     await house.clock.advance(0.1)
     assert house.row().last_error == "It could not be started (OSError); it is tried again."
+    assert house.row().failed_starts == 3
     await house.clock.advance(4)
     assert house.row().is_running
     assert house.row().last_error is None
@@ -330,3 +332,18 @@ async def test_an_account_that_is_cut_off_stays_so_until_the_settings_are_applie
     await settle()
     await house.apply(settings(a=ready()))
     assert house.accounts.get("webhook", "a") is not None
+
+
+@pytest.mark.parametrize(
+    ("own", "shown"),
+    [
+        ({"httpUrl": "http://127.0.0.1:8080/api?key=1"}, "http://127.0.0.1:8080"),
+        ({"baseUrl": "https://me:secret@host.example"}, "https://host.example"),
+        ({"httpUrl": "not an address"}, None),
+        ({"httpUrl": "http://[broken"}, None),
+        ({"httpUrl": 7}, None),
+        ({}, None),
+    ],
+)
+def test_of_the_address_of_a_service_only_the_host_is_told(own, shown):
+    assert base_url(own) == shown

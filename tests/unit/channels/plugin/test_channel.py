@@ -10,6 +10,7 @@ from carapace.channels.plugin.channel import PluginChannel
 from carapace.channels.types import ReceiptStatus
 from carapace.errors import Failed, Refused
 from carapace.plugins.errors import GuestError, GuestTrap
+from carapace.plugins.package.manifest import ChannelLook
 from support.plugin_channel import ABOUT, event, scripted_channel
 from support.recording_channel import RecordingIntake
 from support.scripted_host import ScriptedHost, guest_of
@@ -38,6 +39,15 @@ async def test_one_that_does_not_say_what_it_is_is_no_channel():
         await described(fail(GuestTrap("crash", "unreachable")))
     with pytest.raises(Refused, match="one channel"):
         await described(lambda: {**ABOUT, "id": "other"})
+
+
+async def test_its_manifest_says_how_it_is_shown():
+    host = ScriptedHost({"channel.describe": lambda: ABOUT})
+    look = ChannelLook(detail_label="Parrot by wire", system_image="bird")
+    made = await PluginChannel.describe(guest_of(host), credentials=frozenset(), look=look)
+    assert (made.info.detail_label, made.info.system_image) == ("Parrot by wire", "bird")
+    plain = await PluginChannel.describe(guest_of(host), credentials=frozenset())
+    assert (plain.info.detail_label, plain.info.system_image) == (None, None)
 
 
 async def test_the_guest_gets_a_handle_and_never_a_secret(rig):

@@ -10,6 +10,7 @@ def test_defaults_are_those_of_the_node_gateway():
     defaults = AgentsSettings().defaults
     assert (defaults.max_concurrent, defaults.timeout_seconds) == (4, 600)
     assert defaults.model.primary is None
+    assert defaults.subagents.archive_after_minutes == 60
 
 
 @pytest.mark.parametrize("name", ["", "a b", "../x", "-x", "a" * 65])

@@ -12,6 +12,8 @@ def test_endpoints_are_off_by_default_with_the_recorded_limits():
     endpoints = HttpSettings().endpoints
     assert not endpoints.chat_completions.enabled
     assert not endpoints.responses.enabled
+    assert not endpoints.embeddings.enabled
+    assert endpoints.embeddings.max_body_bytes == 4_194_304
     assert endpoints.chat_completions.max_body_bytes == 1_048_576
     assert endpoints.responses.max_body_bytes == 20_971_520
     assert endpoints.responses.files.max_bytes == 5_242_880

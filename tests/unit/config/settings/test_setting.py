@@ -21,6 +21,11 @@ def test_a_setting_carries_its_marks():
     meta = setting("What it does.", live=True, secret=True)
     assert meta.description == "What it does."
     assert meta.extra == {"live": True, "secret": True}
+    assert setting("A program.", program=True).extra == {
+        "live": False,
+        "secret": False,
+        "program": True,
+    }
     assert setting("x").extra == {"live": False, "secret": False}
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from carapace.agent.providers.ports import ToolCall
 from carapace.agent.tools.registry import ToolContext, ToolTrouble
 from carapace.ids import AgentId, RunId
 from carapace.provenance import OWNER, Authority, Origin, Provenance
@@ -14,6 +15,7 @@ from carapace.triggers.cron.tool import CronCall, cron_tools
 from support.agent_house import MAIN
 from support.jobs import TURN, JobHouse, job_house
 from support.scripted_provider import say
+from support.tool_calls import tool_context
 
 GUEST = Provenance(origin=Origin.CHANNEL, authority=Authority.GUEST)
 REMINDER: dict[str, Any] = {
@@ -108,8 +110,14 @@ async def test_jobs_of_other_agents_are_not_its_own():
             await call(jobs, action="remove", id=job.job_id)
 
 
-@pytest.mark.parametrize("action", ["list", "add", "remove", "run"])
-async def test_nobody_but_the_owner_uses_it(action: str):
+@pytest.mark.parametrize("provenance", [GUEST, OWNER.without_admin()], ids=["guest", "no admin"])
+async def test_nobody_but_the_owner_with_every_scope_has_it(provenance: Provenance):
     async with job_house() as jobs:
-        with pytest.raises(ToolTrouble, match="only the owner"):
-            await call(jobs, GUEST, **{**REMINDER, "action": action})
+        runner = jobs.house.agent._turns._tools
+        runner.add(*cron_tools(lambda: jobs.cron, lambda: AgentId("main")).values())
+        assert runner.find("cron", tool_context(jobs.house)) is not None
+        for action in ("list", "add", "remove", "run"):
+            arguments = msgspec.json.encode({**REMINDER, "action": action}).decode()
+            context = tool_context(jobs.house, provenance=provenance)
+            report = await runner.run(ToolCall("c", "cron", arguments), context)
+            assert report.outcome == "denied"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -109,6 +110,16 @@ async def test_a_note_of_the_owner_keeps_the_owners_rights():
         await room.wakes.leave(MAIN, AGENT, RunId("n"), "look", provenance=OWNER, wants_turn=True)
         await room.pass_until(1, step_s=5)
         assert await sources_of(room) == [RunSource.OPERATOR]
+
+
+async def test_what_one_of_several_notes_lacks_the_turn_lacks():
+    async with beats(NOTHING) as room:
+        for number, words in enumerate((OWNER.without_admin(), OWNER)):
+            await room.wakes.leave(MAIN, AGENT, RunId(f"n{number}"), "look", provenance=words)
+        await room.wakes.leave(MAIN, AGENT, RunId("n"), "now", provenance=OWNER, wants_turn=True)
+        await room.pass_until(1, step_s=5)
+        rows = await room.house.database.read(lambda tx: tx.all("SELECT provenance FROM turns"))
+        assert [json.loads(row["provenance"])["lacks_admin"] for row in rows] == [True]
 
 
 async def test_switched_off_nothing_runs():
