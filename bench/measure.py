@@ -48,7 +48,7 @@ def _device(nonce: str) -> dict[str, Any]:
 
 
 class Client:
-    """The smallest possible client: it matches ids by text and skips everything else."""
+    """The smallest possible client: it matches ids by bytes and skips everything else."""
 
     def __init__(self, socket: ClientConnection) -> None:
         self.socket = socket
@@ -84,11 +84,11 @@ class Client:
         await self.socket.send(
             f'{{"type":"req","id":"{request_id}","method":"{method}","params":{params}}}'
         )
-        mark = f'"id":"{request_id}"'
+        mark = f'"id":"{request_id}"'.encode()
         while True:
-            raw = await self.socket.recv()
-            if raw[:40].find("res") >= 0 and mark in raw[:120]:
-                if '"ok":true' not in raw[:200]:
+            raw = await self.socket.recv(decode=False)
+            if raw[:40].find(b"res") >= 0 and mark in raw[:120]:
+                if b'"ok":true' not in raw[:200]:
                     raise RuntimeError(f"{method}: {raw[:300]!r}")
                 return
 

@@ -4,6 +4,7 @@ CARAPACE_NODE_GATEWAY=FOLDER python bench/sessions_list.py [--calls 100] [--ours
 
 Both are asked on one connection, one call after another, for the same lists. The goal is one
 fifth of Node's time with a tenth of the sessions. Without the folder only ours is measured.
+`side_by_side.py` asks for the lists of `GOAL_LISTS` in each of its rounds.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ import statistics
 import tempfile
 import time
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from measure import Client
 
@@ -29,15 +32,29 @@ from carapace.store.ports import Tx
 from carapace.store.sqlite import SqliteDatabase
 from peers import Peer, carapace, model_server, node_gateway
 
+
+class Asked(NamedTuple):
+    """A list, and whether a session changes before each call."""
+
+    name: str
+    params: str
+    is_after_change: bool = False
+
+
+_TEXTS = '"includeDerivedTitles":true,"includeLastMessage":true'
+GOAL_LISTS = (
+    Asked("the newest 120 (Control UI)", '{"limit":120,"includeGlobal":true}'),
+    Asked("no limit (ours: the newest 1,000)", "{}"),
+    Asked("no limit, one changed before", "{}", is_after_change=True),
+    Asked("no limit, titles and last words (TUI)", f"{{{_TEXTS}}}"),
+)
 LISTS = (
-    ("all of them (ours: the newest 2,000)", "{}"),
-    ("the newest 100", '{"limit":100}'),
-    (
-        "the newest 100, titles and last words",
-        '{"limit":100,"includeDerivedTitles":true,"includeLastMessage":true}',
-    ),
-    ("a search", '{"limit":100,"search":"person 77"}'),
-    ("active in the last hour", '{"limit":100,"activeMinutes":60}'),
+    *GOAL_LISTS,
+    Asked("TUI's, one changed before", f"{{{_TEXTS}}}", is_after_change=True),
+    Asked("the newest 100, titles and last words", f'{{"limit":100,{_TEXTS}}}'),
+    Asked("a search", '{"limit":100,"search":"person 77"}'),
+    Asked("a search, one changed before", '{"limit":100,"search":"person 77"}', True),
+    Asked("active in the last hour", '{"limit":100,"activeMinutes":60}'),
 )
 GOAL = 0.2
 _MINUTE_MS = 60_000
@@ -51,7 +68,10 @@ def key_of(number: int) -> SessionKey:
 async def fill_ours(home: Path, count: int) -> None:
     """Sessions with a message each, the newest last."""
     now_ms = time.time_ns() // 1_000_000
-    database = await SqliteDatabase.open(home / "state" / "carapace.db", clock=SystemClock())
+    (home / "state").mkdir(parents=True, exist_ok=True)
+    file = home / "state" / "carapace.db"
+    # A thousand sessions in one transaction are meant to take long.
+    database = await SqliteDatabase.open(file, clock=SystemClock(), slow_s=60.0)
 
     def work(tx: Tx, numbers: range) -> None:
         for number in numbers:
@@ -120,24 +140,27 @@ def fill_node(home: Path, count: int) -> None:
     (folder / "sessions.json").write_text(json.dumps(store))
 
 
-async def measured(peer: Peer, calls: int) -> dict[str, float]:
-    """The median of each list in milliseconds."""
+async def measured(peer: Peer, calls: int, lists: Sequence[Asked] = LISTS) -> dict[str, float]:
+    """The median of each list in milliseconds, in a process started for this."""
     peer.start()
     try:
         await asyncio.sleep(1.5)
         client = await Client.open(peer)
-        found = {name: await _median(client, params, calls) for name, params in LISTS}
+        found = {asked.name: await _median(client, asked, calls) for asked in lists}
         await client.close()
     finally:
         peer.stop()
     return found
 
 
-async def _median(client: Client, params: str, calls: int) -> float:
+async def _median(client: Client, asked: Asked, calls: int) -> float:
     samples: list[float] = []
     for number in range(calls + 3):
+        if asked.is_after_change:
+            label = json.dumps({"key": key_of(number), "label": uuid.uuid4().hex})
+            await client.call(f"p{number}", "sessions.patch", label)
         began = time.perf_counter()
-        await client.call(f"l{number}", "sessions.list", params)
+        await client.call(f"l{number}", "sessions.list", asked.params)
         samples.append((time.perf_counter() - began) * 1000)
     return statistics.median(samples[3:])
 
@@ -155,7 +178,6 @@ async def main() -> None:
         model = model_server(home)
         model.start()
         try:
-            (home / "ours" / "state").mkdir(parents=True)
             await fill_ours(home / "ours", asked.ours)
             ours = await measured(carapace(home / "ours", model.port), asked.calls)
             theirs: dict[str, float] = {}
@@ -167,11 +189,11 @@ async def main() -> None:
             model.stop()
     print(f"| sessions.list | ours, {asked.ours} | Node, {asked.node} | ratio | goal |")
     print("|---|---|---|---|---|")
-    for name, _ in LISTS:
-        node_ms = theirs.get(name)
-        ratio = f"{ours[name] / node_ms:.2f}" if node_ms else "-"
+    for one in LISTS:
+        our_ms, node_ms = ours[one.name], theirs.get(one.name)
+        ratio = f"{our_ms / node_ms:.3f}" if node_ms else "-"
         shown = f"{node_ms:.2f} ms" if node_ms else "-"
-        print(f"| {name} | {ours[name]:.2f} ms | {shown} | {ratio} | {GOAL} |")
+        print(f"| {one.name} | {our_ms:.2f} ms | {shown} | {ratio} | {GOAL} |")
 
 
 if __name__ == "__main__":

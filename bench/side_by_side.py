@@ -17,6 +17,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import measure
+import sessions_list
 
 from peers import TOKEN, Peer, carapace, model_server, node_gateway, rss_mb
 
@@ -34,7 +35,11 @@ GOALS: tuple[tuple[str, str, float, bool], ...] = (
     ("HTTP chat turn beyond the model, p50", "ms", 0.2, False),
     ("memory per idle connection", "kB", 0.5, False),
     ("connect storm of 1,000 clients", "s", 0.2, False),
+    *((f"sessions.list, {one.name}", "ms", 0.2, False) for one in sessions_list.GOAL_LISTS),
 )
+# How many sessions `sessions.list` finds: ten times as many here.
+OUR_SESSIONS, NODE_SESSIONS = 10_000, 1_000
+_LIST_CALLS = 30
 
 
 async def one_round(peer: Peer, model: Peer, number: int, idle: int) -> dict[str, float]:
@@ -68,6 +73,12 @@ async def one_round(peer: Peer, model: Peer, number: int, idle: int) -> dict[str
     return out
 
 
+async def lists(peer: Peer) -> dict[str, float]:
+    """The lists of sessions once, on a process started for this beside many sessions."""
+    found = await sessions_list.measured(peer, _LIST_CALLS, sessions_list.GOAL_LISTS)
+    return {f"sessions.list, {name}": value for name, value in found.items()}
+
+
 async def run(options: argparse.Namespace, home: Path) -> Samples:
     """All rounds, the two gateways in turns, the order reversed each time."""
     model = model_server(home)
@@ -75,6 +86,10 @@ async def run(options: argparse.Namespace, home: Path) -> Samples:
     makers: dict[str, Callable[[], Peer]] = {
         "node": lambda: node_gateway(options.node, home / "node", model.port),
         "carapace": lambda: carapace(home / "carapace", model.port),
+    }
+    full: dict[str, Callable[[], Peer]] = {
+        "node": lambda: node_gateway(options.node, home / "node-full", model.port),
+        "carapace": lambda: carapace(home / "carapace-full", model.port),
     }
     samples: Samples = {name: {} for name in makers}
     try:
@@ -86,10 +101,14 @@ async def run(options: argparse.Namespace, home: Path) -> Samples:
             peer.start()
             await asyncio.sleep(3)
             peer.stop()
+        print("filling the stores for sessions.list", flush=True)
+        await sessions_list.fill_ours(home / "carapace-full", OUR_SESSIONS)
+        sessions_list.fill_node(home / "node-full", NODE_SESSIONS)
         for number in range(options.rounds):
             names = list(makers) if number % 2 == 0 else list(makers)[::-1]
             for name in names:
                 measured = await _guarded(one_round(makers[name](), model, number, options.idle))
+                measured |= await _guarded(lists(full[name]()))
                 for metric, value in measured.items():
                     samples[name].setdefault(metric, []).append(value)
                 print(f"round {number + 1} of {options.rounds}: {name} done", flush=True)
@@ -135,7 +154,8 @@ def report(options: argparse.Namespace, text: str) -> str:
         f"{options.rounds} --write bench/RESULTS.md`; see [README](README.md). "
         '"Beyond the model" is the turn minus what the scripted model server takes by itself. '
         "Both keep their state over the rounds, so sessions add up; with few sessions the Node "
-        "gateway is faster than in these medians.\n"
+        "gateway is faster than in these medians. `sessions.list` is asked of stores of their own: "
+        f"{OUR_SESSIONS:,} sessions here, {NODE_SESSIONS:,} at the Node gateway.\n"
     )
 
 
