@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from typing import Final
 
 import pytest
@@ -17,10 +18,15 @@ settings.register_profile("steady", _STEADY, derandomize=True)
 settings.register_profile("explore", _STEADY, max_examples=1000, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 
+# A shell that starts this in the background has it ignore Ctrl-C, and programs pass that on. The
+# programs under test must not inherit it: some tests interrupt them.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 # A minute or more by themselves. One that begins last leaves the other worker with nothing to do.
 _LONGEST: Final = (
     "test_soak.py",
     "test_hostile_gateway.py",
+    "test_kill.py",
     "test_stock_commands.py",
     "test_control_ui.py",
     "test_write_a_plugin.py",

@@ -18,6 +18,7 @@ import pytest
 from carapace.agent.providers.local import LocalProvider
 from carapace.agent.providers.local_process import COMMAND
 from carapace.agent.providers.ports import (
+    ForcedCall,
     ImagePart,
     ModelMessage,
     ModelRequest,
@@ -429,3 +430,22 @@ async def test_streams_run_side_by_side(source: Source) -> None:
             for n in range(8)
         ]
     assert [text_of(task.result()) for task in tasks] == [f"answer {n}" for n in range(8)]
+
+
+CHOICES: dict[str, object] = {
+    "completions": {"type": "function", "function": {"name": "current_time"}},
+    "responses": {"type": "function", "name": "current_time"},
+    "messages": {"type": "tool", "name": "current_time"},
+    "fake-1:streamGenerateContent": {"mode": "ANY", "allowedFunctionNames": ["current_time"]},
+}
+
+
+async def test_a_forced_call_is_received_in_the_vendors_words(source: Source) -> None:
+    forced = ForcedCall("current_time")
+    asked = request("[[tool:current_time {}]]", tools=(CLOCK,), forced_call=forced)
+    events = await collect(source.provider, asked)
+    assert events[-1] == Stop("tool_calls")
+    received = source.server.requests[-1]
+    body, dialect = received["body"], received["path"].rpartition("/")[2]
+    choice = body.get("tool_choice") or body["toolConfig"]["functionCallingConfig"]
+    assert choice == CHOICES[dialect]

@@ -115,8 +115,9 @@ def test_the_python_example_passes_its_own_test(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_the_manifest_and_the_cases_can_be_read(tmp_path: Path):
-    manifest, cases = blocks("toml")
+    manifest, cases, about = blocks("toml")
     assert parse_manifest(manifest.encode()).id == "weather"
+    assert tomllib.loads(about)["channel"].keys() == {"detail_label", "system_image"}
     (tmp_path / "cases.toml").write_text(cases)
     assert load_cases(tmp_path).case[0].name == "knows the sky over Bonn"
     assert tomllib.loads(cases)["host"]["http"][0]["method"] == "GET"
