@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from asyncio import StreamWriter
+from asyncio import StreamReader, StreamWriter
 from asyncio.subprocess import Process
 from collections.abc import Mapping
 from contextlib import suppress
@@ -45,25 +45,28 @@ def kill_group(process: Process) -> None:
 
 
 async def reap(process: Process) -> None:
-    """Wait for a process that was killed, and throw away what it still had to say.
+    """Wait up to two seconds for the end of a process, and throw away what it still has to say.
 
     asyncio calls a process ended only when its pipes are empty: unread output would hold us for
-    ever. A child of the child that keeps a pipe open is waited for two seconds.
+    ever. A child of the child that keeps a pipe open is not waited for any longer.
     """
     with suppress(TimeoutError):
         async with asyncio.timeout(_CLOSE_TIMEOUT_S):
             for stream in (process.stdout, process.stderr):
-                while stream is not None and await stream.read(_PIECE_BYTES):
-                    pass
+                await _read_away(stream)
             await process.wait()
+
+
+async def _read_away(stream: StreamReader | None) -> None:
+    with suppress(RuntimeError):  # somebody else is reading it to its end
+        while stream is not None and await stream.read(_PIECE_BYTES):
+            pass
 
 
 async def close(process: Process, stdin: StreamWriter) -> None:
     """End it by the end of its input, by force if that takes over two seconds."""
     stdin.close()
-    try:
-        async with asyncio.timeout(_CLOSE_TIMEOUT_S):
-            await process.wait()
-    except TimeoutError:
+    await reap(process)
+    if process.returncode is None:
         kill(process)
-        await process.wait()
+        await reap(process)

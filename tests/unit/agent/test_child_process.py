@@ -16,6 +16,7 @@ from carapace.agent import child_process
 from carapace.agent.child_process import ROOT, close, kill, kill_group, reap, worker_environment
 
 OBEDIENT = "import sys; print('up', flush=True); sys.stdin.read()"
+BABBLING = "import sys; print('up', flush=True); print('x' * 999_999); sys.stdin.read()"
 DEAF = "import time; print('up', flush=True); time.sleep(600)"
 
 
@@ -55,11 +56,31 @@ async def test_a_child_that_listens_ends_with_its_input():
 
 @pytest.mark.slow
 async def test_a_child_that_does_not_listen_is_killed(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(child_process, "_CLOSE_TIMEOUT_S", 0.01)
+    monkeypatch.setattr(child_process, "_CLOSE_TIMEOUT_S", 0.5)
     async with child(DEAF) as process:
         assert process.stdin is not None
         await close(process, process.stdin)
         assert process.returncode == -signal.SIGKILL
+
+
+@pytest.mark.slow
+async def test_one_that_said_more_than_anybody_read_ends_with_its_input():
+    async with child(BABBLING) as process:
+        assert process.stdin is not None
+        await close(process, process.stdin)
+        assert process.returncode == 0
+
+
+@pytest.mark.slow
+async def test_what_another_reads_is_left_to_it():
+    async with child(BABBLING) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        rest = asyncio.create_task(process.stdout.read())
+        await asyncio.sleep(0)
+        await close(process, process.stdin)
+        assert process.returncode == 0
+        assert len(await rest) == 1_000_000
 
 
 @pytest.mark.slow

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-import signal
 import sys
 import tempfile
 from asyncio.subprocess import PIPE, Process
@@ -17,7 +16,7 @@ from typing import Any, Final
 
 import msgspec
 
-from carapace.agent.child_process import ROOT, worker_environment
+from carapace.agent.child_process import ROOT, kill_group, reap, worker_environment
 from carapace.agent.exec.environment import private_environment
 from carapace.agent.exec.output import Output
 from carapace.agent.exec.types import Exit, OpenCommand
@@ -32,7 +31,6 @@ MAX_OUTPUT_BYTES: Final = 64 * 1024
 _PIECE_BYTES: Final = 65_536
 _MAX_FILE_BYTES: Final = 1 << 30
 _MAX_PROCESSES: Final = 256
-_END_TIMEOUT_S: Final = 5.0
 _MAX_STATUS_BYTES: Final = 4_096
 
 _READABLE: Final = (
@@ -258,7 +256,7 @@ async def _watch(process: Process, status_fd: int) -> bytes:
             found += piece
     finally:
         transport.close()
-    _kill_group(process)
+    kill_group(process)
     return found
 
 
@@ -277,17 +275,9 @@ async def _collect(stream: asyncio.StreamReader | None, output: Output) -> None:
 
 
 async def _end(process: Process) -> None:
-    """Leave no process behind; one that is killed is gone at once, so this does not wait long."""
-    _kill_group(process)
-    with suppress(TimeoutError):
-        async with asyncio.timeout(_END_TIMEOUT_S):
-            await process.wait()
-
-
-def _kill_group(process: Process) -> None:
     """End the keeper and all it keeps, also where the keeper is gone already."""
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
+    kill_group(process)
+    await reap(process)
 
 
 def _exit_of(said: bytes) -> Exit:

@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from carapace.agent.child_process import ROOT, close, kill, worker_environment
+from carapace.agent.child_process import ROOT, close, kill, reap, worker_environment
 from carapace.agent.memory.ports import EmbedderTrouble, TroubleKind
 from carapace.agent.memory.wire import (
     HEADER_BYTES,
@@ -146,7 +146,8 @@ class EmbedProcess:
 
     async def _end(self) -> str:
         self.kill()
-        return f"it ended with code {await self._process.wait()}"
+        await reap(self._process)
+        return f"it ended with code {self._process.returncode}"
 
     def kill(self) -> None:
         """End it now; whoever waits for an answer hears that it died."""

@@ -13,7 +13,7 @@ from contextlib import suppress
 
 import msgspec
 
-from carapace.agent.child_process import ROOT, close, kill, worker_environment
+from carapace.agent.child_process import ROOT, close, kill, reap, worker_environment
 from carapace.agent.providers.local_wire import (
     MAX_LINE_BYTES,
     Cancel,
@@ -207,9 +207,10 @@ class WorkerProcess:
 
     async def _died(self) -> WorkerDied:
         kill(self._process)
-        code = await self._process.wait()
+        await reap(self._process)
+        code = self._process.returncode
         cause = f"ended with code {code}"
-        if code < 0:
+        if code is not None and code < 0:
             cause = f"ended by {signal.Signals(-code).name}"
         said = next((line for line in reversed(self._stderr) if line), "")
         return WorkerDied(f"{cause}: {said}" if said else cause)

@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from carapace.agent.child_process import ROOT, kill, worker_environment
+from carapace.agent.child_process import ROOT, kill, reap, worker_environment
 from carapace.agent.understanding.ports import NotUnderstood
 from carapace.agent.understanding.wire import (
     MAX_ANSWER_BYTES,
@@ -109,6 +109,6 @@ async def _collect(process: Process) -> bytes:
 
 
 async def _end(process: Process) -> None:
-    """Leave no process behind. One that was killed is gone at once, so this does not wait long."""
+    """Leave no process behind, and no pipe that it filled."""
     kill(process)
-    await process.wait()
+    await reap(process)

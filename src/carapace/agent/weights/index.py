@@ -19,6 +19,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 import httpx2
 import msgspec
 
+from carapace.agent.child_process import kill, reap
 from carapace.errors import Failed
 from carapace.net.url import InvalidUrl, join_url, parse_url
 from carapace.value import Value
@@ -112,8 +113,8 @@ async def run_pip(arguments: Sequence[str]) -> str | None:
         return None
     finally:
         if process.returncode is None:
-            process.kill()
-            await process.wait()
+            kill(process)
+            await reap(process)
     return output.decode("utf-8", "replace") if process.returncode == 0 else None
 
 
