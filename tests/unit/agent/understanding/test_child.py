@@ -69,6 +69,13 @@ async def test_a_flood_is_stopped():
     assert "ended early" in error.message
 
 
+async def test_a_flood_that_nobody_reads_to_its_end_holds_nobody_up():
+    """Of a wide pipe more comes in than is taken: asyncio stops reading, and sees no end of it."""
+    body = "import fcntl\nfcntl.fcntl(1, fcntl.F_SETPIPE_SZ, 1_000_000)\n"
+    error = await refused(script(f"{body}while True: os.write(1, bytes(1_000_000))"))
+    assert "ended early" in error.message
+
+
 async def test_a_child_that_does_not_listen_still_answers():
     answer = '{"type":"reading","text":"done"}'
     reader = script(f"os.close(0); print('{answer}')")
