@@ -75,11 +75,14 @@ def _in_place(heard: list[Ended]) -> Delivery:
 
 
 async def test_accepting_a_message_of_the_inbox_counts_its_start_and_ending_it_its_end():
-    async with agent_house(echo, delivery=_delivery()) as house:
+    answering = asyncio.Event()
+    script = (Hang(answering), *say("hello"))
+    async with agent_house(script, delivery=_delivery()) as house:
         await _put(house)
         run = await house.agent.submit(of_inbox("hi"))
         row = await _row(house)
         assert (row.state, row.attempts, row.run_id) == ("working", 1, "inbox-1")
+        answering.set()
         await run.ended()
         assert (await _row(house)).state == "done"
 
